@@ -1,0 +1,48 @@
+"""Instants: timezone-aware UTC datetimes, written as RFC 3339 with milliseconds and `Z`."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_FORM = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$"
+_COMPILED = re.compile(_FORM, re.ASCII)
+
+
+def format_instant(at: datetime) -> str:
+    """`2023-11-29T21:45:02.120Z`. Raises ValueError for a naive datetime."""
+    if at.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_instant(text: object) -> datetime:
+    """The inverse of `format_instant`; accepts exactly that form, or an aware datetime.
+
+    Raises ValueError otherwise.
+    """
+    if isinstance(text, datetime):
+        if text.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return truncate(text)
+    if not isinstance(text, str) or not _COMPILED.match(text):
+        raise ValueError("expected a time like 2023-11-29T21:45:02.120Z")
+    return datetime.fromisoformat(text)
+
+
+def truncate(at: datetime) -> datetime:
+    """The same instant in UTC, cut to whole milliseconds, as it would be read back."""
+    at = at.astimezone(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(parse_instant),
+    PlainSerializer(format_instant, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _FORM}),
+]
+"""A pydantic field type for an instant."""
