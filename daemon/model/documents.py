@@ -1,0 +1,181 @@
+"""Unsigned documents: what lies on a camera's mount, what goes over MQTT, what stands in a custody log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from daemon.model.statements import Because, Force, Integrity, Purpose
+from daemon.model.times import Instant
+from daemon.model.types import ClipId, Digest, Document, Id, Seconds, Size, Text
+
+Json = dict[str, Any]
+
+
+class Camera(Document):
+    """`camera.json` on a mount: who is docked. `docked_at` is the camera's own clock."""
+
+    schema_: Annotated[Literal["bwc.camera/1"], Field(alias="schema")]
+    serial: Id
+    model: Text
+    firmware: Text
+    officer_id: Id
+    docked_at: Instant
+    battery_percent: Annotated[float, Field(ge=0, le=100)]
+    total_bytes: Size
+    free_bytes: Size
+
+
+class Envelope(Document):
+    """A DSSE v1 envelope as JSON, for schemas only; `daemon.seal.envelope` parses and verifies."""
+
+    payload: str
+    payloadType: str  # noqa: N815 (the field's name in DSSE)
+    signatures: Annotated[list[dict[str, str]], Field(min_length=1, max_length=1)]
+
+
+class DockStatus(Document):
+    schema_: Annotated[Literal["bwc.status/1"], Field(alias="schema")] = "bwc.status/1"
+    dock_id: Id
+    state: Literal["online", "offline"]
+    since: Instant
+    version: Text
+    bays: Annotated[int, Field(ge=0)] = 0
+    locked: Annotated[int, Field(ge=0)] = 0
+    released: Annotated[int, Field(ge=0)] = 0
+    backlog: Annotated[int, Field(ge=0)] = 0
+    vault_free_bytes: Size = 0
+
+
+BayState = Literal["empty", "reading", "done", "waiting", "refused", "failed"]
+
+
+class Bay(Document):
+    schema_: Annotated[Literal["bwc.bay/1"], Field(alias="schema")] = "bwc.bay/1"
+    bay: Id
+    state: BayState
+    camera_serial: Id | None = None
+    officer_id: Id | None = None
+    clips_total: int = 0
+    clips_done: int = 0
+    bytes_total: Size = 0
+    bytes_done: Size = 0
+    reason: Text | None = None
+
+
+class NoticeRelease(Document):
+    order_id: Id
+    person_id: Id
+    purpose: Purpose
+    expires_at: Instant
+    state: Literal["live", "expired", "revoked"]
+
+
+class Lock(Document):
+    state: Literal["locked", "released", "disposed"]
+    reason: Text
+    releases: tuple[NoticeRelease, ...] = ()
+
+
+class Notice(Document):
+    """A clip's current standing on its dock.
+
+    The envelopes are authoritative; the plain fields repeat them for subscribers that do not unpack envelopes.
+    `previous` is the next lower sequence not superseded by a newer notice of its own clip (0: none).
+    """
+
+    schema_: Annotated[Literal["bwc.notice/1"], Field(alias="schema")] = "bwc.notice/1"
+    clip_id: ClipId
+    dock_id: Id
+    sequence: Annotated[int, Field(ge=1)]
+    previous: Annotated[int, Field(ge=0)]
+    published_at: Instant
+    lock: Lock
+    integrity: Integrity
+    seal_envelope: Json
+    capture_envelope: Json | None = None
+    tag_envelope: Json | None = None
+    capture: Json | None = None
+    clip_sha256: Digest
+    sealed_sha256: Digest
+    sealed_bytes: Size
+    clock_skew_seconds: Seconds
+    activation: Json | None = None
+
+
+class Answer(Document):
+    schema_: Annotated[Literal["bwc.answer/1"], Field(alias="schema")] = "bwc.answer/1"
+    accepted: bool
+    reason: Text | None = None
+
+
+class Need(Document):
+    """One fact that would help open a clip: its kind, the role that must attest it, its form, about whom, by when."""
+
+    kind: Text
+    from_: Annotated[Text | None, Field(alias="from")] = None
+    form: Text | None = None
+    officer_id: Id | None = None
+    by: Instant | None = None
+
+
+class Decision(Document):
+    schema_: Annotated[Literal["bwc.decision/1"], Field(alias="schema")] = "bwc.decision/1"
+    request_id: Id
+    clip_id: ClipId
+    outcome: Literal["released", "refused", "revoked", "expired"]
+    because: tuple[Because, ...] = ()
+    needs: tuple[Need, ...] = ()
+    decided_at: Instant
+    release: Json | None = None
+
+
+class Standing(Document):
+    schema_: Annotated[Literal["bwc.standing/1"], Field(alias="schema")] = "bwc.standing/1"
+    clip_id: ClipId
+    incidents: tuple[Id, ...] = ()
+    force: Force | Literal["unclassified"]
+    needs: tuple[Need, ...] = ()
+    due: Instant | None = None
+    overdue: bool = False
+
+
+class CustodyEntry(Document):
+    """One leaf of a custody log. `attestations` are digests the entry rests on."""
+
+    schema_: Annotated[Literal["bwc.custody/1"], Field(alias="schema")] = "bwc.custody/1"
+    sequence: Annotated[int, Field(ge=0)]
+    at: Instant
+    action: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
+    clip_id: ClipId | None = None
+    actor: Id
+    detail: Annotated[Json, Field(default_factory=dict)]
+    attestations: tuple[Digest, ...] = ()
+
+
+class WrappedKeys(Document):
+    """`wrapped_keys.json` beside an offline-sealed clip."""
+
+    clip_id: ClipId
+    dock_id: Id
+    capture_sha256: Digest | None = None
+    format: Literal["AES256_GCM_HKDF_1MB"]
+    clip_sha256: Digest
+    sealed_sha256: Digest
+    wrapped_keys: tuple[Json, ...]
+
+
+DOCUMENTS: dict[str, type[Document]] = {
+    "camera": Camera,
+    "envelope": Envelope,
+    "status": DockStatus,
+    "bay": Bay,
+    "notice": Notice,
+    "answer": Answer,
+    "decision": Decision,
+    "standing": Standing,
+    "custody": CustodyEntry,
+    "wrapped-keys": WrappedKeys,
+}
+"""Every document that has a JSON Schema, by the schema file's name."""

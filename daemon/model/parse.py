@@ -1,0 +1,32 @@
+"""From bytes to one of our models, with errors that name the source and every bad field."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from daemon.model import strict_json
+from daemon.model.errors import SchemaError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def parse_model(model: type[M], data: bytes, *, what: str, limit: int = 65536) -> M:
+    """`data` as `model`, strictly typed.
+
+    Raises MalformedError (not JSON, too large, ambiguous) or SchemaError (fields missing, unknown, of a wrong type).
+    """
+    strict_json.parse_object(data, what=what, limit=limit)
+    try:
+        return model.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        raise SchemaError(f"{what}: {explain(error)}") from None
+
+
+def explain(error: ValidationError) -> str:
+    """Every mistake of a validation, as `field: what is wrong`, in one line."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc']) or 'document'}: {item['msg'].lower()}"
+        for item in error.errors(include_url=False, include_input=False)[:20]
+    )

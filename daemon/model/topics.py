@@ -1,0 +1,57 @@
+"""The MQTT topics, built and taken apart in one place. Root: `bwc/v1/<agency>`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Topic names below one agency's root. Ids are checked where they enter, so none holds `/`, `+` or `#`."""
+
+    agency: str
+
+    @property
+    def root(self) -> str:
+        return f"bwc/v1/{self.agency}"
+
+    def status(self, dock_id: str) -> str:
+        return f"{self.root}/dock/{dock_id}/status"
+
+    def bay(self, dock_id: str, bay: str) -> str:
+        return f"{self.root}/dock/{dock_id}/bay/{bay}"
+
+    def clip(self, dock_id: str, clip_id: str) -> str:
+        return f"{self.root}/dock/{dock_id}/clip/{clip_id}"
+
+    def checkpoint(self, dock_id: str) -> str:
+        return f"{self.root}/dock/{dock_id}/checkpoint"
+
+    def custody(self, dock_id: str, sequence: int | str) -> str:
+        return f"{self.root}/dock/{dock_id}/custody/{sequence}"
+
+    def ack(self, dock_id: str) -> str:
+        return f"{self.root}/ack/{dock_id}"
+
+    def order(self, dock_id: str, clip_id: str) -> str:
+        return f"{self.root}/order/{dock_id}/{clip_id}"
+
+    def cad(self, incident_id: str) -> str:
+        return f"{self.root}/cad/{incident_id}"
+
+    def attestation(self, person_id: str, kind: str, digest: str) -> str:
+        return f"{self.root}/attestation/{person_id}/{kind}/{digest}"
+
+    def answer(self, person_id: str, digest: str) -> str:
+        return f"{self.root}/answer/{person_id}/{digest}"
+
+    def decision(self, person_id: str, request_id: str) -> str:
+        return f"{self.root}/decision/{person_id}/{request_id}"
+
+    def standing(self, dock_id: str, clip_id: str) -> str:
+        return f"{self.root}/standing/{dock_id}/{clip_id}"
+
+    def split(self, topic: str) -> tuple[str, ...]:
+        """The levels below the root; an empty tuple for a topic that is not below it."""
+        prefix = self.root + "/"
+        return tuple(topic[len(prefix) :].split("/")) if topic.startswith(prefix) else ()

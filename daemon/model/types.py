@@ -1,0 +1,73 @@
+"""Field types shared by every document: ids, digests, keys, and their JSON Schema forms."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
+_DIGEST_FORM = r"^[0-9a-f]{64}$"
+
+
+def check_id(text: str) -> str:
+    """`[A-Za-z0-9._-]{1,64}`, and never `.` or `..`: ids become file names and topic levels."""
+    if not _ID.match(text) or text in {".", ".."}:
+        raise ValueError("expected 1 to 64 letters, digits, dots, underscores or hyphens")
+    return text
+
+
+def check_clip_id(text: str) -> str:
+    """A UUID in its canonical lowercase form (RFC 9562 section 4), so that it names one directory only."""
+    if not is_clip_id(text):
+        raise ValueError("expected a UUID in lowercase with hyphens")
+    return text
+
+
+def is_clip_id(text: str) -> bool:
+    """Whether `text` is a UUID in canonical lowercase form."""
+    try:
+        return len(text) == 36 and str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+Id = Annotated[
+    str,
+    AfterValidator(check_id),
+    WithJsonSchema({"type": "string", "pattern": r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$"}),
+]
+ClipId = Annotated[
+    str,
+    AfterValidator(check_clip_id),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}),
+]
+Digest = Annotated[str, StringConstraints(pattern=_DIGEST_FORM)]
+"""Lowercase hex SHA-256."""
+
+Text = Annotated[str, StringConstraints(max_length=2000)]
+Size = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Seconds = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+PublicKeyPem = Annotated[str, StringConstraints(max_length=1000, pattern=r"^-----BEGIN PUBLIC KEY-----\n")]
+
+
+class Signed(BaseModel):
+    """Base of everything inside a signed payload: frozen, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON-ready values, without absent optional fields."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Document(BaseModel):
+    """Base of unsigned documents: frozen, and unknown fields are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON-ready values, without absent optional fields."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

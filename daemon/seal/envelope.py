@@ -1,0 +1,117 @@
+"""Signed envelopes: DSSE v1 with exactly one Ed25519 signature.
+
+`payloadType` is `application/vnd.bwc.<kind>.v1+json`. An attestation's digest is SHA-256 of its pre-authentication
+encoding (DSSE protocol, section "Signature Definition"), so respelling an envelope changes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from securesystemslib.dsse import Envelope as Dsse
+from securesystemslib.signer._signature import Signature
+
+from daemon.model import strict_json
+from daemon.model.errors import BadSignatureError, MalformedError, SchemaError
+from daemon.model.parse import parse_model
+from daemon.model.statements import KINDS, Statement
+from daemon.seal.keys import SignKey, keyid
+
+S = TypeVar("S", bound=Statement)
+_PAYLOAD_TYPE = re.compile(r"^application/vnd\.bwc\.([a-z]{1,32})\.v1\+json\Z", re.ASCII)
+LIMIT = 1 << 20
+"""The largest envelope read, in bytes of JSON."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A parsed envelope whose signature nobody has checked yet."""
+
+    kind: str
+    payload: bytes
+    keyid: str
+    signature: bytes
+
+    @property
+    def _dsse(self) -> Dsse:
+        return Dsse(self.payload, payload_type(self.kind), {})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the pre-authentication encoding: the attestation's name everywhere."""
+        return hashlib.sha256(self._dsse.pae()).hexdigest()
+
+    def check(self, key: Ed25519PublicKey) -> None:
+        """Raises BadSignatureError unless `key` made the signature."""
+        try:
+            key.verify(self.signature, self._dsse.pae())
+        except InvalidSignature:
+            raise BadSignatureError(f"{self.kind}: the signature does not hold") from None
+
+    def statement(self, kind: type[S]) -> S:
+        """The payload as `kind`. Raises SchemaError (or MalformedError) when it is something else."""
+        if self.kind != kind.kind:
+            raise SchemaError(f"expected a {kind.kind}, got a {self.kind}")
+        return parse_model(kind, self.payload, what=self.kind, limit=LIMIT)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, ready to embed."""
+        signature = Signature(self.keyid, self.signature.hex())
+        return Dsse(self.payload, payload_type(self.kind), {self.keyid: signature}).to_dict()
+
+    def to_bytes(self) -> bytes:
+        """The JSON document, one spelling."""
+        return strict_json.dump(self.to_dict())
+
+
+def payload_type(kind: str) -> str:
+    return f"application/vnd.bwc.{kind}.v1+json"
+
+
+def sign(statement: Statement, key: SignKey) -> Envelope:
+    """`statement` in an envelope signed by `key`."""
+    payload = strict_json.dump(statement.plain())
+    unsigned = Envelope(statement.kind, payload, keyid(key.public_key()), b"")
+    return Envelope(unsigned.kind, payload, unsigned.keyid, key.sign(unsigned._dsse.pae()))
+
+
+def parse(data: bytes, *, what: str, limit: int = LIMIT) -> Envelope:
+    """Verification step 1. Raises MalformedError naming `what`."""
+    return from_dict(strict_json.parse_object(data, what=what, limit=limit), what=what)
+
+
+def from_dict(value: dict[str, Any], *, what: str) -> Envelope:
+    """As `parse`, from an already parsed JSON object. Unknown envelope fields are ignored, as DSSE asks."""
+    kind = _PAYLOAD_TYPE.match(_text(value, "payloadType", what))
+    if not kind or kind[1] not in KINDS:
+        raise MalformedError(f"{what}: payloadType names no kind known here")
+    signatures = value.get("signatures")
+    if not isinstance(signatures, list) or len(signatures) != 1 or not isinstance(signatures[0], dict):
+        raise MalformedError(f"{what}: expected exactly one signature")
+    signature = _base64(_text(signatures[0], "sig", what), what)
+    signer = _text(signatures[0], "keyid", what)
+    if len(signature) != 64 or not re.match(r"^[0-9a-f]{64}\Z", signer):
+        raise MalformedError(f"{what}: expected an Ed25519 signature and a SHA-256 keyid")
+    return Envelope(kind[1], _base64(_text(value, "payload", what), what), signer, signature)
+
+
+def _text(value: dict[str, Any], field: str, what: str) -> str:
+    text = value.get(field)
+    if not isinstance(text, str):
+        raise MalformedError(f"{what}: {field} is missing or not a string")
+    return text
+
+
+def _base64(text: str, what: str) -> bytes:
+    """Standard or URL-safe base64, as DSSE allows."""
+    try:
+        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        raise MalformedError(f"{what}: not base64") from None

@@ -1,0 +1,109 @@
+"""Signed notes and checkpoints (C2SP signed-note and tlog-checkpoint), Ed25519.
+
+A checkpoint's text is three lines: origin, tree size in decimal, base64 root. A blank line follows, then signature
+lines `— <name> base64(4-byte key hash || signature)`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from daemon.model.errors import BadSignatureError, MalformedError
+from daemon.seal.keys import SignKey
+
+_ED25519 = b"\x01"  # signature type of C2SP signed-note
+_LIMIT = 16384
+_SIZE = re.compile(r"^(0|[1-9][0-9]{0,15})\Z", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A log's size and root at one moment."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    @property
+    def text(self) -> str:
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+
+
+def key_hash(name: str, key: Ed25519PublicKey) -> bytes:
+    """The 4-byte key id of C2SP signed-note: SHA-256(name || LF || 0x01 || public key)[:4]."""
+    raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + raw).digest()[:4]
+
+
+def sign_checkpoint(checkpoint: Checkpoint, key: SignKey) -> str:
+    """The checkpoint as a signed note; the signer's name is the log's origin."""
+    blob = key_hash(checkpoint.origin, key.public_key()) + key.sign(checkpoint.text.encode())
+    return f"{checkpoint.text}\n— {checkpoint.origin} {base64.b64encode(blob).decode()}\n"
+
+
+def parse_checkpoint(note: str, *, what: str) -> Checkpoint:
+    """The checkpoint in a note, unverified. Raises MalformedError."""
+    text, _ = _split(note, what)
+    lines = text.split("\n")
+    if len(lines) < 4 or not lines[0]:
+        raise MalformedError(f"{what}: a checkpoint has three lines: origin, size, root")
+    if (
+        not (lines[1].isascii() and lines[1].isdigit())
+        or (lines[1] != "0" and lines[1].startswith("0"))
+        or len(lines[1]) > 16
+    ):
+        raise MalformedError(f"{what}: the tree size is no plain decimal number")
+    try:
+        root = base64.b64decode(lines[2], validate=True)
+    except (binascii.Error, ValueError):
+        raise MalformedError(f"{what}: the root is not base64") from None
+    if len(root) != 32:
+        raise MalformedError(f"{what}: the root is not a SHA-256 digest")
+    return Checkpoint(lines[0], int(lines[1]), root)
+
+
+def verify_checkpoint(note: str, key: Ed25519PublicKey, *, what: str, origin: str | None = None) -> Checkpoint:
+    """The checkpoint, signed by `key` under its own origin's name.
+
+    Raises MalformedError, or BadSignatureError when `key` did not sign or the origin is another than `origin`.
+    """
+    checkpoint = parse_checkpoint(note, what=what)
+    if origin is not None and checkpoint.origin != origin:
+        raise BadSignatureError(f"{what}: a checkpoint of {checkpoint.origin!r}, not of {origin!r}")
+    text, signatures = _split(note, what)
+    expected = key_hash(checkpoint.origin, key)
+    for name, blob in signatures:
+        if name == checkpoint.origin and blob[:4] == expected:
+            try:
+                key.verify(blob[4:], text.encode())
+            except InvalidSignature:
+                raise BadSignatureError(f"{what}: the checkpoint's signature does not hold") from None
+            return checkpoint
+    raise BadSignatureError(f"{what}: the checkpoint carries no signature by the expected key")
+
+
+def _split(note: str, what: str) -> tuple[str, list[tuple[str, bytes]]]:
+    if len(note) > _LIMIT:
+        raise MalformedError(f"{what}: larger than a checkpoint can be")
+    text, separator, tail = note.rpartition("\n\n")
+    if not separator or not tail.endswith("\n"):
+        raise MalformedError(f"{what}: not a signed note")
+    signatures = []
+    for line in tail[:-1].split("\n"):
+        parts = line.split(" ")
+        if len(parts) != 3 or parts[0] != "—":
+            raise MalformedError(f"{what}: a signature line is malformed")
+        try:
+            blob = base64.b64decode(parts[2], validate=True)
+        except (binascii.Error, ValueError):
+            raise MalformedError(f"{what}: a signature is not base64") from None
+        signatures.append((parts[1], blob))
+    return text + "\n", signatures
