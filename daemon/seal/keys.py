@@ -1,6 +1,7 @@
 """Key pairs on disk: `<owner>.sign.pem` (Ed25519) and `<owner>.open.pem` (P-256), PKCS#8.
 
-Each has its public half beside it (`.pub.pem`). A key is known by its keyid: SHA-256 of its DER SubjectPublicKeyInfo, in lowercase hex.
+Each has its public half beside it (`.pub.pem`). A key is known by its keyid: SHA-256 of its DER
+SubjectPublicKeyInfo, in lowercase hex.
 """
 
 from __future__ import annotations

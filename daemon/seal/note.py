@@ -55,11 +55,7 @@ def parse_checkpoint(note: str, *, what: str) -> Checkpoint:
     lines = text.split("\n")
     if len(lines) < 4 or not lines[0]:
         raise MalformedError(f"{what}: a checkpoint has three lines: origin, size, root")
-    if (
-        not (lines[1].isascii() and lines[1].isdigit())
-        or (lines[1] != "0" and lines[1].startswith("0"))
-        or len(lines[1]) > 16
-    ):
+    if not _SIZE.match(lines[1]):
         raise MalformedError(f"{what}: the tree size is no plain decimal number")
     try:
         root = base64.b64decode(lines[2], validate=True)

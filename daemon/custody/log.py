@@ -1,0 +1,109 @@
+"""A custody log inside somebody's SQLite database: appended in the caller's transaction, proven at any time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from daemon.custody import tree
+from daemon.model import strict_json
+from daemon.model.documents import CustodyEntry
+from daemon.model.errors import TamperedError
+from daemon.seal.keys import SignKey
+from daemon.seal.note import Checkpoint, sign_checkpoint
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS custody_entry (sequence INTEGER PRIMARY KEY, clip_id TEXT, line BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS custody_entry_clip ON custody_entry (clip_id, sequence);
+CREATE TABLE IF NOT EXISTS custody_node (level INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, idx))
+  WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened, before it has a place in the log."""
+
+    action: str
+    clip_id: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    attestations: tuple[str, ...] = ()
+
+
+class CustodyLog:
+    """The log of one origin. Not thread-safe: it belongs to whoever owns the connection."""
+
+    def __init__(self, connection: sqlite3.Connection, origin: str, actor: str) -> None:
+        """Creates the tables when missing. `actor` stands in every entry."""
+        self._db = connection
+        self.origin = origin
+        self._actor = actor
+        connection.executescript(SCHEMA)
+
+    @property
+    def size(self) -> int:
+        """How many entries there are."""
+        row = self._db.execute("SELECT max(sequence) FROM custody_entry").fetchone()
+        return 0 if row[0] is None else int(row[0]) + 1
+
+    def append(self, event: Event, at: datetime) -> int:
+        """Adds an entry; returns its sequence. Durable when the caller's transaction is."""
+        sequence = self.size
+        entry = CustodyEntry(
+            schema_="bwc.custody/1",
+            sequence=sequence,
+            at=at,
+            action=event.action,
+            clip_id=event.clip_id,
+            actor=self._actor,
+            detail=event.detail,
+            attestations=event.attestations,
+        )
+        line = strict_json.dump(entry.plain())
+        self._db.execute("INSERT INTO custody_entry VALUES (?, ?, ?)", (sequence, event.clip_id, line))
+        for (level, index), value in tree.append(sequence, tree.leaf_hash(line), self._node):
+            self._db.execute("INSERT INTO custody_node VALUES (?, ?, ?)", (level, index, value))
+        return sequence
+
+    def line(self, sequence: int) -> bytes | None:
+        row = self._db.execute("SELECT line FROM custody_entry WHERE sequence = ?", (sequence,)).fetchone()
+        return bytes(row[0]) if row else None
+
+    def lines(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Lines from `start` up to (not including) `end`, in order, one page of rows at a time."""
+        end = self.size if end is None else end
+        while start < end:
+            rows = self._db.execute(
+                "SELECT line FROM custody_entry WHERE sequence >= ? AND sequence < ? ORDER BY sequence LIMIT 1000",
+                (start, end),
+            ).fetchall()
+            if not rows:
+                return
+            yield from (bytes(row[0]) for row in rows)
+            start += len(rows)
+
+    def of_clip(self, clip_id: str) -> list[tuple[int, bytes]]:
+        rows: Iterable[Any] = self._db.execute(
+            "SELECT sequence, line FROM custody_entry WHERE clip_id = ? ORDER BY sequence", (clip_id,)
+        )
+        return [(int(row[0]), bytes(row[1])) for row in rows]
+
+    def checkpoint(self, key: SignKey, size: int | None = None) -> str:
+        """A signed checkpoint over the first `size` entries (all of them by default)."""
+        size = self.size if size is None else size
+        return sign_checkpoint(Checkpoint(self.origin, size, tree.root(size, self._node)), key)
+
+    def inclusion(self, sequence: int, size: int | None = None) -> list[bytes]:
+        return tree.inclusion_proof(sequence, self.size if size is None else size, self._node)
+
+    def consistency(self, old: int, new: int | None = None) -> list[bytes]:
+        return tree.consistency_proof(old, self.size if new is None else new, self._node)
+
+    def _node(self, level: int, index: int) -> bytes:
+        row = self._db.execute("SELECT hash FROM custody_node WHERE level = ? AND idx = ?", (level, index)).fetchone()
+        if row is None:
+            raise TamperedError(f"{self.origin}: the log's hash at level {level}, index {index} is missing")
+        return bytes(row[0])

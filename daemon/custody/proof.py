@@ -1,0 +1,68 @@
+"""Checking proofs without the log (RFC 9162 sections 2.1.3.2 and 2.1.4.2, valid for RFC 6962 trees)."""
+
+from __future__ import annotations
+
+from daemon.custody.tree import node_hash
+from daemon.model.errors import TamperedError
+
+
+def root_from_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
+    """The root that `proof` claims for a tree of `size` with `leaf` (a leaf hash) at `index`.
+
+    Raises TamperedError when the proof does not have the tree's shape.
+    """
+    if not 0 <= index < size:
+        raise TamperedError(f"entry {index} is not in a log of {size}")
+    fn, sn, value = index, size - 1, leaf
+    for sibling in proof:
+        if sn == 0:
+            raise TamperedError("the inclusion proof is too long")
+        if fn & 1 or fn == sn:
+            value = node_hash(sibling, value)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            value = node_hash(value, sibling)
+        fn, sn = fn >> 1, sn >> 1
+    if sn:
+        raise TamperedError("the inclusion proof is too short")
+    return value
+
+
+def check_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], root: bytes) -> None:
+    """Raises TamperedError unless the log with this root holds `leaf` at `index`."""
+    if root_from_inclusion(leaf, index, size, proof) != root:
+        raise TamperedError(f"custody entry {index} is not what the checkpoint covers")
+
+
+def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: list[bytes]) -> None:
+    """Raises TamperedError unless the tree of `old` leaves is the beginning of the one of `new` leaves."""
+    if old > new or (old in {0, new} and proof) or (old == new and old_root != new_root):
+        raise TamperedError(_fork(old, new))
+    if old in {0, new}:
+        return
+    path = list(proof)
+    if old & (old - 1) == 0:
+        path.insert(0, old_root)
+    if not path:
+        raise TamperedError("the consistency proof is too short")
+    fn, sn = old - 1, new - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    first = second = path[0]
+    for value in path[1:]:
+        if sn == 0:
+            raise TamperedError("the consistency proof is too long")
+        if fn & 1 or fn == sn:
+            first, second = node_hash(value, first), node_hash(value, second)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            second = node_hash(second, value)
+        fn, sn = fn >> 1, sn >> 1
+    if sn or first != old_root or second != new_root:
+        raise TamperedError(_fork(old, new))
+
+
+def _fork(old: int, new: int) -> str:
+    return f"the log of {new} entries does not extend the one of {old}: a rewritten, truncated or forked log"

@@ -1,0 +1,275 @@
+"""The byte path: read once, hash and encrypt in the same pass, write durably, read back from the medium.
+
+Constant memory whatever the clip's size. The one pipeline for the daemon, `bwc dock seal` and the benchmarks.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import mmap
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.dock import stages
+from daemon.dock.stages import SLOT, Slot
+from daemon.model.errors import CameraReadError, TamperedError
+from daemon.seal import stream
+from daemon.seal.stream import HEADER, Segment, StreamKey
+from daemon.vault import durable
+
+Progress = Callable[[int], None]
+"""Told how many bytes of the clip are done."""
+
+_ALIGN = mmap.PAGESIZE
+_BUFFERED_SLICE = 128 * 1024  # without O_DIRECT, small slices are nearly as fast; large ones are 3 to 4 times slower
+_PER_SLOT = SLOT // stream.SEGMENT
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """One clip, sealed and durable. Digests are lowercase hex SHA-256, sizes bytes, times seconds."""
+
+    clip_sha256: str
+    sealed_sha256: str
+    size: int
+    sealed_bytes: int
+    seconds: float
+    read_back_seconds: float
+
+
+def make_slots() -> list[Slot]:
+    """The buffers of one pipeline, for any number of clips after one another."""
+    return [Slot() for _ in range(4)]
+
+
+def seal(source: int, target: Path, data_key: bytes, clip_id: str, slots: Sequence[Slot], progress: Progress) -> Sealed:
+    """Seals the open file `source` into the new file `target`, with the buffers in `slots`.
+
+    Raises CameraReadError when the source changes, ends early or cannot be read; OSError when the target's disk is full
+    (nothing is left behind that anybody acknowledges); NotDurableError when an fsync fails; TamperedError when the
+    medium returns something else than was written.
+    """
+    before = os.fstat(source)
+    try:
+        started = time.monotonic()
+        key = StreamKey.fresh(data_key, clip_id)
+        clip_sha256 = _write(source, before.st_size, target, key, slots, progress)
+        _refuse_changed(source, before)
+        written = time.monotonic()
+        sealed_sha256 = _read_back(target, before.st_size, key, slots)
+        done = time.monotonic()
+    finally:
+        for slot in slots:
+            slot.wipe()
+    return Sealed(
+        clip_sha256,
+        sealed_sha256,
+        before.st_size,
+        stream.sealed_size(before.st_size),
+        written - started,
+        done - written,
+    )
+
+
+def _write(source: int, size: int, target: Path, key: StreamKey, slots: Sequence[Slot], progress: Progress) -> str:
+    digest = hashlib.sha256()
+    batches = _batches(size)
+    out = _Output(target, stream.sealed_size(size))
+    try:
+
+        def fill(slot: Slot) -> bool:
+            segments, last = next(batches)
+            slot.hold(segments)
+            _read_exactly(source, slot.plain[: slot.length], slot.segments[0].offset)
+            return last
+
+        def hash_plain(slot: Slot) -> None:
+            digest.update(slot.plain[: slot.length])
+            progress(slot.segments[-1].offset + slot.segments[-1].length)
+
+        def encrypt(slot: Slot) -> None:
+            _place_header(slot, key)
+            for segment, plain, sealed in _views(slot):
+                key.encrypt_into(segment, plain, sealed)
+
+        def write(slot: Slot) -> None:
+            out.write(slot.sealed[: _sealed_length(slot)], _sealed_start(slot))
+
+        stages.run(slots, fill, [hash_plain, encrypt, write])
+        _refuse_more(source, size)
+        out.finish()
+    finally:
+        out.close()
+    return digest.hexdigest()
+
+
+def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot]) -> str:
+    """Checks every segment's tag against what the medium holds, and returns the sealed file's digest."""
+    digest = hashlib.sha256()
+    batches = _batches(size)
+    fd = open_uncached(target)
+    try:
+
+        def fill(slot: Slot) -> bool:
+            segments, last = next(batches)
+            slot.hold(segments)
+            length = _sealed_length(slot)
+            if read_uncached(fd, slot.sealed, length, _sealed_start(slot)) != length:
+                raise TamperedError(f"{target}: shorter on the medium than what was written")
+            return last
+
+        def hash_sealed(slot: Slot) -> None:
+            digest.update(slot.sealed[: _sealed_length(slot)])
+
+        def check(slot: Slot) -> None:
+            for segment, plain, sealed in _views(slot):
+                key.decrypt_into(segment, sealed, plain)
+
+        stages.run(slots, fill, [hash_sealed, check])
+    finally:
+        os.close(fd)
+    return digest.hexdigest()
+
+
+class _Output:
+    """The sealed file being written: unbuffered (O_DIRECT) where the filesystem can, in small slices where not."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._path, self._size = path, size
+        try:
+            self._fd = os.open(path, flags | os.O_DIRECT, 0o644)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            path.unlink(missing_ok=True)  # some filesystems create the file and then refuse O_DIRECT
+            self._fd = os.open(path, flags, 0o644)
+        self._direct = bool(fcntl.fcntl(self._fd, fcntl.F_GETFL) & os.O_DIRECT)
+        try:
+            os.posix_fallocate(self._fd, 0, size)  # a full disk is found now, not after minutes
+        except OSError:
+            os.close(self._fd)
+            raise
+
+    def write(self, data: memoryview, offset: int) -> None:
+        """`data` at `offset`; the buffer behind it reaches to the next page boundary."""
+        if self._direct:
+            padded = memoryview(data.obj)[: -(-len(data) // _ALIGN) * _ALIGN]
+            try:
+                self._write_all(padded, offset, len(padded))
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # it refuses O_DIRECT only now
+                    raise
+                self._direct = False
+                flags = fcntl.fcntl(self._fd, fcntl.F_GETFL)
+                fcntl.fcntl(self._fd, fcntl.F_SETFL, flags & ~os.O_DIRECT)
+            else:
+                return
+        self._write_all(data, offset, _BUFFERED_SLICE)
+
+    def _write_all(self, data: memoryview, offset: int, slice_length: int) -> None:
+        done = 0
+        while done < len(data):
+            done += os.pwrite(self._fd, data[done : done + slice_length], offset + done)
+
+    def finish(self) -> None:
+        """Cuts the padding off and makes the content durable."""
+        os.ftruncate(self._fd, self._size)
+        durable.fsync(self._fd, str(self._path))
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def open_uncached(path: Path) -> int:
+    """Opens for reading past the page cache: O_DIRECT, or dropping the cached pages where that is refused."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags | os.O_DIRECT)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        fd = os.open(path, flags)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        return fd
+
+
+def read_uncached(fd: int, buffer: memoryview, length: int, offset: int) -> int:
+    """Reads up to `length` bytes at `offset` into a page-aligned buffer; returns how many there were."""
+    padded = -(-length // _ALIGN) * _ALIGN
+    done = 0
+    while done < length:
+        count = os.preadv(fd, [buffer[done:padded]], offset + done)
+        if count == 0:
+            break
+        done += count
+    return min(done, length)
+
+
+def _batches(size: int) -> Iterator[tuple[list[Segment], bool]]:
+    """The file's segments, a slot's worth at a time, and whether it is the last."""
+    batch: list[Segment] = []
+    for segment in stream.segments(size):
+        batch.append(segment)
+        if segment.last or len(batch) == _PER_SLOT:
+            yield batch, segment.last
+            batch = []
+
+
+def _views(slot: Slot) -> Iterator[tuple[Segment, memoryview, memoryview]]:
+    start, base = slot.segments[0].offset, _sealed_start(slot)
+    for segment in slot.segments:
+        plain = slot.plain[segment.offset - start :][: segment.length]
+        sealed = slot.sealed[segment.sealed_offset - base :][: segment.sealed_length]
+        yield segment, plain, sealed
+
+
+def _sealed_start(slot: Slot) -> int:
+    first = slot.segments[0]
+    return 0 if first.index == 0 else first.sealed_offset
+
+
+def _sealed_length(slot: Slot) -> int:
+    last = slot.segments[-1]
+    return last.sealed_offset + last.sealed_length - _sealed_start(slot)
+
+
+def _place_header(slot: Slot, key: StreamKey) -> None:
+    if slot.segments[0].index == 0:
+        slot.sealed[:HEADER] = key.header
+
+
+def _read_exactly(source: int, view: memoryview, offset: int) -> None:
+    done = 0
+    while done < len(view):
+        try:
+            count = os.preadv(source, [view[done:]], offset + done)
+        except OSError as error:
+            raise CameraReadError(f"reading failed at byte {offset + done}: {error.strerror}") from error
+        if count == 0:  # not an error to the kernel; stored as if whole it would be evidence lost
+            raise CameraReadError(f"the file ends at byte {offset + done}, earlier than its size says")
+        done += count
+
+
+def _refuse_more(source: int, size: int) -> None:
+    try:
+        more = os.pread(source, 1, size)
+    except OSError as error:
+        raise CameraReadError(f"reading failed at byte {size}: {error.strerror}") from error
+    if more:
+        raise CameraReadError("the file grew while it was read")
+
+
+def _refuse_changed(source: int, before: os.stat_result) -> None:
+    try:
+        after = os.fstat(source)
+    except OSError as error:
+        raise CameraReadError(f"the file vanished while it was read: {error.strerror}") from error
+    for field in ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_nlink"):
+        if getattr(before, field) != getattr(after, field):
+            raise CameraReadError(f"the file changed while it was read ({field[3:]})")

@@ -1,0 +1,146 @@
+"""Verifying an attestation, in the contract's order. Each step has its own error:
+
+1 it parses within its size limit                              MalformedError
+2 a key enrolled, and not revoked at that time, signed it      BadSignatureError
+3 its signer may say this, about this subject                  SignerNotAllowedError
+4 its payload fits its schema                                  SchemaError
+5 no time in it lies ahead of now                              InconsistentError
+6 not seen before                                              ReplayedError (by whoever keeps what was seen)
+
+Step 5's other half, agreement with what is already known, is for whoever knows it (the dock, the policy service).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from daemon.model import statements as st
+from daemon.model.errors import InconsistentError, SignerNotAllowedError
+from daemon.model.times import format_instant
+from daemon.seal.envelope import Envelope
+from daemon.seal.trust import Owner, Trust
+
+S = TypeVar("S", bound=st.Statement)
+
+MAX_AHEAD = timedelta(seconds=5)
+"""How far another machine's clock may run ahead of ours before a time counts as lying in the future."""
+
+_ROLES: dict[str, frozenset[str]] = {
+    "classification": frozenset({"supervisor", "internal_affairs"}),
+    "report": frozenset({"supervisor"}),
+    "authorization": frozenset({"chief", "records"}),
+    "hold": frozenset({"records", "internal_affairs", "chief"}),
+    "correction": frozenset({"records", "supervisor"}),
+}
+_SIGNERS: dict[str, str] = {
+    "capture": "camera",
+    "seal": "dock",
+    "tag": "dock",
+    "receipt": "dock",
+    "release": "policy",
+    "revocation": "policy",
+    "disposal": "policy",
+    "acknowledgement": "policy",
+} | dict.fromkeys(
+    (
+        "classification",
+        "statement",
+        "report",
+        "authorization",
+        "hold",
+        "correction",
+        "withdrawal",
+        "request",
+        "opened",
+    ),
+    "person",
+)
+_TIMES = (
+    "classified_at",
+    "occurred_at",
+    "given_at",
+    "filed_at",
+    "issued_at",
+    "at",
+    "requested_at",
+    "opened_at",
+    "granted_at",
+    "revoked_at",
+    "ordered_at",
+    "ingested_at",
+)
+
+
+@dataclass(frozen=True)
+class Verified(Generic[S]):
+    """An attestation that passed steps 1 to 5."""
+
+    statement: S
+    signer: Owner
+    envelope: Envelope
+
+    @property
+    def digest(self) -> str:
+        return self.envelope.digest
+
+
+def verify(envelope: Envelope, kind: type[S], trust: Trust, *, at: datetime) -> Verified[S]:
+    """Steps 2 to 5 at the instant `at`. Raises the step's error."""
+    owner, key = trust.signer(envelope.keyid, at)  # 2
+    envelope.check(key)
+    if owner.kind != _SIGNERS[kind.kind]:  # 3, as far as the kind goes
+        raise SignerNotAllowedError(f"a {kind.kind} is signed by a {_SIGNERS[kind.kind]}, not by {_name(owner)}")
+    statement = envelope.statement(kind)  # 4
+    _check_subject(statement, owner)  # 3, the rest
+    refuse_future(statement, at)  # 5
+    return Verified(statement, owner, envelope)
+
+
+def refuse_future(statement: st.Statement, at: datetime) -> None:
+    """Raises InconsistentError naming the first time that lies ahead of `at`."""
+    for field in _TIMES:
+        value = getattr(statement, field, None)
+        if isinstance(value, datetime) and value > at + MAX_AHEAD:
+            raise InconsistentError(f"{statement.kind}: {field} {format_instant(value)} lies in the future")
+
+
+def _check_subject(statement: st.Statement, owner: Owner) -> None:
+    needed = _ROLES.get(statement.kind)
+    if needed is not None and not needed & owner.roles:
+        raise SignerNotAllowedError(f"a {statement.kind} needs the role {' or '.join(sorted(needed))}: {_name(owner)}")
+    match statement:
+        case st.Capture():
+            _must_be(statement.camera_serial == owner.id, statement, owner, "another camera's clip")
+        case st.Seal() | st.Tag() | st.Receipt():
+            _must_be(statement.dock_id == owner.id, statement, owner, "another dock's clip")
+        case st.Classification():
+            own = owner.id in {*statement.involved, *statement.witnesses}
+            _must_be(not own, statement, owner, "an incident they were in")
+        case st.OfficerStatement():
+            _must_be(statement.to in owner.roles, statement, owner, f"a statement to {statement.to}")
+            _must_be(statement.officer_id != owner.id, statement, owner, "their own statement")
+        case st.Report():
+            _must_be(statement.officer_id != owner.id, statement, owner, "their own report")
+        case st.Authorization():
+            _check_authorization(statement, owner)
+        case st.Correction():
+            _must_be(statement.officer_id != owner.id, statement, owner, "footage they wore")
+        case st.Opened():
+            _must_be(statement.person_id == owner.id, statement, owner, "another person's viewing")
+
+
+def _check_authorization(statement: st.Authorization, owner: Owner) -> None:
+    _must_be(statement.person_id != owner.id, statement, owner, "themselves")
+    disposal_only = set(statement.purposes) == {"disposal"}
+    _must_be("chief" in owner.roles or disposal_only, statement, owner, "viewing, without being chief")
+
+
+def _must_be(allowed: bool, statement: st.Statement, owner: Owner, what: str) -> None:
+    if not allowed:
+        raise SignerNotAllowedError(f"{_name(owner)} may not sign a {statement.kind} about {what}")
+
+
+def _name(owner: Owner) -> str:
+    return f"{owner.kind} {owner.id}"

@@ -1,0 +1,74 @@
+"""Writes that are on the medium when the function returns.
+
+A failed fsync, rename or close leaves the outcome unknown (the kernel may have dropped the dirty pages and will not say
+so twice), so each raises NotDurableError: the daemon stops and the service manager restarts it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from daemon.model.errors import NotDurableError
+
+
+def fsync(fd: int, what: str) -> None:
+    """Raises NotDurableError naming `what`."""
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        raise NotDurableError(f"{what}: fsync failed ({error.strerror}); what is on the medium is unknown") from error
+
+
+def fsync_directory(path: Path) -> None:
+    """Makes names created in or moved into `path` durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fsync(fd, str(path))
+    finally:
+        os.close(fd)
+
+
+def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """A new file with `data`, durable but for its name (fsync its directory for that). Raises FileExistsError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        write_all(fd, data)
+        fsync(fd, str(path))
+    finally:
+        os.close(fd)
+
+
+def write_replacing(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """`path` holds `data` once this returns, and holds the old or the new content, whole, at every moment before."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    write_new(temporary, data, mode)
+    rename(temporary, path)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Moves `source` to `target` on the same filesystem and makes the move durable. Raises NotDurableError."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        raise NotDurableError(f"{target}: rename failed ({error.strerror})") from error
+    fsync_directory(target.parent)
+    if source.parent != target.parent:
+        fsync_directory(source.parent)
+
+
+def make_directories(path: Path, mode: int = 0o755) -> None:
+    """`path` and its missing parents, each durable in its parent."""
+    if path.is_dir():
+        return
+    make_directories(path.parent, mode)
+    path.mkdir(mode=mode, exist_ok=True)
+    fsync_directory(path.parent)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Writes every byte of `data` at the file's position."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
