@@ -1,0 +1,206 @@
+"""One incident at one moment as an Emergency Incident Data Object (NENA-STA-021.1, EIDO JSON).
+
+With everything a real one carries beside what a dock needs: callers, places, notes, call takers.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from device_sim.incidents import CLEARING, Incident, UnitCall
+
+POLICE = "police.example"
+_STREETS = ("SE Division St", "NE Sandy Blvd", "SW 5th Ave", "N Lombard St", "NW Everett St", "SE 82nd Ave")
+_NOTES = (
+    "caller says two men are shouting outside",
+    "back door found open, alarm sounding",
+    "vehicle left northbound, plate not seen",
+    "cover unit asked for",
+    "medical staged two blocks away",
+)
+
+Clock = Callable[[datetime], str]
+
+
+def document(incident: Incident, at: datetime, agency: str, clock: Clock, *, history: bool) -> dict[str, Any]:
+    """A snapshot of the incident as of `at`, its times written by `clock`.
+
+    Each unit appears once with its latest status; with `history` once for each status it has had.
+    Pure: what is made up beside the incident depends on its id alone.
+    """
+    host = f"cad.{agency}.example"
+    who = _Author(clock(at), f"d{7 + sum(incident.incident_id.encode()) % 5}@{host}")
+    dice = random.Random(incident.incident_id)
+    opened = incident.instants()[0] if incident.instants() else at
+    merges = [merge for merge in incident.merges if merge.at is None or merge.at <= at]
+    resources = [
+        component
+        for unit in incident.units
+        for component in _resources(unit, at, incident_ref(incident.incident_id, host), clock, history)
+    ]
+    return {
+        **who.signs(tracking_id(incident.incident_id, host)),
+        "eidoVersion": "1.0",
+        "issuingElementIdentification": host,
+        "incidentComponent": [_incident(incident, who, host)],
+        "callComponent": [_call(incident, who, host, clock(opened - timedelta(seconds=dice.randrange(20, 90))))],
+        "dispatchComponent": [_dispatch(incident, who, resources)],
+        "emergencyResourceComponent": resources,
+        "agencyComponent": [_agency(who, POLICE, "police"), _agency(who, host, "psap")],
+        "agentComponent": _agents(incident, at, who, host),
+        "locationComponent": [_location(incident, who, dice)],
+        "personComponent": [_caller(incident, who)],
+        "notesComponent": _notes(incident, who, dice),
+        **({"mergeComponent": [_merge(m.direction, m.incident_id, who, host) for m in merges]} if merges else {}),
+        "@context": {"@vocab": "./JSON-LD_Contexts/EmergencyIncidentDataObjectType.jsonld"},
+    }
+
+
+def tracking_id(incident_id: str, host: str) -> str:
+    return f"urn:emergency:uid:incidentid:{incident_id}:{host}"
+
+
+def incident_ref(incident_id: str, host: str) -> str:
+    """The `$id` of an incident's own component, which units refer to."""
+    return f"{incident_id}@{host}"
+
+
+class _Author:
+    """The prologue that every component carries (§2.2): id, time, agency, agent."""
+
+    def __init__(self, at: str, dispatcher: str) -> None:
+        self.at = at
+        self.dispatcher = dispatcher
+
+    def signs(self, component_id: str, at: str | None = None) -> dict[str, Any]:
+        return {
+            "$id": component_id,
+            "lastUpdateTimeStamp": at or self.at,
+            "updatedByAgencyReference": {"$ref": POLICE},
+            "updatedByAgentReference": {"$ref": self.dispatcher},
+        }
+
+
+def _incident(incident: Incident, who: _Author, host: str) -> dict[str, Any]:
+    return {
+        **who.signs(incident_ref(incident.incident_id, host)),
+        "internalIncidentId": incident.incident_id,
+        "incidentTypeCommonRegistryText": incident.incident_type,
+        "incidentTypeInternalText": incident.incident_type.upper(),
+        "incidentCommonPriorityNumber": incident.priority,
+        "incidentPriorityInternalText": f"P{incident.priority}",
+        "incidentStatusCommonRegistryText": ["Active"],
+        "beatOrDispatchGroupText": f"PD{1 + incident.priority % 3}",
+        "locationReference": [{"$ref": f"loc-{incident.incident_id}"}],
+        "notesReference": [{"$ref": f"note-{incident.incident_id}-0"}],
+    }
+
+
+def _resources(unit: UnitCall, at: datetime, ref: str, clock: Clock, history: bool) -> list[dict[str, Any]]:
+    known = sorted((status for status in unit.statuses if status[1] <= at), key=lambda status: status[1])
+    crew = unit.officers if unit.crew_known_from is None or unit.crew_known_from <= at else ()
+    return [
+        {
+            "$id": f"{unit.unit_id}@{POLICE}",
+            "lastUpdateTimeStamp": clock(since),
+            "updatedByAgencyReference": {"$ref": POLICE},
+            "emergencyResourceName": f"Unit {unit.unit_id}",
+            "emergencyResourceTypeCommonRegistryText": "Law Enforcement Patrol Vehicle",
+            "primaryUnitStatusRegistryText": "Available" if status in CLEARING else "NotAvailable",
+            "secondaryUnitStatusRegistryText": [status],
+            "unitStatusInternal": [status[:3].upper()],
+            "resourceAttributeRegistryText": ["Patrol"],
+            "agentReference": [{"$ref": f"{officer}@{POLICE}"} for officer in crew],
+            "incidentReference": {"$ref": ref},
+        }
+        for status, since in (known if history else known[-1:])
+    ]
+
+
+def _dispatch(incident: Incident, who: _Author, resources: list[dict[str, Any]]) -> dict[str, Any]:
+    units = sorted({resource["$id"] for resource in resources})
+    return {
+        **who.signs(f"dispatch-{incident.incident_id}"),
+        "agencyReference": {"$ref": POLICE},
+        "agentReference": {"$ref": who.dispatcher},
+        "emergencyResourceReference": [{"$ref": unit} for unit in units],
+    }
+
+
+def _agents(incident: Incident, at: datetime, who: _Author, host: str) -> list[dict[str, Any]]:
+    """The officers on the units, and those at desks: not everybody named here wears a camera."""
+    crews = [u.officers for u in incident.units if u.crew_known_from is None or u.crew_known_from <= at]
+    officers = sorted({officer for crew in crews for officer in crew})
+    patrol = [
+        {
+            **who.signs(f"{officer}@{POLICE}"),
+            "agentRoleRegistryText": ["Responder"],
+            "agencyReference": {"$ref": POLICE},
+        }
+        for officer in officers
+    ]
+    desks = [(who.dispatcher, "Dispatching"), (f"c{3 + incident.priority}@{host}", "Call Taking")]
+    return patrol + [
+        {
+            **who.signs(agent),
+            "agentRoleRegistryText": [role],
+            "agencyReference": {"$ref": host},
+            "agentWorkstationPositionIdentification": f"position{number + 1}@{host}",
+        }
+        for number, (agent, role) in enumerate(desks)
+    ]
+
+
+def _agency(who: _Author, host: str, kind: str) -> dict[str, Any]:
+    return {
+        **who.signs(host),
+        "agencyRoleDescriptionRegistryText": ["Dispatch" if kind == "psap" else "Response"],
+        "agencyType": [kind],
+        "incidentOwningAgencyIndicator": kind == "police",
+    }
+
+
+def _call(incident: Incident, who: _Author, host: str, began: str) -> dict[str, Any]:
+    return {
+        **who.signs(f"urn:emergency:uid:callid:{incident.incident_id}:{host}"),
+        "callStateRegistryText": "callEnded",
+        "standardPrimaryCallType": "emergency",
+        "direction": "incoming",
+        "callStartTimestamp": began,
+        "personReference": [{"$ref": f"caller-{incident.incident_id}"}],
+    }
+
+
+def _location(incident: Incident, who: _Author, dice: random.Random) -> dict[str, Any]:
+    street, number = dice.choice(_STREETS), dice.randrange(100, 12000)
+    return {
+        **who.signs(f"loc-{incident.incident_id}"),
+        "locationTypeDescriptionRegistryText": "Incident",
+        "locationDescriptionText": f"{number} {street}",
+        "locationByValue": (
+            '<civicAddress xmlns="urn:ietf:params:xml:ns:pidf:geopriv10:civicAddr"><country>US</country>'
+            f"<A1>OR</A1><A3>Portland</A3><RD>{street}</RD><HNO>{number}</HNO></civicAddress>"
+        ),
+    }
+
+
+def _caller(incident: Incident, who: _Author) -> dict[str, Any]:
+    return {**who.signs(f"caller-{incident.incident_id}"), "personIncidentRoleRegistryText": ["Caller"]}
+
+
+def _notes(incident: Incident, who: _Author, dice: random.Random) -> list[dict[str, Any]]:
+    return [
+        {**who.signs(f"note-{incident.incident_id}-{number}"), "notesActionComments": text}
+        for number, text in enumerate(dice.sample(_NOTES, dice.randrange(1, 4)))
+    ]
+
+
+def _merge(direction: str, incident_id: str, who: _Author, host: str) -> dict[str, Any]:
+    return {
+        **who.signs(f"merge-{direction.lower()}-{incident_id}"),
+        "incidentTrackingIdentifier": tracking_id(incident_id, host),
+        "incidentMergeDirectionCode": direction,
+    }
