@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from daemon.custody import tree
 from daemon.model import strict_json
 from daemon.model.documents import CustodyEntry
-from daemon.model.errors import TamperedError
+from daemon.model.errors import ConfigurationError, TamperedError
 from daemon.seal.keys import SignKey
 from daemon.seal.note import Checkpoint, sign_checkpoint
 
@@ -36,12 +39,13 @@ class Event:
 class CustodyLog:
     """The log of one origin. Not thread-safe: it belongs to whoever owns the connection."""
 
-    def __init__(self, connection: sqlite3.Connection, origin: str, actor: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, origin: str, actor: str, *, create: bool = True) -> None:
         """Creates the tables when missing. `actor` stands in every entry."""
         self._db = connection
         self.origin = origin
         self._actor = actor
-        connection.executescript(SCHEMA)
+        if create:
+            connection.executescript(SCHEMA)
 
     @property
     def size(self) -> int:
@@ -107,3 +111,19 @@ class CustodyLog:
         if row is None:
             raise TamperedError(f"{self.origin}: the log's hash at level {level}, index {index} is missing")
         return bytes(row[0])
+
+
+@contextmanager
+def open_read_only(path: Path, origin: str, actor: str) -> Iterator[CustodyLog]:
+    """The log inside a service's database, for reading while the service runs. Raises ConfigurationError."""
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+        connection.execute("BEGIN")
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    try:
+        yield CustodyLog(connection, origin, actor, create=False)
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    finally:
+        connection.close()

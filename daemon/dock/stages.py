@@ -46,7 +46,12 @@ def run(slots: Sequence[Slot], fill: Callable[[Slot], bool], stages: Sequence[Ca
     if fill(slots[0]):
         for stage in stages:
             stage(slots[0])
-        return
+    else:
+        _run_threads(slots, fill, stages)
+
+
+def _run_threads(slots: Sequence[Slot], fill: Callable[[Slot], bool], stages: Sequence[Callable[[Slot], None]]) -> None:
+    """The rest of `run`, from when the first slot is filled."""
     free: queue.SimpleQueue[Slot | None] = queue.SimpleQueue()
     for slot in slots[1:]:
         free.put(slot)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from daemon.model.errors import TamperedError
 
-FORMAT = "AES256_GCM_HKDF_1MB"
+FORMAT: Final = "AES256_GCM_HKDF_1MB"
 SEGMENT = 1 << 20
 """Bytes of a full ciphertext segment."""
 HEADER = 40

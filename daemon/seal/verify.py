@@ -98,6 +98,12 @@ def verify(envelope: Envelope, kind: type[S], trust: Trust, *, at: datetime) -> 
     return Verified(statement, owner, envelope)
 
 
+def newest_time(statement: st.Statement) -> datetime | None:
+    """The latest instant the statement says something happened at."""
+    values = [value for field in _TIMES if isinstance(value := getattr(statement, field, None), datetime)]
+    return max(values, default=None)
+
+
 def refuse_future(statement: st.Statement, at: datetime) -> None:
     """Raises InconsistentError naming the first time that lies ahead of `at`."""
     for field in _TIMES:

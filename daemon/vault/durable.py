@@ -67,7 +67,7 @@ def make_directories(path: Path, mode: int = 0o755) -> None:
     fsync_directory(path.parent)
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes | memoryview) -> None:
     """Writes every byte of `data` at the file's position."""
     view = memoryview(data)
     while view:

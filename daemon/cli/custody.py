@@ -1,0 +1,150 @@
+"""`bwc custody`: reading the log, proving an entry, verifying an export on a machine that never saw the dock."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from daemon.cli.output import print_json
+from daemon.custody.log import CustodyLog, open_read_only
+from daemon.custody.verify import leaves_text, verify_export
+from daemon.model.config import DockConfig, load_config
+from daemon.model.errors import BwcError, ConfigurationError
+from daemon.seal.keys import load_sign_key, load_sign_public
+from daemon.vault import durable
+from daemon.vault.reading import read_document
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_CONFIG = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/bwc/dock.toml"),
+    show_default=True,
+    help="The dock's configuration.",
+)
+
+
+@click.group()
+def custody() -> None:
+    """The tamper-evident log of everything that happened to every clip."""
+
+
+@custody.command()
+@_CONFIG
+@click.option("--clip", help="Only this clip's entries.")
+@click.option("--last", default=0, help="Only the last N entries.")
+def log(config_path: Path, clip: str | None, last: int) -> None:
+    """Print the log's lines, as they are hashed."""
+    with _open(config_path) as (dock_log, _):
+        if clip:
+            lines: Iterator[bytes] = (line for _, line in dock_log.of_clip(clip))
+        else:
+            lines = dock_log.lines(max(0, dock_log.size - last) if last else 0)
+        for line in lines:
+            click.echo(line)
+
+
+@custody.command()
+@_CONFIG
+@click.argument("sequence", type=int)
+def show(config_path: Path, sequence: int) -> None:
+    """Print one entry, readably."""
+    with _open(config_path) as (dock_log, _):
+        print_json(json.loads(_line(dock_log, sequence)))
+
+
+@custody.command()
+@_CONFIG
+@click.argument("sequence", type=int)
+@click.option("--since", type=int, help="Instead, prove that the log of this many entries is its beginning.")
+def prove(config_path: Path, sequence: int, since: int | None) -> None:
+    """Prove that entry SEQUENCE stands in the log (RFC 6962 inclusion proof), with the checkpoint it leads to.
+
+    With --since N: a consistency proof from the log of N entries to that of SEQUENCE entries.
+    """
+    with _open(config_path) as (dock_log, config):
+        key = load_sign_key(config.sign_key)
+        try:
+            if since is None:
+                proof, size, line = dock_log.inclusion(sequence), dock_log.size, _line(dock_log, sequence)
+            else:
+                proof, size, line = dock_log.consistency(since, sequence), sequence, b""
+        except ValueError as error:
+            raise BwcError(str(error)) from None
+        document = {
+            "sequence": sequence,
+            "size": size,
+            "line": line.decode(),
+            "proof": [base64.b64encode(node).decode() for node in proof],
+            "checkpoint": dock_log.checkpoint(key, size),
+        }
+        print_json(document)
+
+
+@custody.command()
+@_CONFIG
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory for the exported files.")
+@_JSON
+def export(config_path: Path, out: Path, as_json: bool) -> None:
+    """Export the log: custody.jsonl, the checkpoint.txt that covers exactly it, custody.leaves, and the dock's key."""
+    with _open(config_path) as (dock_log, config):
+        key = load_sign_key(config.sign_key)
+        size = dock_log.size
+        out.mkdir(parents=True, exist_ok=True)
+        files = {
+            "custody.jsonl": b"".join(line + b"\n" for line in dock_log.lines(0, size)),
+            "custody.leaves": "".join(leaves_text(dock_log.lines(0, size))).encode(),
+            "checkpoint.txt": dock_log.checkpoint(key, size).encode(),
+        }
+    for name, data in files.items():
+        durable.write_replacing(out / name, data)
+    if as_json:
+        print_json({"entries": size, "files": [str(out / name) for name in files]})
+    else:
+        click.echo(f"{out}: {size} entries")
+
+
+@custody.command()
+@click.argument("lines", type=click.Path(path_type=Path))
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="The signed checkpoint [default: beside LINES].")
+@click.option("--key", type=click.Path(path_type=Path), required=True, help="The log's public key (.sign.pub.pem).")
+@_JSON
+def verify(lines: Path, checkpoint: Path | None, key: Path, as_json: bool) -> None:
+    """Verify an exported log, offline. Exit 4, naming what was changed, when it does not hold.
+
+    \b
+    Example:  bwc custody verify custody.jsonl --key dock-1.sign.pub.pem
+    """
+    note_path = checkpoint or lines.with_name("checkpoint.txt")
+    leaves = lines.with_name("custody.leaves")
+    try:
+        note = read_document(note_path).decode("utf-8")
+    except (BwcError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{note_path}: cannot be read ({error})") from None
+    found = verify_export(lines, note, load_sign_public(key), leaves if leaves.exists() else None)
+    if as_json:
+        print_json({"origin": found.origin, "entries": found.size, "root": base64.b64encode(found.root).decode()})
+    else:
+        click.echo(f"{lines}: all {found.size} entries of {found.origin} hold")
+
+
+@contextmanager
+def _open(config_path: Path) -> Iterator[tuple[CustodyLog, DockConfig]]:
+    config = load_config(DockConfig, config_path)
+    with open_read_only(
+        config.state / "dock.sqlite", f"bwc/{config.agency}/{config.dock_id}", config.dock_id
+    ) as dock_log:
+        yield dock_log, config
+
+
+def _line(dock_log: CustodyLog, sequence: int) -> bytes:
+    line = dock_log.line(sequence)
+    if line is None:
+        raise BwcError(f"the log has {dock_log.size} entries; there is no entry {sequence}")
+    return line

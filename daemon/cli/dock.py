@@ -1,0 +1,168 @@
+"""`bwc dock`: the daemon, its state, and sealing single files by hand."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daemon.cli.output import print_json, start_logging
+from daemon.model.config import DockConfig, load_config
+from daemon.model.errors import ConfigurationError, TamperedError, UnavailableError
+
+CONFIG = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/bwc/dock.toml"),
+    show_default=True,
+    help="The dock's configuration.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.group()
+def dock() -> None:
+    """The dock: takes clips in, keeps them locked, carries out release orders."""
+
+
+@dock.command()
+@CONFIG
+def run(config_path: Path) -> None:
+    """Run the dock until it is told to stop.
+
+    \b
+    Example:  bwc dock run --config config/dock.toml
+    """
+    from daemon.dock.reader import forget_in_core_dumps
+    from daemon.dock.service import DockService
+    from daemon.model.clock import SystemClock
+
+    config = load_config(DockConfig, config_path)
+    start_logging(config.log)
+    forget_in_core_dumps()
+    service = DockService(config, SystemClock())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stop())
+    service.run()
+
+
+@dock.command()
+@CONFIG
+@click.option("--vault", type=click.Path(path_type=Path), help="Check this copy of the vault instead.")
+@click.option("--clip", "clips", multiple=True, help="Only this clip; may be repeated.")
+@click.option("--read-data/--no-read-data", default=True, show_default=True, help="Hash every sealed file.")
+@JSON
+def check(config_path: Path, vault: Path | None, clips: tuple[str, ...], read_data: bool, as_json: bool) -> None:
+    """Check a vault: every signature, every custody entry, every sealed byte. Exit 4, naming what does not hold.
+
+    Reads only, needs no private key, and may run beside the dock or on a copy.
+
+    \b
+    Example:  bwc dock check --config config/dock.toml
+    """
+    from datetime import UTC, datetime
+
+    from daemon.dock.check import Vault, VaultCheck
+    from daemon.seal.keys import load_sign_public
+    from daemon.seal.trust import load_trust
+    from daemon.vault.layout import VaultLayout
+
+    config = load_config(DockConfig, config_path)
+    trust = load_trust(config.trust.file, load_sign_public(config.trust.root))
+    layout = VaultLayout(vault or config.vault)
+    if not layout.root.is_dir():
+        raise ConfigurationError(f"{layout.root}: no such directory")
+    checked: list[str] = []
+    walk = VaultCheck(Vault(layout, config.agency, trust, datetime.now(UTC), read_data))
+    findings = list(walk.run(set(clips) or None, checked.append))
+    if as_json:
+        print_json({"checked": len(checked), "findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            click.echo(f"{finding.path}: {finding.problem}", err=True)
+        click.echo(f"{len(checked)} clips checked, {len(findings)} findings")
+    if findings:
+        raise TamperedError(f"{layout.root}: {len(findings)} findings; {findings[0].path}: {findings[0].problem}")
+
+
+@dock.command()
+@CONFIG
+@JSON
+def status(config_path: Path, as_json: bool) -> None:
+    """Show what the dock says of itself and its bays over MQTT.
+
+    \b
+    Example:  bwc dock status --config config/dock.toml
+    """
+    from daemon.link.session import Session
+    from daemon.model.documents import Bay, DockStatus
+    from daemon.model.parse import parse_model
+    from daemon.model.topics import Topics
+
+    config = load_config(DockConfig, config_path)
+    topics = Topics(config.agency)
+    own = (topics.status(config.dock_id), topics.bay(config.dock_id, "+"))
+    with Session(config.broker, own) as session:
+        messages = {message.topic: message.payload for message in session.retained()}
+    if own[0] not in messages:
+        raise UnavailableError(f"dock {config.dock_id} has published nothing", hint="is it running? bwc dock run")
+    standing = parse_model(DockStatus, messages.pop(own[0]), what="status")
+    bays = [parse_model(Bay, payload, what=topic) for topic, payload in sorted(messages.items())]
+    if as_json:
+        print_json({"dock": standing.plain(), "bays": [bay.plain() for bay in bays]})
+        return
+    click.echo(
+        f"{standing.dock_id}: {standing.state}, {standing.locked} locked, {standing.released} released, "
+        f"{standing.backlog} not acknowledged, {standing.vault_free_bytes // 2**30} GiB free"
+    )
+    for bay in bays:
+        click.echo(f"  {bay.bay:12} {bay.state:8} {bay.clips_done}/{bay.clips_total} clips  {bay.reason or ''}")
+
+
+@dock.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--escrow", type=click.Path(path_type=Path), required=True, multiple=True, help="A recipient's PUB.pem.")
+@click.option("--clip-id", required=True, help="The clip's UUID.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory for clip.sealed.")
+@click.option("--dock-id", default="offline", show_default=True, help="The dock the wrap is bound to.")
+@JSON
+def seal(file: Path, escrow: tuple[Path, ...], clip_id: str, out: Path, dock_id: str, as_json: bool) -> None:
+    """Seal one file offline, through the daemon's own pipeline.
+
+    Writes clip.sealed and wrapped_keys.json into OUT. `seconds` counts until the sealed file is durable.
+
+    \b
+    Example:  bwc dock seal a.mp4 --escrow policy.open.pub.pem --clip-id $(uuidgen) --out sealed/
+    """
+    from daemon.dock.offline import seal_file
+
+    result = seal_file(file, list(escrow), clip_id, out, dock_id)
+    _report(result, as_json)
+
+
+@dock.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--key", type=click.Path(path_type=Path), required=True, help="A recipient's private .open.pem.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@JSON
+def unseal(folder: Path, key: Path, out: Path, as_json: bool) -> None:
+    """Open what `seal` made, with a recipient's private key.
+
+    \b
+    Example:  bwc dock unseal sealed/ --key recovery.open.pem --out a.mp4
+    """
+    from daemon.dock.offline import unseal_file
+
+    _report(unseal_file(folder, key, out), as_json)
+
+
+def _report(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+    else:
+        for name, value in result.items():
+            click.echo(f"{name:18} {value}")

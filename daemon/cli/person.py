@@ -1,0 +1,83 @@
+"""Options of the commands that people use: who they are, where their keys lie, how to reach the broker."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daemon.model.config import Broker
+from daemon.model.errors import ConfigurationError
+from daemon.model.topics import Topics
+from daemon.model.types import check_id
+from daemon.seal.keys import OpenKey, SignKey, load_open_key, load_sign_key
+
+
+@dataclass(frozen=True)
+class Person:
+    """Whoever runs the command."""
+
+    person_id: str
+    keys: Path
+    broker: Broker
+    topics: Topics
+
+    @property
+    def sign_key(self) -> SignKey:
+        return load_sign_key(self.keys / f"{self.person_id}.sign.pem")
+
+    @property
+    def open_key(self) -> OpenKey:
+        return load_open_key(self.keys / f"{self.person_id}.open.pem")
+
+
+_BROKER = (
+    click.option("--broker", envvar="BWC_BROKER", required=True, help="mqtt://host:port or mqtts://host:port."),
+    click.option("--agency", envvar="BWC_AGENCY", required=True, help="The agency's id in MQTT topics."),
+    click.option("--ca", envvar="BWC_CA", type=click.Path(path_type=Path), help="TLS: certificate authority."),
+    click.option("--cert", envvar="BWC_CERT", type=click.Path(path_type=Path), help="TLS: client certificate."),
+    click.option("--tls-key", envvar="BWC_TLS_KEY", type=click.Path(path_type=Path), help="TLS: its private key."),
+)
+_PERSON = (
+    click.option("--as", "person_id", envvar="BWC_PERSON", required=True, help="Your person id."),
+    click.option(
+        "--keys",
+        envvar="BWC_KEYS",
+        type=click.Path(path_type=Path),
+        default=Path(),
+        help="Directory with <person>.sign.pem and <person>.open.pem.",
+    ),
+)
+
+
+def as_person(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options, and passes `person: Person` to the command."""
+
+    @functools.wraps(command)
+    def wrapper(
+        *args: Any,
+        broker: str,
+        agency: str,
+        ca: Path | None,
+        cert: Path | None,
+        tls_key: Path | None,
+        person_id: str,
+        keys: Path,
+        **others: Any,
+    ) -> Any:
+        for name, value in (("--agency", agency), ("--as", person_id)):
+            try:
+                check_id(value)
+            except ValueError as error:
+                raise ConfigurationError(f"{name} {value!r}: {error}") from None
+        config = Broker(url=broker, ca=ca, certificate=cert, key=tls_key)
+        person = Person(person_id, keys, config, Topics(agency))
+        return command(*args, person=person, **others)
+
+    for option in reversed((*_PERSON, *_BROKER)):
+        wrapper = option(wrapper)
+    return wrapper

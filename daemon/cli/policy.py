@@ -1,0 +1,134 @@
+"""`bwc policy`: check an agency's own regime, explain a decision, compare the regimes on the same facts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from daemon.cli.policy_output import print_answers
+from daemon.policy.decide import decide
+from daemon.policy.facts import load_facts
+from daemon.policy.regime import DEFAULT, Regime, bundled, bundled_names, find
+
+_facts = click.option(
+    "--facts",
+    "facts_file",
+    metavar="FILE",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The facts, as JSON or TOML.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.group()
+def policy() -> None:
+    """Who may view which clip, for what, and why.
+
+    A regime is a folder of Cedar policies. Five come with the package: what Portland's city and its police union
+    offered in 2023, what they agreed on, what the Justice Department preferred, and the practice of the state police.
+    """
+
+
+@policy.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_json
+def check(folder: Path, as_json: bool) -> None:
+    """Check an agency's own regime, the policies (*.cedar) in DIR.
+
+    Each file holds one policy with @id, @reason and @source. The rules common to every regime always apply as well;
+    a policy that could fail while a decision is made is refused. Ends with 2 and the file's name if something is wrong.
+
+    \b
+    Example:
+      bwc policy check /etc/bwc/our-regime
+    """
+    regime = Regime.load(folder)
+    if as_json:
+        click.echo(json.dumps(_regime_document(regime), indent=2))
+        return
+    for rule in sorted(regime.rules.values(), key=lambda rule: rule.path):
+        click.echo(f"{rule.path}: {rule.effect} {rule.policy_id}: {rule.reason}")
+    click.echo(f"{regime.name}: {len(regime.rules)} policies, all sound; regime_sha256 {regime.sha256}")
+
+
+@policy.command()
+@_facts
+@click.option(
+    "--regime", "name", metavar="R", default=DEFAULT, show_default=True, help="A regime's name, or the folder of one."
+)
+@_json
+def explain(facts_file: Path, name: str, as_json: bool) -> None:
+    """Say how a regime decides on facts, why, and what would open the clip.
+
+    A refusal is an answer too: the command ends with 0.
+
+    \b
+    Example:
+      bwc policy explain --facts stop.toml --regime portland-city-offer-2023
+    \b
+    A facts file:
+      now = 2023-11-29T21:45:02Z
+      purpose = "report"         # report statement interview investigation
+                                 # supervision training court
+      viewer = { person_id = "51234", roles = ["officer"] }
+      [clip]
+      clip_id = "c1"
+      officer_id = "51234"       # who wore the camera
+      started_at = 2023-11-29T20:00:00Z
+      [incident]                 # leave it out when there was no force
+      incident_id = "i1"
+      force = "serious"          # none minimal nondeadly serious deadly
+                                 # unclassified
+      in_custody_death = false
+      involved = ["51234"]
+      witnesses = []
+      occurred_at = 2023-11-29T20:10:00Z
+      [[statements]]             # to: supervisor internal_affairs
+      officer_id = "51234"       # form: unrecorded audio video
+      to = "supervisor"
+      form = "audio"
+      given_at = 2023-11-29T21:00:00Z
+      # and likewise: reports (officer_id, filed_at), holds (hold_id),
+      # authorizations (person_id, purposes, expires_at, by)
+    """
+    regime = find(name)
+    answer = decide(regime, load_facts(facts_file))
+    if as_json:
+        click.echo(json.dumps(answer.document(), indent=2))
+    else:
+        print_answers({regime.name: answer}, Console())
+
+
+@policy.command()
+@_facts
+@_json
+def compare(facts_file: Path, as_json: bool) -> None:
+    """Decide on the same facts under every regime, side by side.
+
+    \b
+    Example:
+      bwc policy compare --facts stop.toml
+    (`bwc policy explain --help` shows what a facts file holds.)
+    """
+    facts = load_facts(facts_file)
+    answers = {name: decide(bundled(name), facts) for name in bundled_names()}
+    if as_json:
+        click.echo(json.dumps({name: answer.document() for name, answer in answers.items()}, indent=2))
+    else:
+        print_answers(answers, Console())
+
+
+def _regime_document(regime: Regime) -> dict[str, object]:
+    return {
+        "regime": regime.name,
+        "regime_sha256": regime.sha256,
+        "files": [{"path": path, "sha256": sha256} for path, sha256 in regime.files],
+        "policies": [
+            {"policy_id": r.policy_id, "effect": r.effect, "reason": r.reason, "source": r.source, "path": r.path}
+            for r in sorted(regime.rules.values(), key=lambda rule: rule.path)
+        ],
+    }

@@ -1,0 +1,214 @@
+"""`bwc review`: what clips there are, asking for one, and opening one that was released."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from daemon.cli.attest import sign_and_publish
+from daemon.cli.output import print_json
+from daemon.cli.person import Person, as_person
+from daemon.link.session import Session
+from daemon.model.documents import Decision, Need, Notice
+from daemon.model.errors import LockedError, UnavailableError, VerificationError
+from daemon.model.parse import parse_model
+from daemon.model.statements import Purpose, Request
+from daemon.model.times import format_instant, truncate
+from daemon.seal.envelope import LIMIT, Envelope
+from daemon.seal.keys import load_sign_public
+from daemon.seal.trust import load_trust
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_WAIT = click.option("--wait", default=15.0, show_default=True, help="Seconds to wait for the decision.")
+
+
+@click.group()
+def review() -> None:
+    """View footage: list clips, request one, follow the decision, open what is released."""
+
+
+@review.command("list")
+@_JSON
+@as_person
+def list_clips(person: Person, as_json: bool) -> None:
+    """List the clips that docks have announced, and whether each is locked.
+
+    \b
+    Example:  bwc review list --as 51234 --broker mqtt://127.0.0.1:1883 --agency portland
+    """
+    with Session(person.broker, (person.topics.clip("+", "+"),)) as session:
+        messages = session.retained()
+    rows = []
+    for message in messages:
+        try:
+            notice = parse_model(Notice, message.payload, what=message.topic, limit=LIMIT)
+        except VerificationError as error:
+            click.echo(f"bwc: left out: {error}", err=True)
+            continue
+        rows.append(_row(notice))
+    rows.sort(key=lambda row: (str(row["started_at"]), row["clip_id"]))
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        click.echo(
+            f"{row['clip_id']}  {row['lock']:8}  {row['officer_id']:10}  {row['started_at']:24}  {row['incidents']}"
+        )
+    click.echo(f"{len(rows)} clips")
+
+
+@review.command()
+@click.option("--clip", required=True, help="The clip's id.")
+@click.option("--purpose", required=True, type=click.Choice(get_args(Purpose)), help="What you need it for.")
+@_WAIT
+@_JSON
+@as_person
+def request(person: Person, clip: str, purpose: str, wait: float, as_json: bool) -> None:
+    """Ask to view a clip. Exit 0 when it is released to you, 3 when it stays locked (and what would open it).
+
+    A refused request stays open for 14 days and is decided again whenever a fact changes.
+
+    \b
+    Example:  bwc review request --as 51234 --clip 0b5f… --purpose report
+    """
+    request_id = str(uuid.uuid4())
+    topic = person.topics.decision(person.person_id, request_id)
+    payload = {
+        "request_id": request_id,
+        "clip_id": clip,
+        "purpose": purpose,
+        "requested_at": format_instant(datetime.now(UTC)),
+    }
+    with Session(person.broker, (topic,)) as session:
+        sign_and_publish(person, [payload], Request)
+        message = session.wait(lambda received: received.topic == topic, wait)
+    if message is None:
+        raise UnavailableError(
+            f"requested as {request_id}, but no decision within {wait:g} s", hint="ask later: bwc review status"
+        )
+    _report(parse_model(Decision, message.payload, what="decision", limit=LIMIT), as_json)
+
+
+@review.command()
+@click.option("--request", "request_id", help="One request; all of yours without it.")
+@click.option("--wait", default=0.0, show_default=True, help="Seconds to wait until the request is released.")
+@_JSON
+@as_person
+def status(person: Person, request_id: str | None, wait: float, as_json: bool) -> None:
+    """Show how your requests stand. With --request: exit 0 when released, 3 when not."""
+    topic = person.topics.decision(person.person_id, request_id or "+")
+    with Session(person.broker, (topic,)) as session:
+        if request_id is not None and wait > 0:
+            message = session.wait(lambda m: _decision(m.payload).outcome == "released", wait)
+            messages = [message] if message else []
+        else:
+            messages = session.retained()
+    found = [_decision(message.payload) for message in messages]
+    if request_id is not None:
+        if not found:
+            raise LockedError(f"request {request_id} is not released")
+        _report(found[-1], as_json)
+    elif as_json:
+        print_json([decision.plain() for decision in found])
+    else:
+        for decision in sorted(found, key=lambda d: d.decided_at):
+            click.echo(f"{decision.request_id}  clip {decision.clip_id}  {decision.outcome}")
+        click.echo(f"{len(found)} requests")
+
+
+@review.command("open")
+@click.option("--clip", required=True, help="The clip's id.")
+@click.option("--vault", required=True, type=click.Path(path_type=Path), help="The vault, or a read-only share of it.")
+@click.option("--trust", required=True, type=click.Path(path_type=Path), help="The agency's signed trust attestation.")
+@click.option("--root", required=True, type=click.Path(path_type=Path), help="The agency's root.sign.pub.pem.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The MP4 to write.")
+@_JSON
+@as_person
+def open_(person: Person, clip: str, vault: Path, trust: Path, root: Path, out: Path, as_json: bool) -> None:
+    """Open a clip that is released to you: decrypted, verified, and only then written. The opening is recorded.
+
+    Exit 3 when it is locked, 4 when anything about it does not hold.
+
+    \b
+    Example:  bwc review open --as 51234 --clip 0b5f… --vault /srv/bwc/vault
+                --trust trust.json --root root.sign.pub.pem --out clip.mp4
+    """
+    from daemon.review.opening import Viewer, open_clip
+
+    loaded = load_trust(trust, load_sign_public(root))
+    viewer = Viewer(person.person_id, person.sign_key, person.open_key)
+    with Session(person.broker, ()) as session:
+
+        def attest(opened: Envelope) -> None:
+            topic = person.topics.attestation(person.person_id, "opened", opened.digest)
+            session.publish(topic, opened.to_bytes(), retain=True)
+
+        now = truncate(datetime.now(UTC))
+        result = open_clip(vault, clip, viewer, person.topics.agency, loaded, now, out, attest)
+    seal = result.evidence.seal.statement
+    report: dict[str, Any] = {
+        "path": str(result.path),
+        "bytes": result.size,
+        "clip_sha256": seal.clip_sha256,
+        "order_id": result.release.statement.order_id,
+        "camera_signature": "holds" if result.evidence.capture else "none",
+        "dock_seal": "holds",
+        "custody": f"holds ({len(result.evidence.custody.entries)} entries)",
+    }
+    if as_json:
+        print_json(report)
+    else:
+        for name, value in report.items():
+            click.echo(f"{name.replace('_', ' '):17} {value}")
+
+
+def need_words(need: Need) -> str:
+    """What would open a clip, as a person says it."""
+    words = need.kind
+    if need.kind == "statement" and need.form:
+        article = {"unrecorded": "a statement", "audio": "an audio-recorded statement", "video": "a video statement"}
+        words = f"{article[need.form]} to {(need.from_ or '').replace('_', ' ')}"
+    elif need.from_:
+        words = f"a {need.kind} by {need.from_.replace('_', ' ')}"
+    if need.officer_id:
+        words += f" from officer {need.officer_id}"
+    if need.by:
+        words += f", due {format_instant(need.by)}"
+    return words
+
+
+def _report(decision: Decision, as_json: bool) -> None:
+    if as_json:
+        print_json(decision.plain())
+    else:
+        click.echo(f"request {decision.request_id}: {decision.outcome}")
+        for because in decision.because:
+            click.echo(f"  because: {because.reason} [{because.policy_id}]")
+    if decision.outcome != "released":
+        needs = "; ".join(need_words(need) for need in decision.needs)
+        raise LockedError(
+            f"clip {decision.clip_id} stays locked", hint=f"needs {needs}" if needs else "nothing would open it now"
+        )
+
+
+def _decision(data: bytes) -> Decision:
+    return parse_model(Decision, data, what="decision", limit=LIMIT)
+
+
+def _row(notice: Notice) -> dict[str, Any]:
+    capture, activation = notice.capture or {}, notice.activation or {}
+    incidents = [str(a.get("incident_id")) for a in activation.get("assignments", [])]
+    return {
+        "clip_id": notice.clip_id,
+        "dock_id": notice.dock_id,
+        "lock": notice.lock.state,
+        "reason": notice.lock.reason,
+        "integrity": notice.integrity,
+        "officer_id": str(capture.get("officer_id", "unknown")),
+        "started_at": str(capture.get("started_at", "")),
+        "incidents": ", ".join(incidents),
+    }

@@ -1,0 +1,41 @@
+"""What a clip found on a camera becomes: its id, its integrity, and whether the dock holds it already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from daemon.model.statements import Integrity
+from daemon.model.types import is_clip_id
+
+CaptureState = Literal["verified", "absent", "unusable", "refused"]
+"""A capture's standing: its signature and claims hold; none; not parseable; or its signature or claims fail."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The id a clip gets; `claimed` keeps the one it came with when that could not be used."""
+
+    clip_id: str
+    claimed: str | None
+
+
+def identify(claimed: str, fresh: Callable[[], str], *, taken: bool) -> Identity:
+    """The id for a clip that is not held already: its own, unless that is no UUID or is `taken` by other footage."""
+    if is_clip_id(claimed) and not taken:
+        return Identity(claimed, None)
+    return Identity(fresh(), ascii(claimed)[1:-1][:200])
+
+
+def integrity(capture: CaptureState, *, digest_agrees: bool, playable: bool) -> Integrity:
+    """The integrity to announce. Only `verified` and `unplayable` (a flag) stay out of quarantine."""
+    if capture in {"absent", "unusable"}:
+        return "unsigned"
+    if capture == "refused" or not digest_agrees:
+        return "mismatch"
+    return "verified" if playable else "unplayable"
+
+
+def quarantined(value: Integrity) -> bool:
+    return value in {"unsigned", "mismatch"}

@@ -1,0 +1,67 @@
+"""A clip's statements, verified one by one from what lies beside it: for a viewer, and for whoever checks a vault.
+
+Steps, numbered as in `verify_clip`:
+  1 the seal is signed by an enrolled dock, and is about this clip
+  2 the capture is the one the seal names, signed by its camera, and its footage is what was sealed
+  3 the custody record is proven against a checkpoint that dock signed, and records just this intake
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daemon.custody.record import Proven, verify_record
+from daemon.model.errors import InconsistentError, TamperedError
+from daemon.model.statements import Capture, Seal
+from daemon.seal import envelope as envelopes
+from daemon.seal.trust import Trust
+from daemon.seal.verify import Verified, verify
+from daemon.vault.layout import ClipDirectory
+from daemon.vault.reading import read_document
+
+
+@dataclass(frozen=True)
+class ClipEvidence:
+    """A clip's verified statements. `capture` is None where the footage came without one that holds."""
+
+    seal: Verified[Seal]
+    capture: Verified[Capture] | None
+    custody: Proven
+
+
+def verify_clip(clip: ClipDirectory, clip_id: str, agency: str, trust: Trust) -> ClipEvidence:
+    """Steps 1 to 3. Raises VerificationError's subclasses, each naming the file that failed."""
+    seal = _seal(clip, clip_id, trust)  # 1
+    capture = _capture(clip, seal.statement, trust)  # 2
+    dock_key = trust.sign_key_of("dock", seal.statement.dock_id)
+    if dock_key is None:
+        raise InconsistentError(f"dock {seal.statement.dock_id} is not enrolled")
+    origin = f"bwc/{agency}/{seal.statement.dock_id}"
+    custody = verify_record(read_document(clip.custody), clip_id, origin, dock_key, what=str(clip.custody))  # 3
+    ingested = next((entry for entry in custody.entries if entry.action == "ingested"), None)
+    if ingested is None or ingested.detail.get("sealed_sha256") != seal.statement.sealed_sha256:
+        raise TamperedError(f"{clip.custody}: does not record that this clip was taken in")
+    if seal.digest not in ingested.attestations:
+        raise TamperedError(f"{clip.seal}: is not the seal that was recorded at intake")
+    return ClipEvidence(seal, capture, custody)
+
+
+def _seal(clip: ClipDirectory, clip_id: str, trust: Trust) -> Verified[Seal]:
+    envelope = envelopes.parse(read_document(clip.seal), what=str(clip.seal))
+    claimed = envelope.statement(Seal)
+    seal = verify(envelope, Seal, trust, at=claimed.ingested_at)
+    if seal.statement.clip_id != clip_id:
+        raise InconsistentError(f"{clip.seal}: the seal of clip {seal.statement.clip_id}")
+    return seal
+
+
+def _capture(clip: ClipDirectory, seal: Seal, trust: Trust) -> Verified[Capture] | None:
+    if seal.integrity not in {"verified", "unplayable"}:
+        return None
+    envelope = envelopes.parse(read_document(clip.capture), what=str(clip.capture))
+    if envelope.digest != seal.capture_sha256:
+        raise TamperedError(f"{clip.capture}: is not the capture that the seal names")
+    capture = verify(envelope, Capture, trust, at=seal.ingested_at)
+    if capture.statement.sha256 != seal.clip_sha256:
+        raise InconsistentError(f"{clip.capture}: describes other footage than was sealed")
+    return capture

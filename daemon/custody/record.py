@@ -1,0 +1,96 @@
+"""A clip's own part of the custody log, `custody.json`: its entries, each proven to stand in the log.
+
+    {"schema": "bwc.clip-custody/1", "clip_id", "checkpoint": <signed note>, "entries": [{"sequence", "line", "proof"}]}
+
+`line` is the log's line, verbatim; `proof` the base64 hashes of RFC 6962's inclusion proof against the checkpoint.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import Field
+
+from daemon.custody.log import CustodyLog
+from daemon.custody.proof import check_inclusion
+from daemon.custody.tree import leaf_hash
+from daemon.model import strict_json
+from daemon.model.documents import CustodyEntry
+from daemon.model.errors import TamperedError
+from daemon.model.parse import parse_model
+from daemon.model.types import ClipId, Document
+from daemon.seal.keys import SignKey
+from daemon.seal.note import Checkpoint, verify_checkpoint
+
+LIMIT = 16 << 20
+Hash = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+
+
+class ProvenEntry(Document):
+    sequence: Annotated[int, Field(ge=0)]
+    line: str
+    proof: Annotated[tuple[Hash, ...], Field(max_length=64)]
+
+
+class ClipCustody(Document):
+    """What `custody.json` holds."""
+
+    schema_: Annotated[Literal["bwc.clip-custody/1"], Field(alias="schema")] = "bwc.clip-custody/1"
+    clip_id: ClipId
+    checkpoint: str
+    entries: tuple[ProvenEntry, ...]
+
+
+def make_record(log: CustodyLog, clip_id: str, key: SignKey) -> bytes:
+    """The clip's record against the log as it is now."""
+    size = log.size
+    entries = tuple(
+        ProvenEntry(
+            sequence=sequence,
+            line=line.decode(),
+            proof=tuple(base64.b64encode(node).decode() for node in log.inclusion(sequence, size)),
+        )
+        for sequence, line in log.of_clip(clip_id)
+    )
+    return strict_json.dump(ClipCustody(clip_id=clip_id, checkpoint=log.checkpoint(key, size), entries=entries).plain())
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A clip's entries and their lines, all covered by `checkpoint`."""
+
+    entries: list[CustodyEntry]
+    lines: list[bytes]
+    checkpoint: Checkpoint
+
+
+def verify_record(data: bytes, clip_id: str, origin: str, key: Ed25519PublicKey, *, what: str) -> Proven:
+    """The clip's entries, each proven against a checkpoint that `key` signed for `origin`.
+
+    Raises VerificationError's subclasses naming the entry that fails.
+    """
+    record = parse_model(ClipCustody, data, what=what, limit=LIMIT)
+    if record.clip_id != clip_id:
+        raise TamperedError(f"{what}: the custody of another clip ({record.clip_id})")
+    checkpoint = verify_checkpoint(record.checkpoint, key, what=what, origin=origin)
+    entries, lines = [], []
+    for proven in record.entries:
+        line = proven.line.encode()
+        proof = [base64.b64decode(node) for node in proven.proof]
+        try:
+            check_inclusion(leaf_hash(line), proven.sequence, checkpoint.size, proof, checkpoint.root)
+        except TamperedError as error:
+            raise TamperedError(f"{what}: {error}") from None
+        lines.append(line)
+        entries.append(read_entry(line, what=f"{what}: entry {proven.sequence}"))
+        if (entries[-1].sequence, entries[-1].clip_id) != (proven.sequence, clip_id):
+            raise TamperedError(f"{what}: entry {proven.sequence} is about something else")
+    return Proven(entries, lines, checkpoint)
+
+
+def read_entry(line: bytes, *, what: str) -> CustodyEntry:
+    """One custody line. Raises MalformedError or SchemaError."""
+    return parse_model(CustodyEntry, line, what=what)

@@ -1,0 +1,168 @@
+"""What this dock publishes, and when: its status, its bays, each clip's current notice, its custody log.
+
+Nothing here is a queue of its own. Notices above what the policy service has acknowledged are replayed from the
+store on connecting, when its acknowledgement falls back (it was restored from a backup), and when it stalls.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable
+from datetime import datetime
+
+from daemon import __version__
+from daemon.core.lifecycle import State
+from daemon.dock import notices
+from daemon.dock.state import Dock
+from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published
+from daemon.link.pump import Pump
+from daemon.model import strict_json
+from daemon.model.documents import Bay, DockStatus
+from daemon.vault.space import free_bytes
+
+log = logging.getLogger(__name__)
+STALL_SECONDS = 30.0
+
+
+def offline(dock: Dock, since: datetime) -> bytes:
+    """The dock's last will, and what it says itself when it stops."""
+    status = DockStatus(dock_id=dock.dock_id, state="offline", since=since, version=__version__)
+    return strict_json.dump(status.plain())
+
+
+class Announcer:
+    """Feeds the pump. Lives on the service's thread."""
+
+    def __init__(self, dock: Dock, client: MqttClient, since: datetime) -> None:
+        self._dock = dock
+        self._pump = Pump(client)
+        self._since = since
+        self._bays: dict[str, Bay] = {}
+        self._dirty: dict[str, bytes] = {}
+        self._status: bytes = b""
+        self._cursor = 0  # notices up to here were sent on this connection
+        self._moved = dock.clock.monotonic()  # when sending or acknowledging last made headway
+        self._custody_sent = 0
+        self._checkpoint_size = -1
+
+    @property
+    def connected(self) -> bool:
+        return self._pump.connected
+
+    def handle(self, event: LinkEvent) -> None:
+        """A connection event of the publishing client."""
+        match event:
+            case Connected():
+                self._pump.reset(connected=True, max_packet=event.max_packet)
+                self._restart()
+            case Disconnected():
+                if self._pump.connected:
+                    log.warning("broker lost: %s; everything waits in the store", event.reason)
+                self._pump.reset(connected=False)
+            case Published():
+                self._pump.published(event, self._taken)
+            case _:
+                pass
+
+    def bay(self, bay: Bay) -> None:
+        """A bay's new standing."""
+        self._bays[bay.bay] = bay
+        topic = self._dock.topics.bay(self._dock.dock_id, bay.bay)
+        self._dirty[topic] = strict_json.dump(bay.plain())
+
+    def status(self) -> None:
+        """Looks at the dock's own standing; published when it changed."""
+        data = strict_json.dump(self._online().plain())
+        if data != self._status:
+            self._status = data
+            self._dirty[self._dock.topics.status(self._dock.dock_id)] = data
+
+    def _online(self) -> DockStatus:
+        store, count = self._dock.store, self._dock.store.count
+        return DockStatus(
+            dock_id=self._dock.dock_id,
+            state="online",
+            since=self._since,
+            version=__version__,
+            bays=sum(1 for bay in self._bays.values() if bay.state != "empty"),
+            locked=count(State.LOCKED) + count(State.QUARANTINED),
+            released=count(State.RELEASED),
+            backlog=store.backlog(self._dock.through),
+            vault_free_bytes=free_bytes(self._dock.vault.root),
+        )
+
+    def acknowledged(self, before: int) -> None:
+        """The policy service's `through` changed from `before`."""
+        if self._dock.through < before:
+            log.warning("the policy service fell back from notice %d to %d; replaying", before, self._dock.through)
+            self._cursor = min(self._cursor, self._dock.through)
+        self._moved = self._dock.clock.monotonic()
+
+    def pump(self) -> None:
+        """Sends what there is room for."""
+        self._notice_stall()
+        while self._pump.has_room and self._send_one():
+            pass
+
+    def _restart(self) -> None:
+        self._cursor = self._dock.through
+        self._custody_sent = int(self._dock.store.get("custody_sent") or 0)
+        self._checkpoint_size = -1
+        self._status = b""
+        self.status()
+        for bay in self._bays.values():
+            self.bay(bay)
+        self._moved = self._dock.clock.monotonic()
+
+    def _notice_stall(self) -> None:
+        waited = self._dock.clock.monotonic() - self._moved
+        if self._pump.connected and self._cursor > self._dock.through and waited > STALL_SECONDS:
+            log.warning("no acknowledgement above notice %d for %.0f s; replaying", self._dock.through, waited)
+            self._cursor = self._dock.through
+            self._moved = self._dock.clock.monotonic()
+
+    def _send_one(self) -> bool:
+        return self._send_dirty() or self._send_notice() or self._send_custody() or self._send_checkpoint()
+
+    def _send_dirty(self) -> bool:
+        for topic, data in self._dirty.items():
+            if self._pump.send(topic, topic, data, retain=True):
+                del self._dirty[topic]
+                return True
+            return False
+        return False
+
+    def _send_notice(self) -> bool:
+        rows = self._dock.store.notices_after(self._cursor, 1)
+        if not rows:
+            return False
+        clip = rows[0]
+        topic = self._dock.topics.clip(self._dock.dock_id, clip.clip_id)
+        if not self._pump.send(f"notice {clip.sequence}", topic, notices.build(self._dock, clip), retain=True):
+            return False
+        self._cursor = clip.sequence
+        self._moved = self._dock.clock.monotonic()
+        return True
+
+    def _send_custody(self) -> bool:
+        line = self._dock.custody.line(self._custody_sent)
+        topic = self._dock.topics.custody(self._dock.dock_id, self._custody_sent)
+        if line is None or not self._pump.send(("custody", self._custody_sent), topic, line, retain=False):
+            return False
+        self._custody_sent += 1
+        return True
+
+    def _send_checkpoint(self) -> bool:
+        size = self._dock.custody.size
+        if size == self._checkpoint_size or self._custody_sent < size:
+            return False
+        note = self._dock.custody.checkpoint(self._dock.sign_key, size).encode()
+        if not self._pump.send("checkpoint", self._dock.topics.checkpoint(self._dock.dock_id), note, retain=True):
+            return False
+        self._checkpoint_size = size
+        return True
+
+    def _taken(self, key: Hashable) -> None:
+        # answers come in order, so the highest custody line answered covers those before it
+        if isinstance(key, tuple) and key[0] == "custody":
+            self._dock.store.set("custody_sent", str(key[1] + 1))

@@ -1,0 +1,168 @@
+"""One bay with a camera in it: a thread that scans the camera and brings its clips on their way."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import threading
+from datetime import datetime
+from typing import Any
+
+from daemon.custody.log import Event
+from daemon.dock.clip_way import ClipWay, Service
+from daemon.dock.intake import CameraSeen
+from daemon.dock.mounts import Docked
+from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
+from daemon.dock.standing import Standing
+from daemon.dock.state import Dock
+from daemon.model.documents import Camera
+from daemon.model.errors import CameraReadError, VerificationError
+from daemon.model.parse import parse_model
+from daemon.model.times import format_instant
+
+log = logging.getLogger(__name__)
+
+
+class BayThread:
+    """Looks at one docked camera again and again, until it is undocked."""
+
+    def __init__(self, dock: Dock, service: Service, docked: Docked) -> None:
+        self._dock = dock
+        self._service = service
+        self._docked = docked
+        self._settings = dock.config.ingest
+        self._stopping = threading.Event()
+        self._hint = threading.Event()
+        self._standing = Standing(docked.bay, lambda bay: service.show(docked.identity, bay))
+        self._handle: ReaderHandle | None = None
+        self._way: ClipWay | None = None
+        self._thread = threading.Thread(target=self._run, name=f"bay {docked.bay}", daemon=True)
+
+    @property
+    def identity(self) -> str:
+        return self._docked.identity
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something changed (an acknowledgement, a correction): look again now."""
+        self._hint.set()
+
+    def stop(self) -> None:
+        """Undocked, or the service stops: the reader is killed. Returns at once; `join` waits."""
+        self._stopping.set()
+        self._hint.set()
+        handle = self._handle
+        if handle is not None:
+            handle.kill()
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._serve_reader()
+                self._stopping.wait(self._settings.scan_seconds)
+        except CameraHangsError as error:
+            self._report(error)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the dock must not go on without knowing
+            self._service.fail(error)
+
+    def _serve_reader(self) -> None:
+        """Looks until undocked, or until the reader process ends: then a new one goes on."""
+        limits = {"max_clips": self._settings.max_clips, "max_clip_bytes": self._settings.max_clip_bytes}
+        self._handle = handle = ReaderHandle(self._docked.path, limits, self._settings.hang_seconds)
+        try:
+            while not self._stopping.is_set():
+                self._hint.clear()
+                soon = self._look(handle)
+                self._hint.wait(max(0.02, self._settings.settle_seconds) if soon else self._settings.scan_seconds)
+        except ReaderGoneError as error:
+            self._report(error)
+        finally:
+            handle.close()
+
+    def _report(self, error: CameraReadError) -> None:
+        if not self._stopping.is_set():
+            log.warning("bay %s: %s", self._docked.bay, error, extra={"bay": self._docked.bay})
+            self._standing.set("failed", str(error))
+
+    def _look(self, handle: ReaderHandle) -> bool:
+        """One scan, and every clip brought as far as it goes. Returns whether to look again soon."""
+        try:
+            scan = handle.scan()
+        except (ReaderGoneError, CameraHangsError):
+            raise
+        except CameraReadError as error:
+            self._report(error)
+            return False
+        way = self._identify(scan["camera"])
+        if way is None:
+            return False
+        way.note_gone({stem for stem, _, _ in scan["clips"]})
+        for stem, footage, capture in scan["clips"]:
+            way.see(stem, footage, capture)
+        reasons = set()
+        for stem, _, _ in scan["clips"]:
+            if self._stopping.is_set():
+                return False
+            reason = way.advance(handle, stem)
+            if reason is not None:
+                reasons.add(reason)
+        self._standing.set("waiting" if reasons else "done", "; ".join(sorted(reasons)[:3]) or None)
+        return "waiting for the camera to finish writing" in reasons
+
+    def _identify(self, answer: dict[str, Any]) -> ClipWay | None:
+        """Who is docked; an unenrolled or unreadable camera is left untouched."""
+        if "message" in answer:
+            self._refuse(None, answer["message"])
+            return None
+        try:
+            camera = parse_model(Camera, base64.b64decode(answer["data"]), what="camera.json")
+        except VerificationError as error:
+            self._refuse(None, str(error))
+            return None
+        self._standing.camera_serial, self._standing.officer_id = camera.serial, camera.officer_id
+        if camera.serial not in self._dock.trust.statement.cameras:
+            self._refuse(camera, f"camera {camera.serial} is not enrolled; it was not read")
+            return None
+        if self._way is None or self._way.camera_serial != camera.serial:
+            seen = self._service.call(lambda: _record_docking(self._dock, self._docked.bay, camera))
+            self._way = ClipWay(self._dock, self._service, self._docked.bay, seen, self._standing)
+        return self._way
+
+    def _refuse(self, camera: Camera | None, reason: str) -> None:
+        dock, bay, identity = self._dock, self._docked.bay, self._docked.identity
+        detail = {"what": "camera", "bay": bay, "reason": reason[:500]}
+        if camera is not None:
+            detail["camera_serial"] = camera.serial
+
+        def record() -> None:
+            if dock.first_refusal(f"{bay} {identity} {reason}"):
+                dock.record(Event("refused", None, detail))
+                log.warning("bay %s: refused: %s", bay, reason, extra={"bay": bay})
+
+        self._service.call(record)
+        self._way = None
+        self._standing.set("refused", reason)
+
+
+def _record_docking(dock: Dock, bay: str, camera: Camera) -> CameraSeen:
+    """Records the docking. The skew is the one measured when this docking was first seen."""
+    docked_at = format_instant(camera.docked_at)
+    skew = dock.store.docking_skew(camera.serial, docked_at, _seconds(camera.docked_at, dock.now()))
+    detail = {
+        "bay": bay,
+        "camera_serial": camera.serial,
+        "officer_id": camera.officer_id,
+        "docked_at": docked_at,
+        "clock_skew_seconds": round(skew, 3),
+    }
+    dock.record(Event("docked", None, detail))
+    return CameraSeen(camera.serial, camera.officer_id, skew)
+
+
+def _seconds(camera: datetime, dock: datetime) -> float:
+    return max(-1e9, min(1e9, (camera - dock).total_seconds()))

@@ -1,0 +1,84 @@
+"""The custody log's copies in the vault, made after each commit and before anything leaves the dock.
+
+`custody/<first>.jsonl` holds the lines, 10,000 a file; `clips/<clip_id>/custody.json` what a viewer verifies.
+"""
+
+from __future__ import annotations
+
+import os
+
+from daemon.custody.log import CustodyLog
+from daemon.custody.record import make_record
+from daemon.dock.state import Dock
+from daemon.model import strict_json
+from daemon.vault import durable
+from daemon.vault.layout import VaultLayout
+
+LINES_A_FILE = 10_000
+_RECENT = 200
+
+
+class CustodyFiles:
+    """Keeps the vault's copies up with the store. `durable_size`: how many lines are durable in the vault."""
+
+    def __init__(self, vault: VaultLayout, log: CustodyLog) -> None:
+        self._vault = vault
+        self._log = log
+        self.durable_size = self._find_size()
+
+    def follow(self) -> None:
+        """Appends the lines that are new. Durable when it returns."""
+        size = self._log.size
+        while self.durable_size < size:
+            first = self.durable_size // LINES_A_FILE * LINES_A_FILE
+            end = min(size, first + LINES_A_FILE)
+            data = b"".join(line + b"\n" for line in self._log.lines(self.durable_size, end))
+            path = self._vault.custody / f"{first}.jsonl"
+            new = not path.exists()
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            try:
+                durable.write_all(fd, data)
+                durable.fsync(fd, str(path))
+            finally:
+                os.close(fd)
+            if new:
+                durable.fsync_directory(path.parent)
+            self.durable_size = end
+
+    def _find_size(self) -> int:
+        """How many whole lines the newest file ends with; a torn last line (a crash while appending) is cut off."""
+        names = [int(path.stem) for path in self._vault.custody.glob("*.jsonl") if path.stem.isdigit()]
+        if not names:
+            return 0
+        first = max(names)
+        path = self._vault.custody / f"{first}.jsonl"
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            with path.open("r+b") as file:
+                file.truncate(whole)
+                durable.fsync(file.fileno(), str(path))
+        return first + data.count(b"\n", 0, whole)
+
+
+def write_clip_custody(dock: Dock, clip_id: str) -> None:
+    """The clip's own entries with inclusion proofs and the checkpoint that covers them.
+
+    Derived from the log and made again at start, so it is replaced whole but not synced.
+    """
+    clip = dock.vault.find(clip_id)
+    if clip is None:
+        return
+    temporary = clip.custody.with_name(".custody.json.new")
+    temporary.write_bytes(make_record(dock.custody, clip_id, dock.sign_key))
+    temporary.replace(clip.custody)
+
+
+def recently_touched(dock: Dock) -> set[str]:
+    """Clips whose custody.json a crash may have left behind the log."""
+    found = set()
+    for line in dock.custody.lines(max(0, dock.custody.size - _RECENT)):
+        clip_id = strict_json.parse_object(line, what="custody entry").get("clip_id")
+        if clip_id:
+            found.add(str(clip_id))
+    return found

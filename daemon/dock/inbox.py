@@ -1,0 +1,86 @@
+"""What arrives for this dock over MQTT: acknowledgements, orders, dispatch documents, openings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from daemon.custody.log import Event
+from daemon.dock import orders
+from daemon.dock.state import Dock
+from daemon.link.mqtt import Received
+from daemon.model.errors import VerificationError
+from daemon.model.statements import Acknowledgement, Opened
+from daemon.model.times import format_instant
+from daemon.seal import envelope as envelopes
+from daemon.seal.verify import verify
+
+log = logging.getLogger(__name__)
+
+
+def subscriptions(dock: Dock) -> tuple[str, ...]:
+    topics = dock.topics
+    return (
+        topics.ack(dock.dock_id),
+        topics.order(dock.dock_id, "+"),
+        topics.cad("+"),
+        topics.attestation("+", "opened", "+"),
+    )
+
+
+def receive(dock: Dock, message: Received, acknowledged: Callable[[int], None]) -> None:
+    """Handles one message inside the service's transaction. Bad input is refused and recorded, never raised."""
+    match dock.topics.split(message.topic):
+        case ("ack", _):
+            _acknowledgement(dock, message.payload, acknowledged)
+        case ("order", _, clip_id):
+            orders.receive(dock, message.payload, clip_id)
+        case ("attestation", _, "opened", _):
+            _opened(dock, message.payload)
+        case _:
+            pass
+
+
+def _acknowledgement(dock: Dock, data: bytes, acknowledged: Callable[[int], None]) -> None:
+    if not data:
+        return  # an empty retained payload never means anything
+    try:
+        ack = verify(
+            envelopes.parse(data, what="acknowledgement"), Acknowledgement, dock.trust, at=dock.now()
+        ).statement
+    except VerificationError as error:
+        _refuse(dock, "acknowledgement", error)
+        return
+    if ack.dock_id != dock.dock_id:
+        return
+    before = dock.through
+    dock.store.set("through", str(ack.through))
+    dock.store.set("recipients", " ".join(sorted({*ack.recipients, *dock.proven_recipients})))
+    if ack.through != before:
+        acknowledged(before)
+
+
+def _opened(dock: Dock, data: bytes) -> None:
+    """Somebody opened a clip of this dock: it belongs in the clip's custody."""
+    if not data:
+        return
+    try:
+        envelope = envelopes.parse(data, what="opened")
+        if dock.store.seen(envelope.digest):
+            return
+        opened = verify(envelope, Opened, dock.trust, at=dock.now()).statement
+    except VerificationError as error:
+        _refuse(dock, "opened", error)
+        return
+    order = dock.store.order(opened.order_id)
+    if order is None or (order.clip_id, order.person_id) != (opened.clip_id, opened.person_id):
+        return  # another dock's clip
+    dock.store.remember(envelope.digest, format_instant(dock.now()))
+    detail = {"order_id": opened.order_id, "person_id": opened.person_id}
+    dock.record(Event("opened", opened.clip_id, detail, (envelope.digest,)))
+
+
+def _refuse(dock: Dock, what: str, error: VerificationError) -> None:
+    if dock.first_refusal(f"{what} {type(error).__name__} {error}"):
+        dock.record(Event("refused", None, {"what": what, "error": type(error).__name__, "reason": str(error)[:500]}))
+        log.warning("refused: %s: %s", what, error)

@@ -1,0 +1,255 @@
+"""Taking a clip in: the decisions that need the store, run on the service's thread inside its transaction.
+
+prepare: who is this clip, and do we hold it already?   -> what the reader process is to do
+compose: the dock's own statements about it             -> envelopes, written beside the sealed file
+commit:  state, custody, notice in one transaction: the commit point
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from daemon.core import intake as decide
+from daemon.core.intake import CaptureState
+from daemon.core.lifecycle import Event as Move
+from daemon.core.lifecycle import State, advance
+from daemon.custody.log import Event
+from daemon.dock.state import Dock
+from daemon.dock.store import ClipRow
+from daemon.dock.tagging import make_tag
+from daemon.model import strict_json
+from daemon.model.errors import (
+    BwcError,
+    InconsistentError,
+    MalformedError,
+    ReplayedError,
+    SchemaError,
+    VerificationError,
+)
+from daemon.model.statements import Capture, Seal, WrappedKey
+from daemon.model.times import format_instant
+from daemon.seal import envelope as envelopes
+from daemon.seal.envelope import Envelope
+from daemon.seal.keys import public_pem
+from daemon.seal.stream import FORMAT
+from daemon.seal.verify import verify
+from daemon.vault.layout import Place
+
+
+@dataclass(frozen=True)
+class CameraSeen:
+    """Whoever is docked. `skew`: camera's clock minus dock's, seconds, as measured at this docking."""
+
+    serial: str
+    officer_id: str
+    skew: float
+
+
+@dataclass(frozen=True)
+class ReadCapture:
+    """A capture file as found: verified, or why not. `size`: the footage's size it claims, if it says one."""
+
+    state: CaptureState
+    data: bytes | None
+    envelope: Envelope | None
+    capture: Capture | None
+    problem: str | None
+
+    @property
+    def size(self) -> int | None:
+        return self.capture.size_bytes if self.capture else None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip to be taken in. Kept in the store from before reading until the commit: a restart can finish it."""
+
+    clip_id: str
+    claimed: str | None
+    bay: str
+    camera_serial: str
+    officer_id: str
+    stem: str
+    footage: tuple[int, int, int]
+    skew: float
+    capture_state: CaptureState
+    capture_sha256: str | None
+    problem: str | None
+
+    def command(self, dock: Dock) -> dict[str, Any]:
+        """What the reader process needs to seal it."""
+        staging = dock.vault.incoming / self.clip_id
+        return {
+            "stem": self.stem,
+            "footage": list(self.footage),
+            "target": str(staging / "clip.sealed"),
+            "clip_id": self.clip_id,
+            "dock_id": dock.dock_id,
+            "capture_sha256": self.capture_sha256,
+            "recipients": [public_pem(key) for key in dock.trust.escrow(dock.now())],
+        }
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What goes into the clip's directory beside the sealed file, and where that directory goes."""
+
+    place: Place
+    seal: Envelope
+    tag: Envelope
+    capture: bytes | None
+
+
+def read_capture(dock: Dock, data: bytes | None, camera: CameraSeen, stem: str, at: datetime) -> ReadCapture:
+    """Verifies a capture. A doubtful one never stops its footage from being taken in."""
+    if data is None:
+        return ReadCapture("absent", None, None, None, None)
+    try:
+        envelope = envelopes.parse(data, what=f"{stem}.capture.json", limit=65536)
+    except MalformedError as error:
+        return ReadCapture("unusable", data, None, None, str(error))
+    capture: Capture | None = None
+    try:
+        capture = envelope.statement(Capture)
+        verify(envelope, Capture, dock.trust, at=at)
+        if capture.camera_serial != camera.serial:
+            raise InconsistentError(f"the capture is of camera {capture.camera_serial}, docked is {camera.serial}")
+        if capture.clip_id != stem:
+            raise InconsistentError(f"the capture is of clip {capture.clip_id}, the file is named {stem}")
+    except VerificationError as error:
+        return ReadCapture("refused", data, envelope, capture, f"{type(error).__name__}: {error}")
+    return ReadCapture("verified", data, envelope, capture, None)
+
+
+def prepare(
+    dock: Dock, bay: str, camera: CameraSeen, stem: str, footage: tuple[int, int, int], read: ReadCapture
+) -> Job | ClipRow:
+    """The clip's job, or the clip it already is."""
+    held = dock.store.clip_of_file(camera.serial, stem, _spell(footage))
+    if held is None and read.state == "verified" and read.capture is not None:
+        held = dock.store.clip_of_bytes(camera.serial, stem, read.capture.sha256)
+    if held is not None:
+        return held
+    taken = dock.store.clip(stem) is not None or dock.store.is_staged(stem)
+    identity = decide.identify(stem, lambda: str(uuid.uuid4()), taken=taken)
+    job = Job(
+        identity.clip_id,
+        identity.claimed,
+        bay,
+        camera.serial,
+        read.capture.officer_id if read.state == "verified" and read.capture else camera.officer_id,
+        stem,
+        footage,
+        camera.skew,
+        read.state,
+        read.envelope.digest if read.envelope else None,
+        read.problem,
+    )
+    dock.store.stage(job.clip_id, strict_json.dump(asdict(job)).decode())
+    return job
+
+
+def compose(dock: Dock, job: Job, read: ReadCapture, answer: dict[str, Any]) -> Composed | ClipRow:
+    """The seal and the first tag, signed; or the clip that these bytes already are."""
+    sealed = answer["sealed"]
+    held = dock.store.clip_of_bytes(job.camera_serial, job.stem, sealed["clip_sha256"])
+    if held is not None:
+        return held
+    agrees = read.capture is not None and (read.capture.sha256, read.capture.size_bytes) == (
+        sealed["clip_sha256"],
+        sealed["size"],
+    )
+    value = decide.integrity(read.state, digest_agrees=agrees, playable=bool(answer["playable"]))
+    seal = Seal(
+        clip_id=job.clip_id,
+        claimed_clip_id=job.claimed,
+        dock_id=dock.dock_id,
+        bay=job.bay,
+        capture_sha256=job.capture_sha256,
+        clip_sha256=sealed["clip_sha256"],
+        sealed_sha256=sealed["sealed_sha256"],
+        sealed_bytes=sealed["sealed_bytes"],
+        format=FORMAT,
+        wrapped_keys=tuple(WrappedKey.model_validate(wrapped) for wrapped in answer["wrapped_keys"]),
+        clock_skew_seconds=round(job.skew, 3),
+        ingested_at=dock.now(),
+        integrity=value,
+    )
+    tag = make_tag(dock, job.clip_id, job.officer_id, read.capture, job.skew, revision=1)
+    return Composed(
+        "quarantine" if decide.quarantined(value) else "clips",
+        envelopes.sign(seal, dock.sign_key),
+        envelopes.sign(tag, dock.sign_key),
+        read.data,
+    )
+
+
+def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope, capture: Capture | None) -> ClipRow:
+    """The clip's row, custody entries and notice: once the transaction is durable, the clip is taken in."""
+    seal = seal_envelope.statement(Seal)
+    if dock.store.clip(seal.clip_id) is not None:
+        raise ReplayedError(f"clip {seal.clip_id} is taken in already")
+    inside = decide.quarantined(seal.integrity)
+    state = advance(State.STAGED, Move.QUARANTINE if inside else Move.COMMIT)
+    row = ClipRow(
+        clip_id=seal.clip_id,
+        state=state,
+        integrity=seal.integrity,
+        bay=seal.bay,
+        camera_serial=job.camera_serial,
+        officer_id=job.officer_id,
+        stem=job.stem,
+        footage=_spell(job.footage),
+        capture_sha256=seal.capture_sha256,
+        clip_sha256=seal.clip_sha256,
+        sealed_sha256=seal.sealed_sha256,
+        sealed_bytes=seal.sealed_bytes,
+        skew=seal.clock_skew_seconds,
+        started_at=format_instant(capture.started_at) if capture else None,
+        triggered_at=format_instant(capture.triggered_at) if capture else None,
+        stopped_at=format_instant(capture.stopped_at) if capture else None,
+        ingested_at=format_instant(seal.ingested_at),
+        tag_revision=1,
+        sequence=dock.store.next_sequence(),
+    )
+    dock.store.add_clip(row)
+    dock.store.unstage(seal.clip_id)
+    detail: dict[str, Any] = {
+        "bay": seal.bay,
+        "camera_serial": job.camera_serial,
+        "clip_sha256": seal.clip_sha256,
+        "sealed_sha256": seal.sealed_sha256,
+        "integrity": seal.integrity,
+    }
+    if job.claimed is not None:
+        detail["claimed_clip_id"] = job.claimed
+    if job.problem is not None:
+        detail["problem"] = job.problem[:500]
+    proofs = tuple(digest for digest in (seal.capture_sha256, seal_envelope.digest) if digest)
+    dock.record(Event("ingested", seal.clip_id, detail, proofs))
+    if inside:
+        dock.record(Event("quarantined", seal.clip_id, {"integrity": seal.integrity}, (seal_envelope.digest,)))
+    dock.record(Event("tagged", seal.clip_id, {"revision": 1}, (tag_envelope.digest,)))
+    return row
+
+
+def abandon(dock: Dock, job: Job) -> None:
+    """The clip could not be taken in this time; it is still on its camera."""
+    dock.store.unstage(job.clip_id)
+
+
+def job_from(text: str) -> Job:
+    """A job as kept in the store."""
+    try:
+        values = strict_json.parse_object(text.encode(), what="staged clip")
+        values["footage"] = tuple(values["footage"])
+        return Job(**values)
+    except (SchemaError, TypeError, KeyError) as error:
+        raise BwcError(f"the store's record of a staged clip is unreadable: {error}") from error
+
+
+def _spell(footage: tuple[int, int, int]) -> str:
+    return " ".join(str(number) for number in footage)

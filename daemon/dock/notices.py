@@ -1,0 +1,83 @@
+"""A clip's current notice, made from the store's row and the envelopes in the vault."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from daemon.dock import orders
+from daemon.dock.state import Dock
+from daemon.dock.store import ClipRow
+from daemon.model import strict_json
+from daemon.model.documents import Lock, Notice, NoticeRelease
+from daemon.model.errors import BwcError, MalformedError, SchemaError
+from daemon.model.statements import Capture, Tag
+from daemon.model.times import parse_instant
+from daemon.seal import envelope as envelopes
+
+_MOST_RELEASES = 50
+
+
+def build(dock: Dock, clip: ClipRow) -> bytes:
+    """The notice as it is published now. Raises BwcError when the vault lacks what the store says it holds."""
+    directory = dock.vault.find(clip.clip_id)
+    if directory is None:
+        raise BwcError(f"clip {clip.clip_id} is in the store but not in the vault")
+    seal = _read(directory.seal)
+    tag = _read(directory.tag(clip.tag_revision))
+    capture = _read(directory.capture) if clip.capture_sha256 else None
+    view = orders.view_of(dock, clip)
+    tag_statement = envelopes.from_dict(tag, what="tag").statement(Tag)
+    notice = Notice(
+        clip_id=clip.clip_id,
+        dock_id=dock.dock_id,
+        sequence=clip.sequence,
+        previous=dock.store.previous_sequence(clip.sequence),
+        published_at=dock.now(),
+        lock=Lock(state=view.state, reason=view.reason, releases=_releases(dock, clip)),
+        integrity=clip.integrity,  # type: ignore[arg-type]
+        seal_envelope=seal,
+        capture_envelope=capture,
+        tag_envelope=tag,
+        capture=_capture_fields(capture),
+        clip_sha256=clip.clip_sha256,
+        sealed_sha256=clip.sealed_sha256,
+        sealed_bytes=clip.sealed_bytes,
+        clock_skew_seconds=clip.skew,
+        activation=tag_statement.activation.plain(),
+    )
+    return strict_json.dump(notice.plain())
+
+
+def _releases(dock: Dock, clip: ClipRow) -> tuple[NoticeRelease, ...]:
+    rows = [row for row in dock.store.orders(clip.clip_id) if row.person_id != "unknown"]
+    rows.sort(key=lambda row: (row.state == "live", row.expires_at))
+    return tuple(
+        NoticeRelease(
+            order_id=row.order_id,
+            person_id=row.person_id,
+            purpose=row.purpose,  # type: ignore[arg-type]
+            expires_at=parse_instant(row.expires_at),
+            state=row.state,  # type: ignore[arg-type]
+        )
+        for row in rows[-_MOST_RELEASES:]
+    )
+
+
+def _capture_fields(capture: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The capture's plain fields, for subscribers that do not unpack envelopes; none where it does not parse."""
+    if capture is None:
+        return None
+    try:
+        return envelopes.from_dict(capture, what="capture").statement(Capture).plain()
+    except (MalformedError, SchemaError):
+        return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BwcError(f"{path}: cannot be read ({error})") from error
+    return value

@@ -1,0 +1,38 @@
+"""Putting a sealed clip into its place: staged whole, made durable, then renamed, so that it is complete or absent."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from daemon.dock.intake import Composed
+from daemon.model.statements import Seal
+from daemon.vault import durable
+from daemon.vault.layout import ClipDirectory, VaultLayout
+
+
+def stage(vault: VaultLayout, clip_id: str) -> Path:
+    """A fresh, empty directory in `incoming/` for the clip."""
+    directory = vault.incoming / clip_id
+    clear(vault, clip_id)
+    (directory / "tags").mkdir(parents=True)
+    return directory
+
+
+def clear(vault: VaultLayout, clip_id: str) -> None:
+    """Drops what was staged: the clip is still on its camera, and its key is forgotten."""
+    directory = vault.incoming / clip_id
+    if directory.exists():
+        shutil.rmtree(directory)
+
+
+def settle(vault: VaultLayout, clip_id: str, composed: Composed) -> None:
+    """Writes the envelopes beside the sealed file and moves the directory to its place. Durable when it returns."""
+    staged = ClipDirectory(vault.incoming / clip_id)
+    if composed.capture is not None:
+        durable.write_new(staged.capture, composed.capture)
+    durable.write_new(staged.tag(1), composed.tag.to_bytes())
+    durable.write_new(staged.seal, composed.seal.to_bytes())
+    durable.fsync_directory(staged.tag(1).parent)
+    durable.fsync_directory(staged.path)
+    durable.rename(staged.path, vault.clip(composed.seal.statement(Seal).clip_id, composed.place).path)

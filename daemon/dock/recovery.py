@@ -1,0 +1,63 @@
+"""Finishing what was interrupted, through the same functions that would have finished it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+
+from daemon.dock import custody_files, intake, orders, place
+from daemon.dock.state import Dock
+from daemon.model.errors import VerificationError
+from daemon.model.statements import Capture
+from daemon.seal import envelope as envelopes
+from daemon.seal.envelope import Envelope
+from daemon.vault.layout import ClipDirectory
+
+log = logging.getLogger(__name__)
+
+
+def recover(dock: Dock) -> int:
+    """Commits clips that were settled but not committed, drops what was only staged. Returns how many were committed.
+
+    Call it before anything else, inside a transaction.
+    """
+    finished = 0
+    for clip_id, text in dock.store.staged():
+        directory = dock.vault.find(clip_id)
+        if directory is None or dock.store.clip(clip_id) is not None:
+            place.clear(dock.vault, clip_id)
+            dock.store.unstage(clip_id)
+            log.info(
+                "dropped unfinished work on clip %s; it is still on its camera", clip_id, extra={"clip_id": clip_id}
+            )
+            continue
+        job = intake.job_from(text)
+        capture = _capture(directory) if job.capture_sha256 else None
+        intake.commit(dock, job, _envelope(directory, "seal"), _envelope(directory, "tag"), capture)
+        finished += 1
+        log.info("finished taking in clip %s", clip_id, extra={"clip_id": clip_id})
+    _sweep_incoming(dock)
+    orders.rebase(dock)
+    dock.touched |= custody_files.recently_touched(dock)
+    return finished
+
+
+def _sweep_incoming(dock: Dock) -> None:
+    """Nothing in staging outlives a restart: its data keys are gone, so it could never be opened."""
+    staged = {clip_id for clip_id, _ in dock.store.staged()}
+    for entry in dock.vault.incoming.iterdir():
+        if entry.name not in staged and entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+
+
+def _envelope(directory: ClipDirectory, which: str) -> Envelope:
+    path = directory.seal if which == "seal" else directory.tag(1)
+    return envelopes.parse(path.read_bytes(), what=str(path))
+
+
+def _capture(directory: ClipDirectory) -> Capture | None:
+    """The capture's payload, where it has one; a doubtful capture was recorded as such already."""
+    try:
+        return envelopes.parse(directory.capture.read_bytes(), what=str(directory.capture)).statement(Capture)
+    except (OSError, VerificationError):
+        return None

@@ -1,0 +1,264 @@
+"""The dock as a running service: one loop that owns the store, decides in a transaction, and acts after its commit."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from daemon.core.lifecycle import State
+from daemon.custody.log import CustodyLog
+from daemon.dock import announce, custody_files, inbox, orders, recovery
+from daemon.dock.announce import Announcer
+from daemon.dock.bays import BayThread
+from daemon.dock.custody_files import CustodyFiles
+from daemon.dock.mounts import Docked, MountWatcher
+from daemon.dock.state import Dock
+from daemon.dock.store import Store
+from daemon.link.mailbox import Mailbox
+from daemon.link.mqtt import LinkEvent, MqttClient, Received, Subscribed
+from daemon.model.clock import Clock
+from daemon.model.config import DockConfig
+from daemon.model.documents import Bay
+from daemon.model.errors import BwcError, ConfigurationError, NotDurableError, UnavailableError
+from daemon.model.times import format_instant
+from daemon.model.topics import Topics
+from daemon.seal.keys import load_sign_key, load_sign_public
+from daemon.seal.trust import load_trust
+from daemon.vault.layout import VaultLayout
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_TICK = 1.0
+_PERSIST_CLOCK_EVERY = 10.0
+_SESSION = 7 * 24 * 3600
+
+
+class StoppedError(UnavailableError):
+    """The service is stopping; what was asked for did not happen."""
+
+
+@dataclass
+class _Call:
+    decide: Callable[[], Any]
+    future: Future[Any]
+
+
+@dataclass
+class _Looked:
+    bays: dict[str, Docked]
+
+
+@dataclass
+class _Shown:
+    identity: str
+    bay: Bay
+
+
+_Item = _Call | _Looked | _Shown | LinkEvent
+
+
+def open_dock(config: DockConfig, clock: Clock) -> Dock:
+    """The dock's parts, opened and checked. Raises ConfigurationError."""
+    if not config.mounts.is_dir():
+        raise ConfigurationError(f"{config.mounts}: no such directory", hint="it is where bays appear; create it")
+    trust = load_trust(config.trust.file, load_sign_public(config.trust.root))
+    sign_key = load_sign_key(config.sign_key)
+    if config.dock_id not in trust.statement.docks:
+        raise ConfigurationError(f"dock {config.dock_id} is not enrolled in {config.trust.file}")
+    vault = VaultLayout(config.vault)
+    vault.create()
+    store = Store(config.state / "dock.sqlite")
+    custody = CustodyLog(store.db, f"bwc/{config.agency}/{config.dock_id}", config.dock_id)
+    return Dock(config, clock, store, vault, custody, sign_key, trust, Topics(config.agency))
+
+
+class DockService:
+    """Composition and loop. `run` returns after `stop`, and raises what stopped it otherwise."""
+
+    def __init__(self, config: DockConfig, clock: Clock) -> None:
+        self._dock = dock = open_dock(config, clock)
+        self._lock_fd = dock.vault.lock()
+        self._files = CustodyFiles(dock.vault, dock.custody)
+        self._mailbox: Mailbox[_Item] = Mailbox(_TICK)
+        self._bays: dict[str, BayThread] = {}
+        self._failure: BaseException | None = None
+        self._stopped = threading.Event()
+        self._persisted = float("-inf")
+        self._trusted = True
+        topics = dock.topics
+        since = dock.now()
+        self._publisher = MqttClient(
+            config.broker,
+            f"{config.agency}-{config.dock_id}",
+            self._mailbox.put,
+            name="publisher",
+            will=(topics.status(config.dock_id), announce.offline(dock, since)),
+        )
+        self._announcer = Announcer(dock, self._publisher, since)
+        self._consumer = MqttClient(
+            config.broker,
+            f"{config.agency}-{config.dock_id}-inbox",
+            self._mailbox.put,
+            name="consumer",
+            subscriptions=inbox.subscriptions(dock),
+            session_seconds=_SESSION,
+        )
+        self._watcher = MountWatcher(
+            config.mounts,
+            lambda bays: self._mailbox.put(_Looked(bays)),
+            plain_directories=config.ingest.plain_directories,
+        )
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Recovers, then serves until `stop`. `ready` is called once it is recovered and serving."""
+        try:
+            self._step([self._as_call(lambda: recovery.recover(self._dock))])
+            self._publisher.start()
+            self._consumer.start()
+            self._watcher.start()
+            ready()
+            for batch in self._mailbox.batches():
+                self._step(batch)
+        finally:
+            self._shut_down()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Ends `run`, from a signal handler or another thread."""
+        self._mailbox.stop()
+
+    # what bays ask
+
+    def call(self, decide: Callable[[], T]) -> T:
+        """Runs `decide` in the loop's transaction; returns once that is durable."""
+        item = self._as_call(decide)
+        if self._mailbox.stopping:
+            raise StoppedError("the dock is stopping")
+        self._mailbox.put(item)
+        while not self._stopped.is_set():
+            try:
+                result: T = item.future.result(timeout=_TICK)
+            except TimeoutError:
+                continue
+            return result
+        raise StoppedError("the dock is stopping")
+
+    def show(self, identity: str, bay: Bay) -> None:
+        self._mailbox.put(_Shown(identity, bay))
+
+    def fail(self, error: BaseException) -> None:
+        if not isinstance(error, StoppedError):
+            self._failure = self._failure or error
+            self.stop()
+
+    # the loop
+
+    def _as_call(self, decide: Callable[[], T]) -> _Call:
+        return _Call(decide, Future())
+
+    def _step(self, items: list[_Item]) -> None:
+        """One transaction over everything that came in, then what follows from it."""
+        dock = self._dock
+        done: list[Callable[[], None]] = []
+        with dock.store.transaction():
+            for item in items:
+                self._handle(item, done)
+            self._tick()
+        self._files.follow()
+        touched, dock.touched = dock.touched, set()
+        for clip_id in touched:
+            custody_files.write_clip_custody(dock, clip_id)
+        for act in done:
+            act()
+        if touched:
+            self._announcer.status()
+        self._announcer.pump()
+
+    def _handle(self, item: _Item, done: list[Callable[[], None]]) -> None:
+        match item:
+            case _Call():
+                self._decide(item, done)
+            case _Looked():
+                done.append(lambda: self._reconcile(item.bays))
+            case _Shown():
+                thread = self._bays.get(item.bay.bay)
+                if thread is not None and thread.identity == item.identity:
+                    self._announcer.bay(item.bay)
+            case Received():
+                inbox.receive(self._dock, item, self._acknowledged)
+                done.append(lambda: self._consumer.ack(item))
+            case Subscribed():
+                if item.refused:
+                    log.error("the broker refused a subscription: %s", item.refused)
+            case _ if item.client == "publisher":
+                self._announcer.handle(item)
+
+    def _decide(self, item: _Call, done: list[Callable[[], None]]) -> None:
+        """Runs one bay's question; its own error undoes only its own writes."""
+        db = self._dock.store.db
+        db.execute("SAVEPOINT decision")
+        try:
+            result = item.decide()
+        except NotDurableError:
+            raise
+        except BwcError as error:
+            db.execute("ROLLBACK TO decision")
+            done.append(lambda error=error: item.future.set_exception(error))  # type: ignore[misc]
+        else:
+            done.append(lambda: item.future.set_result(result))
+        db.execute("RELEASE decision")
+
+    def _tick(self) -> None:
+        """What time alone brings: orders that run out, a clock that went back, the persisted time."""
+        dock = self._dock
+        orders.expire(dock)
+        reading = dock.reading()
+        if reading.trusted != self._trusted:
+            self._trusted = reading.trusted
+            log.warning(
+                "the clock is %s", "trusted again" if reading.trusted else "earlier than a recorded time; all locked"
+            )
+            for clip in dock.store.clips(State.RELEASED):
+                dock.store.move(clip.clip_id, clip.state, dock.store.next_sequence())
+        if reading.trusted and reading.boot - self._persisted >= _PERSIST_CLOCK_EVERY:
+            self._persisted = reading.boot
+            dock.latest = reading.now
+            dock.store.set("latest", format_instant(reading.now))
+            dock.store.keep_remaining(reading.boot)
+            self._announcer.status()
+
+    def _acknowledged(self, before: int) -> None:
+        self._announcer.acknowledged(before)
+        for thread in self._bays.values():
+            thread.wake()
+
+    def _reconcile(self, docked: dict[str, Docked]) -> None:
+        """Brings the bay threads in line with what is docked: level-triggered, whatever the hint was."""
+        for bay, thread in list(self._bays.items()):
+            if bay not in docked or docked[bay].identity != thread.identity:
+                del self._bays[bay]
+                thread.stop()
+                self._announcer.bay(Bay(bay=bay, state="empty"))
+        for bay, camera in docked.items():
+            if bay not in self._bays:
+                log.info("bay %s: a camera docked", bay, extra={"bay": bay})
+                self._bays[bay] = BayThread(self._dock, self, camera)
+                self._bays[bay].start()
+
+    def _shut_down(self) -> None:
+        self._mailbox.stop()
+        for thread in self._bays.values():
+            thread.stop()
+        if self._announcer.connected:
+            status = announce.offline(self._dock, self._dock.now())
+            self._publisher.publish_last(self._dock.topics.status(self._dock.dock_id), status)
+        self._publisher.stop()
+        self._consumer.stop()
+        self._stopped.set()
+        self._dock.store.close()

@@ -1,0 +1,81 @@
+"""What the dock's parts share, and the one rule for their work: decide in a transaction, act after its commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from daemon.core.lock import Reading
+from daemon.custody.log import CustodyLog, Event
+from daemon.dock.store import Store
+from daemon.model.clock import Clock
+from daemon.model.config import DockConfig
+from daemon.model.times import parse_instant, truncate
+from daemon.model.topics import Topics
+from daemon.seal.keys import SignKey
+from daemon.seal.trust import Trust
+from daemon.vault.layout import VaultLayout
+
+
+@dataclass
+class Dock:
+    """One dock. Everything here belongs to the service's thread, but for what never changes."""
+
+    config: DockConfig
+    clock: Clock
+    store: Store
+    vault: VaultLayout
+    custody: CustodyLog
+    sign_key: SignKey
+    trust: Trust
+    topics: Topics
+    touched: set[str] = field(default_factory=set)
+    """Clips whose custody grew in this transaction."""
+    after: list[Callable[[], None]] = field(default_factory=list)
+    """What to do once this transaction is durable."""
+    latest: datetime | None = None
+    """The latest time persisted: a wall clock that reads earlier is not trusted."""
+
+    refusals: set[str] = field(default_factory=set)
+    """Refusals recorded already, so that what is repeated does not fill the log."""
+
+    @property
+    def dock_id(self) -> str:
+        return self.config.dock_id
+
+    def now(self) -> datetime:
+        return truncate(self.clock.now())
+
+    def record(self, event: Event) -> int:
+        """Adds to custody, in the current transaction. Returns the entry's sequence."""
+        if event.clip_id is not None:
+            self.touched.add(event.clip_id)
+        return self.custody.append(event, self.now())
+
+    def reading(self) -> Reading:
+        """The clocks, and whether the wall clock can be trusted."""
+        now = self.now()
+        if self.latest is None:
+            stored = self.store.get("latest")
+            self.latest = parse_instant(stored) if stored else now
+        return Reading(now, self.clock.boot(), now >= self.latest)
+
+    def first_refusal(self, what: str) -> bool:
+        """Whether this refusal has not been recorded since the start (or in the last 10,000)."""
+        if what in self.refusals:
+            return False
+        if len(self.refusals) >= 10_000:
+            self.refusals.clear()
+        self.refusals.add(what)
+        return True
+
+    @property
+    def through(self) -> int:
+        """Up to which notice sequence the policy service has acknowledged."""
+        return int(self.store.get("through") or 0)
+
+    @property
+    def proven_recipients(self) -> frozenset[str]:
+        """Escrow keys that the policy service has shown it can open."""
+        return frozenset((self.store.get("recipients") or "").split())

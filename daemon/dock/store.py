@@ -1,0 +1,226 @@
+"""The dock's database: SQLite, WAL, `synchronous=FULL`. One thread owns it; a transaction is durable when it returns.
+
+An error here leaves the outcome of a commit unknown, so it is NotDurableError: the daemon stops and starts again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from daemon.core.lifecycle import State
+from daemon.vault.database import Database
+
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE clip (
+  clip_id TEXT PRIMARY KEY, state TEXT NOT NULL, integrity TEXT NOT NULL, bay TEXT NOT NULL,
+  camera_serial TEXT NOT NULL, officer_id TEXT NOT NULL, stem TEXT NOT NULL, footage TEXT NOT NULL,
+  capture_sha256 TEXT, clip_sha256 TEXT NOT NULL, sealed_sha256 TEXT NOT NULL, sealed_bytes INTEGER NOT NULL,
+  skew REAL NOT NULL, started_at TEXT, triggered_at TEXT, stopped_at TEXT, ingested_at TEXT NOT NULL,
+  tag_revision INTEGER NOT NULL, sequence INTEGER NOT NULL UNIQUE, receipted INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX clip_of_camera ON clip (camera_serial, stem);
+CREATE INDEX clip_of_officer ON clip (officer_id, started_at);
+CREATE INDEX clip_by_state ON clip (state);
+CREATE TABLE release_order (
+  order_id TEXT PRIMARY KEY, clip_id TEXT NOT NULL, person_id TEXT NOT NULL, purpose TEXT NOT NULL,
+  expires_at TEXT NOT NULL, deadline REAL NOT NULL, boot_id TEXT NOT NULL, remaining REAL NOT NULL, state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX release_of_clip ON release_order (clip_id);
+CREATE INDEX release_by_expiry ON release_order (state, expires_at);
+CREATE INDEX release_by_deadline ON release_order (state, deadline);
+CREATE TABLE seen (digest TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE staging (clip_id TEXT PRIMARY KEY, job TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE docking (camera_serial TEXT, docked_at TEXT, skew REAL NOT NULL, PRIMARY KEY (camera_serial, docked_at))
+  WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class ClipRow:
+    """One clip the dock holds. Times as written in documents; `footage` identifies the file on its camera."""
+
+    clip_id: str
+    state: State
+    integrity: str
+    bay: str
+    camera_serial: str
+    officer_id: str
+    stem: str
+    footage: str
+    capture_sha256: str | None
+    clip_sha256: str
+    sealed_sha256: str
+    sealed_bytes: int
+    skew: float
+    started_at: str | None
+    triggered_at: str | None
+    stopped_at: str | None
+    ingested_at: str
+    tag_revision: int
+    sequence: int
+    receipted: bool = False
+
+    @classmethod
+    def of(cls, row: Any) -> ClipRow:
+        values = list(row)
+        values[1], values[-1] = State(values[1]), bool(values[-1])
+        return cls(*values)
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    """A release order this dock honoured.
+
+    `deadline` is its end in seconds on the clock of the boot `boot_id`, `remaining` what it had left when persisted.
+    """
+
+    order_id: str
+    clip_id: str
+    person_id: str
+    purpose: str
+    expires_at: str
+    deadline: float
+    boot_id: str
+    remaining: float
+    state: str
+
+
+_CLIP_FIELDS = ", ".join(field.name for field in fields(ClipRow))
+
+
+class Store(Database):
+    """The tables. Only the service's own thread uses it."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or creates the database. Raises ConfigurationError for one of another version."""
+        super().__init__(path, _SCHEMA, VERSION)
+
+    # clips
+
+    def clip(self, clip_id: str) -> ClipRow | None:
+        return self._clip("clip_id = ?", clip_id)
+
+    def clip_of_file(self, camera_serial: str, stem: str, footage: str) -> ClipRow | None:
+        """The clip that was taken in from just this file of this camera."""
+        return self._clip("camera_serial = ? AND stem = ? AND footage = ?", camera_serial, stem, footage)
+
+    def clip_of_bytes(self, camera_serial: str, stem: str, clip_sha256: str) -> ClipRow | None:
+        """The clip this camera brought under this name with these bytes."""
+        return self._clip("camera_serial = ? AND stem = ? AND clip_sha256 = ?", camera_serial, stem, clip_sha256)
+
+    def clips(self, state: State | None = None) -> list[ClipRow]:
+        where, values = ("WHERE state = ?", (state,)) if state else ("", ())
+        return [ClipRow.of(row) for row in self.db.execute(f"SELECT {_CLIP_FIELDS} FROM clip {where}", values)]  # noqa: S608
+
+    def add_clip(self, clip: ClipRow) -> None:
+        marks = ", ".join("?" for _ in fields(ClipRow))
+        values = [getattr(clip, field.name) for field in fields(ClipRow)]
+        self.db.execute(f"INSERT INTO clip ({_CLIP_FIELDS}) VALUES ({marks})", values)  # noqa: S608
+
+    def move(self, clip_id: str, state: State, sequence: int) -> None:
+        """The clip's new state, announced by the notice with this sequence."""
+        self.db.execute("UPDATE clip SET state = ?, sequence = ? WHERE clip_id = ?", (state, sequence, clip_id))
+
+    def retag(self, clip_id: str, revision: int, sequence: int) -> None:
+        self.db.execute(
+            "UPDATE clip SET tag_revision = ?, sequence = ? WHERE clip_id = ?", (revision, sequence, clip_id)
+        )
+
+    def mark_receipted(self, clip_id: str) -> None:
+        self.db.execute("UPDATE clip SET receipted = 1 WHERE clip_id = ?", (clip_id,))
+
+    def count(self, state: State) -> int:
+        return int(self.db.execute("SELECT count(*) FROM clip WHERE state = ?", (state,)).fetchone()[0])
+
+    def _clip(self, where: str, *values: object) -> ClipRow | None:
+        row = self.db.execute(f"SELECT {_CLIP_FIELDS} FROM clip WHERE {where} LIMIT 1", values).fetchone()  # noqa: S608
+        return ClipRow.of(row) if row else None
+
+    # notices: each clip has one current notice, known by its sequence
+
+    def next_sequence(self) -> int:
+        """The next notice's sequence, from 1, never used twice even when a clip is retagged or disposed of."""
+        sequence = int(self.get("sequence") or 0) + 1
+        self.set("sequence", str(sequence))
+        return sequence
+
+    def notices_after(self, sequence: int, limit: int) -> list[ClipRow]:
+        """Clips whose current notice has a higher sequence, lowest first."""
+        rows = self.db.execute(
+            f"SELECT {_CLIP_FIELDS} FROM clip WHERE sequence > ? ORDER BY sequence LIMIT ?",  # noqa: S608
+            (sequence, limit),
+        )
+        return [ClipRow.of(row) for row in rows]
+
+    def previous_sequence(self, sequence: int) -> int:
+        """The next lower sequence that is still some clip's current notice; 0 when there is none."""
+        row = self.db.execute("SELECT max(sequence) FROM clip WHERE sequence < ?", (sequence,)).fetchone()
+        return int(row[0] or 0)
+
+    def backlog(self, through: int) -> int:
+        """How many current notices the policy service has not acknowledged."""
+        return int(self.db.execute("SELECT count(*) FROM clip WHERE sequence > ?", (through,)).fetchone()[0])
+
+    # orders
+
+    def orders(self, clip_id: str) -> list[OrderRow]:
+        rows = self.db.execute("SELECT * FROM release_order WHERE clip_id = ? ORDER BY order_id", (clip_id,))
+        return [OrderRow(*row) for row in rows]
+
+    def order(self, order_id: str) -> OrderRow | None:
+        row = self.db.execute("SELECT * FROM release_order WHERE order_id = ?", (order_id,)).fetchone()
+        return OrderRow(*row) if row else None
+
+    def live_orders(self) -> list[OrderRow]:
+        return [OrderRow(*row) for row in self.db.execute("SELECT * FROM release_order WHERE state = 'live'")]
+
+    def run_out(self, now: str, boot: float) -> list[OrderRow]:
+        """Live orders whose end has come on either clock."""
+        rows = self.db.execute(
+            "SELECT * FROM release_order WHERE state = 'live' AND expires_at <= ?"
+            " UNION SELECT * FROM release_order WHERE state = 'live' AND deadline <= ?",
+            (now, boot),
+        )
+        return [OrderRow(*row) for row in rows]
+
+    def keep_remaining(self, boot: float) -> None:
+        """Notes how long live orders still have, for after a reboot."""
+        self.db.execute("UPDATE release_order SET remaining = deadline - ? WHERE state = 'live'", (boot,))
+
+    def put_order(self, order: OrderRow) -> None:
+        values = [getattr(order, field.name) for field in fields(OrderRow)]
+        marks = ", ".join("?" for _ in values)
+        self.db.execute(f"INSERT OR REPLACE INTO release_order VALUES ({marks})", values)  # noqa: S608
+
+    # clips being taken in: from before the first byte is read until the commit
+
+    def stage(self, clip_id: str, job: str) -> None:
+        self.db.execute("INSERT OR REPLACE INTO staging VALUES (?, ?)", (clip_id, job))
+
+    def unstage(self, clip_id: str) -> None:
+        self.db.execute("DELETE FROM staging WHERE clip_id = ?", (clip_id,))
+
+    def is_staged(self, clip_id: str) -> bool:
+        return self.db.execute("SELECT 1 FROM staging WHERE clip_id = ?", (clip_id,)).fetchone() is not None
+
+    def staged(self) -> list[tuple[str, str]]:
+        return [(row[0], row[1]) for row in self.db.execute("SELECT clip_id, job FROM staging")]
+
+    # replay, skew
+
+    def seen(self, digest: str) -> bool:
+        return self.db.execute("SELECT 1 FROM seen WHERE digest = ?", (digest,)).fetchone() is not None
+
+    def remember(self, digest: str, at: str) -> None:
+        self.db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (digest, at))
+
+    def docking_skew(self, camera_serial: str, docked_at: str, skew: float) -> float:
+        """The skew measured when this docking was first seen: `skew` now, the same value ever after."""
+        key = (camera_serial, docked_at)
+        self.db.execute("INSERT OR IGNORE INTO docking VALUES (?, ?, ?)", (*key, skew))
+        row = self.db.execute("SELECT skew FROM docking WHERE camera_serial = ? AND docked_at = ?", key).fetchone()
+        return float(row[0])

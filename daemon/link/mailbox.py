@@ -1,0 +1,43 @@
+"""One queue for one thread: whatever other threads want of a service's loop arrives here, in order."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+_MOST = 500
+
+
+class Mailbox(Generic[Item]):
+    """Batches of items for a loop that handles each batch in one transaction."""
+
+    def __init__(self, tick_seconds: float) -> None:
+        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._tick = tick_seconds
+        self.stopping = False
+
+    def put(self, item: Item) -> None:
+        """From any thread; never blocks and never raises."""
+        self._queue.put(item)
+
+    def stop(self) -> None:
+        """Ends `batches`. Safe in a signal handler."""
+        self.stopping = True
+        self._queue.put(None)
+
+    def batches(self) -> Iterator[list[Item]]:
+        """What came in, at most 500 at a time; an empty batch when a tick passed with nothing."""
+        while not self.stopping:
+            items: list[Item] = []
+            try:
+                item = self._queue.get(timeout=self._tick)
+                while item is not None:
+                    items.append(item)
+                    if len(items) == _MOST:
+                        break
+                    item = self._queue.get_nowait()
+            except queue.Empty:
+                pass
+            yield items

@@ -1,0 +1,201 @@
+"""A paho MQTT 5 client, configured one way, and safe callbacks.
+
+An exception in a paho callback kills its network thread without a word, so every callback here only translates and
+hands over to `deliver`, which must not raise and must not block.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from daemon.model.config import Broker
+from daemon.model.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Connected:
+    """The broker accepted us. `max_packet` is the largest packet it takes, in bytes (None: no limit said)."""
+
+    client: str
+    max_packet: int | None
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    client: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """The broker answered a publish. `refused` says why it did not take it."""
+
+    client: str
+    mid: int
+    refused: str | None
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message, not yet acknowledged: `MqttClient.ack` it once what it caused is durable."""
+
+    client: str
+    topic: str
+    payload: bytes
+    retained: bool
+    mid: int
+    qos: int
+
+
+@dataclass(frozen=True)
+class Subscribed:
+    """The broker answered a subscribe. `refused` says why it did not grant it."""
+
+    client: str
+    refused: str | None
+
+
+LinkEvent = Connected | Disconnected | Published | Received | Subscribed
+Deliver = Callable[[LinkEvent], None]
+
+
+class MqttClient:
+    """One connection, kept up by paho's own thread. `name` stands in the events it delivers."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        client_id: str,
+        deliver: Deliver,
+        *,
+        name: str = "",
+        subscriptions: tuple[str, ...] = (),
+        session_seconds: int = 0,
+        will: tuple[str, bytes] | None = None,
+    ) -> None:
+        """`session_seconds` > 0 keeps the session, and what is queued for it, over disconnects.
+
+        Raises ConfigurationError for certificates or passwords that cannot be read.
+        """
+        self._broker = broker
+        self._deliver = deliver
+        self._name = name
+        self._subscriptions = subscriptions
+        self._session_seconds = session_seconds
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=paho.MQTTv5,
+            manual_ack=bool(subscriptions),
+        )
+        client.reconnect_delay_set(min_delay=1, max_delay=15)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
+        _authenticate(client, broker)
+        if will is not None:
+            properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+            properties.WillDelayInterval = 5  # a short reconnect is no outage
+            client.will_set(will[0], will[1], qos=1, retain=True, properties=properties)
+        self._client = client
+
+    def start(self) -> None:
+        """Connects in the background and keeps trying."""
+        host, port = self._broker.address
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = self._session_seconds
+        properties.ReceiveMaximum = 100
+        self._client.connect_async(
+            host,
+            port,
+            keepalive=self._broker.keepalive_seconds,
+            clean_start=self._session_seconds == 0,
+            properties=properties,
+        )
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the network thread runs."""
+        thread = self._client._thread
+        return thread is not None and thread.is_alive()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool) -> int | None:
+        """Hands a QoS 1 message to the network thread; returns its mid, None when it could not be taken."""
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
+        return info.mid if info.rc == paho.MQTT_ERR_SUCCESS else None
+
+    def publish_last(self, topic: str, payload: bytes, seconds: float = 2.0) -> None:
+        """A retained farewell before `stop`: waits until it is sent, at most `seconds`."""
+        info = self._client.publish(topic, payload, qos=1, retain=True)
+        if info.rc == paho.MQTT_ERR_SUCCESS:
+            info.wait_for_publish(seconds)
+
+    def ack(self, message: Received) -> None:
+        """Acknowledges a received message."""
+        self._client.ack(message.mid, message.qos)
+
+    def _on_connect(self, client: paho.Client, _u: Any, _f: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            self._deliver(Disconnected(self._name, f"the broker refused the connection: {reason}"))
+            return
+        client.drop_out_messages()  # the outbox retransmits; paho must not
+        if self._subscriptions:
+            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
+            client.subscribe([(topic, options) for topic in self._subscriptions])
+        self._deliver(Connected(self._name, getattr(properties, "MaximumPacketSize", None)))
+
+    def _on_disconnect(self, _c: Any, _u: Any, _f: Any, reason: Any, _p: Any) -> None:
+        self._deliver(Disconnected(self._name, str(reason)))
+
+    def _on_publish(self, _c: Any, _u: Any, mid: int, reason: Any, _p: Any) -> None:
+        self._deliver(Published(self._name, mid, str(reason) if reason.is_failure else None))
+
+    def _on_subscribe(self, _c: Any, _u: Any, _mid: int, reasons: list[Any], _p: Any) -> None:
+        refused = [str(reason) for reason in reasons if reason.is_failure]
+        self._deliver(Subscribed(self._name, refused[0] if refused else None))
+
+    def _on_message(self, _c: Any, _u: Any, message: paho.MQTTMessage) -> None:
+        self._deliver(
+            Received(self._name, message.topic, bytes(message.payload), message.retain, message.mid, message.qos)
+        )
+
+
+def _authenticate(client: paho.Client, broker: Broker) -> None:
+    if broker.username is not None:
+        client.username_pw_set(broker.username, _password(broker.password_file))
+    if broker.tls:
+        try:
+            client.tls_set(
+                ca_certs=str(broker.ca) if broker.ca else None,
+                certfile=str(broker.certificate) if broker.certificate else None,
+                keyfile=str(broker.key) if broker.key else None,
+                tls_version=ssl.PROTOCOL_TLS_CLIENT,
+            )
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"broker TLS: {error} (ca, certificate, key)") from None
+
+
+def _password(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"broker password_file {path}: {error}") from None

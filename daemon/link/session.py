@@ -1,0 +1,108 @@
+"""A short visit to the broker, for the command line: publish something, wait for what comes back, leave."""
+
+from __future__ import annotations
+
+import queue
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published, Received, Subscribed
+from daemon.model.config import Broker
+from daemon.model.errors import UnavailableError
+
+_QUIET = 0.7
+
+
+class Session:
+    """One connection with its subscriptions, used by one thread as a context manager."""
+
+    def __init__(self, broker: Broker, subscriptions: tuple[str, ...], seconds: float = 10.0) -> None:
+        """`seconds` bounds connecting and each answer of the broker."""
+        self._broker = broker
+        self._seconds = seconds
+        self._events: queue.SimpleQueue[LinkEvent] = queue.SimpleQueue()
+        self._received: list[Received] = []
+        self._client = MqttClient(broker, f"bwc-{uuid.uuid4().hex[:12]}", self._events.put, subscriptions=subscriptions)
+        self._wait_subscribed = bool(subscriptions)
+
+    def __enter__(self) -> Self:
+        """Raises UnavailableError when the broker does not answer or refuses us."""
+        self._client.start()
+        try:
+            self._until(lambda event: isinstance(event, Connected), "connection")
+            if self._wait_subscribed:
+                answer = self._until(lambda event: isinstance(event, Subscribed), "subscription")
+                if isinstance(answer, Subscribed) and answer.refused:
+                    raise UnavailableError(f"the broker refused the subscription: {answer.refused}")
+        except BaseException:
+            self._client.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.stop()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        """Returns once the broker has it. Raises UnavailableError when it has not, or refuses it."""
+        mid = self._client.publish(topic, payload, retain=retain)
+        if mid is None:
+            raise UnavailableError("the broker's connection was lost")
+        answer = self._until(lambda event: isinstance(event, Published) and event.mid == mid, "acknowledgement")
+        if isinstance(answer, Published) and answer.refused:
+            raise UnavailableError(f"the broker refused {topic}: {answer.refused}")
+
+    def wait(self, wanted: Callable[[Received], bool], seconds: float) -> Received | None:
+        """The first message that is wanted; None when none came in time."""
+        for message in self._messages(seconds):
+            if wanted(message):
+                return message
+        return None
+
+    def retained(self, seconds: float = 10.0) -> list[Received]:
+        """What is retained on the subscriptions: everything up to a moment of quiet, newest of each topic."""
+        found: dict[str, Received] = {}
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            message = next(self._messages(_QUIET), None)
+            if message is None:
+                break
+            found[message.topic] = message
+        return list(found.values())
+
+    def _messages(self, seconds: float) -> Iterator[Received]:
+        while self._received:
+            yield self._received.pop(0)
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            try:
+                event = self._events.get(timeout=left)
+            except queue.Empty:
+                return
+            if isinstance(event, Received):
+                self._client.ack(event)
+                yield event
+
+    def _until(self, wanted: Callable[[LinkEvent], bool], what: str) -> LinkEvent:
+        end = time.monotonic() + self._seconds
+        reason = ""
+        while (left := end - time.monotonic()) > 0:
+            try:
+                event = self._events.get(timeout=left)
+            except queue.Empty:
+                break
+            if wanted(event):
+                return event
+            if isinstance(event, Received):
+                self._client.ack(event)
+                self._received.append(event)
+            if isinstance(event, Disconnected):
+                reason = f" ({event.reason})"
+        host, port = self._broker.address
+        raise UnavailableError(
+            f"broker {host}:{port}: no {what} within {self._seconds:g} s{reason}", hint="is it running? check --broker"
+        )

@@ -1,0 +1,151 @@
+"""Configuration files: `dock.toml`, `policy.toml`, and the client's part that both share.
+
+Relative paths are relative to the file they stand in; a `credential:NAME` path is a file systemd passed in
+(`$CREDENTIALS_DIRECTORY/NAME`).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+
+from daemon.model.errors import ConfigurationError
+from daemon.model.parse import explain
+from daemon.model.types import Id
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    text = str(path)
+    if text.startswith("credential:"):
+        directory = os.environ.get("CREDENTIALS_DIRECTORY")
+        if not directory:
+            raise ValueError("names a credential, but $CREDENTIALS_DIRECTORY is not set")
+        return Path(directory) / text.removeprefix("credential:")
+    base = (info.context or {}).get("base", Path())
+    return Path(base) / path
+
+
+FilePath = Annotated[Path, AfterValidator(_resolve)]
+Positive = Annotated[float, Field(gt=0, le=1e9)]
+
+
+class Section(BaseModel):
+    """Base of configuration sections: a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Broker(Section):
+    """How to reach the MQTT 5 broker. `url` is mqtt://host[:port] or mqtts://host[:port]."""
+
+    url: str
+    ca: FilePath | None = None
+    certificate: FilePath | None = None
+    key: FilePath | None = None
+    username: str | None = None
+    password_file: FilePath | None = None
+    keepalive_seconds: Annotated[int, Field(ge=2, le=3600)] = 20
+
+    @property
+    def tls(self) -> bool:
+        return self.url.startswith("mqtts://")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port. Raises ConfigurationError."""
+        try:
+            parts = urlsplit(self.url)
+            port = parts.port
+        except ValueError as error:
+            raise ConfigurationError(f"broker url {self.url!r}: {error}") from None
+        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+            raise ConfigurationError(f"broker url {self.url!r}: expected mqtt://host:port or mqtts://host:port")
+        return parts.hostname, port or (8883 if parts.scheme == "mqtts" else 1883)
+
+
+class Enrolment(Section):
+    """The agency's trust attestation and the root key that signs it."""
+
+    file: FilePath
+    root: FilePath
+
+
+class Ingest(Section):
+    """How clips are taken in. Durations in seconds, sizes in bytes."""
+
+    plain_directories: bool = False
+    scan_seconds: Positive = 1.0
+    settle_seconds: Annotated[float, Field(ge=0, le=60)] = 0.1
+    orphan_seconds: Positive = 600.0
+    hang_seconds: Positive = 30.0
+    max_clip_bytes: Annotated[int, Field(gt=0, le=1 << 50)] = 64 << 30
+    max_clips: Annotated[int, Field(gt=0, le=1_000_000)] = 50_000
+    max_skew_seconds: Annotated[float, Field(ge=0)] = 300.0
+    erase_after_seconds: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Activation(Section):
+    """When a camera counts as on in time, and how long dispatch documents are kept."""
+
+    grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    keep_days: Annotated[float, Field(gt=0, le=36500)] = 30.0
+    folder: FilePath | None = None
+
+
+class DockConfig(Section):
+    """`dock.toml`."""
+
+    agency: Id
+    dock_id: Id
+    mounts: FilePath
+    vault: FilePath
+    state: FilePath
+    sign_key: FilePath
+    trust: Enrolment
+    broker: Broker
+    ingest: Ingest = Ingest()
+    activation: Activation = Activation()
+    log: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class PolicyConfig(Section):
+    """`policy.toml`."""
+
+    agency: Id
+    state: FilePath
+    sign_key: FilePath
+    open_key: FilePath
+    trust: Enrolment
+    broker: Broker
+    regime: str = "portland-negotiated-2023"
+    order_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
+    open_request_days: Annotated[float, Field(gt=0, le=365)] = 14.0
+    max_skew_seconds: Annotated[float, Field(ge=0)] = 300.0
+    log: Literal["debug", "info", "warning", "error"] = "info"
+
+
+C = TypeVar("C", bound=Section)
+
+
+def load_config(model: type[C], path: Path) -> C:
+    """The configuration in a TOML file. Raises ConfigurationError naming the file and every bad key."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: not valid TOML ({error})") from None
+    return check_config(model, data, base=path.parent, what=str(path))
+
+
+def check_config(model: type[C], data: dict[str, Any], *, base: Path, what: str) -> C:
+    """`data` as `model`, relative paths below `base`. Raises ConfigurationError."""
+    try:
+        return model.model_validate(data, context={"base": base})
+    except ValidationError as error:
+        raise ConfigurationError(f"{what}: {explain(error)}") from None

@@ -1,0 +1,159 @@
+"""What docks announce: verified, proven to open, stored, and then covered by the acknowledgement.
+
+`through` advances only over notices whose every part held; a dock whose notice is refused hears nothing, and says
+it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from daemon.model import statements as st
+from daemon.model.documents import Notice
+from daemon.model.errors import InconsistentError, SignerNotAllowedError, VerificationError
+from daemon.model.parse import parse_model
+from daemon.model.times import format_instant
+from daemon.policy.desk import Desk
+from daemon.policy.store import ClipRow
+from daemon.seal import envelope as envelopes
+from daemon.seal.envelope import LIMIT
+from daemon.seal.keys import keyid
+from daemon.seal.verify import Verified, verify
+from daemon.seal.wrap import seal_info, unwrap
+
+S = TypeVar("S", bound=st.Statement)
+UNKNOWN_OFFICER = "unknown"
+"""The wearer of footage without a capture that holds, until a correction names one."""
+
+
+def receive(desk: Desk, data: bytes, dock_id: str, clip_id: str) -> str | None:
+    """One notice. Returns the clip to reconsider, None when nothing changed or it was refused."""
+    if not data:
+        return None  # an empty retained payload never means anything
+    try:
+        notice = parse_model(Notice, data, what=f"notice of clip {clip_id}", limit=LIMIT)
+        if (notice.dock_id, notice.clip_id) != (dock_id, clip_id):
+            raise InconsistentError(f"the notice names clip {notice.clip_id} of {notice.dock_id}, its topic another")
+        known = desk.store.clip(clip_id, dock_id)
+        if known is None or notice.sequence > known.sequence:
+            _accept(desk, notice, known)
+    except VerificationError as error:
+        desk.refuse("notice", error, hashlib.sha256(data).hexdigest(), clip_id)
+        return None
+    before = desk.store.through(dock_id)
+    if desk.store.advance(dock_id) != before or notice.sequence <= before:
+        desk.unacknowledged.add(dock_id)
+    _note_listed(desk, notice)
+    return clip_id
+
+
+def acknowledgement(desk: Desk, dock_id: str) -> bytes:
+    """What this dock may rely on: everything up to `through` is stored, and its wraps open with our key."""
+    ack = st.Acknowledgement(
+        dock_id=dock_id,
+        through=desk.store.through(dock_id),
+        recipients=(keyid(desk.open_key.public_key()),),
+        at=desk.now(),
+    )
+    return envelopes.sign(ack, desk.sign_key).to_bytes()
+
+
+@dataclass(frozen=True)
+class _Part(Generic[S]):
+    """One of a notice's attestations; `fresh` when it was not stored before."""
+
+    statement: S
+    digest: str
+    fresh: Verified[S] | None
+
+
+def _accept(desk: Desk, notice: Notice, known: ClipRow | None) -> None:
+    now = desk.now()
+    seal = _part(desk, notice.seal_envelope, st.Seal, now)
+    _agree(notice, seal.statement)
+    if known is not None and known.seal_sha256 != seal.digest:
+        raise InconsistentError(f"dock {notice.dock_id} sealed clip {notice.clip_id} twice; its first seal stands")
+    capture = _capture(desk, notice, seal.statement)
+    tag = _part(desk, notice.tag_envelope or {}, st.Tag, now)
+    if (tag.statement.clip_id, tag.statement.dock_id) != (notice.clip_id, notice.dock_id):
+        raise InconsistentError("the tag is another clip's")
+    if known is None:
+        _prove_wraps(desk, seal.statement)
+    _keep(desk, notice.clip_id, seal.fresh, tag.fresh, capture.fresh if capture else None)
+    desk.store.put_clip(
+        ClipRow(
+            dock_id=notice.dock_id,
+            clip_id=notice.clip_id,
+            sequence=notice.sequence,
+            previous=notice.previous,
+            officer_id=capture.statement.officer_id if capture else UNKNOWN_OFFICER,
+            seal_sha256=seal.digest,
+            capture_sha256=capture.digest if capture else None,
+            tag_sha256=tag.digest,
+            clip_sha256=seal.statement.clip_sha256,
+            integrity=seal.statement.integrity,
+        )
+    )
+    for assignment in tag.statement.activation.assignments:
+        desk.store.add_incident(notice.clip_id, assignment.incident_id)
+
+
+def _part(desk: Desk, envelope: dict[str, Any], kind: type[S], at: datetime) -> _Part[S]:
+    """Verifies one of the notice's envelopes; one that is stored is verified as it is read back."""
+    parsed = envelopes.from_dict(envelope, what=f"the notice's {kind.kind}")
+    if desk.store.has(parsed.digest):
+        return _Part(desk.store.statement(parsed.digest, kind), parsed.digest, None)
+    verified = verify(parsed, kind, desk.trust, at=at)
+    return _Part(verified.statement, verified.digest, verified)
+
+
+def _agree(notice: Notice, seal: st.Seal) -> None:
+    """The plain fields of a notice repeat its seal; one that says otherwise is refused."""
+    for field in ("clip_id", "dock_id", "clip_sha256", "sealed_sha256", "sealed_bytes", "integrity"):
+        if getattr(notice, field) != getattr(seal, field):
+            raise InconsistentError(f"the notice's {field} is not its seal's")
+
+
+def _capture(desk: Desk, notice: Notice, seal: st.Seal) -> _Part[st.Capture] | None:
+    """The camera's capture, unless the dock itself found none that holds: then the clip is in quarantine."""
+    if seal.integrity not in {"verified", "unplayable"}:
+        return None
+    if notice.capture_envelope is None or seal.capture_sha256 is None:
+        raise InconsistentError(f"integrity {seal.integrity} without a capture")
+    capture = _part(desk, notice.capture_envelope, st.Capture, seal.ingested_at)
+    if capture.digest != seal.capture_sha256:
+        raise InconsistentError("the capture is not the one that the seal names")
+    if capture.statement.sha256 != seal.clip_sha256:
+        raise InconsistentError("the capture's footage is not what was sealed")
+    return capture
+
+
+def _prove_wraps(desk: Desk, seal: st.Seal) -> None:
+    """Opens our wrap, so that an acknowledgement proves we can; refuses wraps to anybody else."""
+    ours = keyid(desk.open_key.public_key())
+    strangers = {wrapped.recipient for wrapped in seal.wrapped_keys} - desk.trust.escrow_ids()
+    if strangers:
+        raise SignerNotAllowedError(f"clip {seal.clip_id} is wrapped to a key that is no escrow: {min(strangers)[:16]}")
+    for wrapped in seal.wrapped_keys:
+        if wrapped.recipient == ours:
+            unwrap(wrapped, desk.open_key, seal_info(seal, ours))
+            return
+    raise InconsistentError(f"clip {seal.clip_id} is not wrapped to the policy service")
+
+
+def _keep(desk: Desk, clip_id: str, *fresh: Verified[Any] | None) -> None:
+    for verified in fresh:
+        if verified is not None:
+            desk.store.add(verified, format_instant(desk.now()), desk.trust.version)
+            desk.record("accepted", clip_id, {"kind": verified.statement.kind}, (verified.digest,))
+
+
+def _note_listed(desk: Desk, notice: Notice) -> None:
+    """Orders that the dock shows as we issued them need no repeating."""
+    shown = {release.order_id: release.state for release in notice.lock.releases}
+    for order in desk.store.orders("clip_id = ? AND dock_id = ? AND listed = 0", notice.clip_id, notice.dock_id):
+        if shown.get(order.order_id) == order.state:
+            desk.store.put_order(replace(order, listed=True))

@@ -1,0 +1,245 @@
+"""Deciding requests again whenever a fact changes, and what follows: release orders, revocations, answers.
+
+A release order stands in this service's log before it leaves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Literal
+
+from daemon.model import statements as st
+from daemon.model import strict_json
+from daemon.model.documents import Decision, Need, Standing
+from daemon.model.statements import Because
+from daemon.model.times import format_instant
+from daemon.policy import gather
+from daemon.policy.decide import Answer, combine, decide, standing
+from daemon.policy.desk import Desk
+from daemon.policy.store import ClipRow, OrderRow, RequestRow
+from daemon.seal import envelope as envelopes
+from daemon.seal.keys import keyid
+from daemon.seal.wrap import release_key_info, seal_info, unwrap, wrap
+
+_FORCES = ("none", "minimal", "nondeadly", "serious", "deadly", "unclassified")
+_QUARANTINE = Answer(
+    "refused",
+    (Because(policy_id="quarantine", reason="the clip failed a check and is in quarantine until it is admitted"),),
+    (Need(kind="correction", from_="records"),),
+)
+_UNKNOWN_CLIP = Answer(
+    "refused", (Because(policy_id="unknown-clip", reason="no dock has announced this clip"),), (Need(kind="clip"),)
+)
+_NO_OPEN_KEY = Answer(
+    "refused", (Because(policy_id="no-open-key", reason="this person has no opening key enrolled"),), ()
+)
+
+
+def judge(desk: Desk, clip: ClipRow | None, person_id: str, purpose: st.Purpose) -> Answer:
+    """What the regime says now about this person viewing this clip."""
+    if clip is None:
+        return _UNKNOWN_CLIP
+    if not gather.admitted(desk, clip):
+        return _QUARANTINE
+    if desk.trust.opener("person", person_id, desk.now()) is None:
+        return _NO_OPEN_KEY
+    return combine([decide(desk.regime, facts) for facts in gather.gather(desk, clip, person_id, purpose, desk.now())])
+
+
+def reconsider(desk: Desk, clip_id: str) -> None:
+    """A fact about this clip changed: open requests, live orders and its standing are looked at again."""
+    for request in desk.store.requests(clip_id):
+        answer_request(desk, request)
+    for order in desk.store.orders("clip_id = ? AND state = 'live'", clip_id):
+        _review_order(desk, order)
+    clip = desk.store.clip(clip_id)
+    if clip is not None:
+        _post_standing(desk, clip)
+
+
+def answer_request(desk: Desk, row: RequestRow) -> None:
+    """Decides an open request; publishes the decision when it is new or changed."""
+    request = desk.store.statement(row.digest, st.Request)
+    clip = desk.store.clip(row.clip_id)
+    answer = judge(desk, clip, row.person_id, request.purpose)
+    if answer.released and clip is not None:
+        order = _issue(desk, row, request, clip, answer)
+        _decided(desk, replace(row, state="released"), request, "released", answer, order)
+    else:
+        _decided(desk, row, request, "refused", answer, None)
+
+
+def expire(desk: Desk) -> None:
+    """Orders whose time is over, and refused requests that nobody needs to keep open."""
+    now = desk.now()
+    for order in desk.store.orders("state = 'live' AND expires_at <= ?", format_instant(now)):
+        desk.store.put_order(replace(order, state="expired", listed=True))
+        desk.record("expired", order.clip_id, {"order_id": order.order_id}, ())
+        _end(desk, order, "expired", (Because(policy_id="expired", reason="the release order's time is over"),))
+    for row in desk.store.stale_requests(format_instant(now - timedelta(days=desk.config.open_request_days))):
+        desk.store.put_request(replace(row, state="closed"))
+
+
+def catch_up(desk: Desk) -> None:
+    """Clips whose facts lay a moment ahead of our clock, now that the moment has come."""
+    now = desk.now()
+    due = [clips for at, clips in desk.later if at <= now]
+    desk.later = [(at, clips) for at, clips in desk.later if at > now]
+    for clip_id in sorted(frozenset[str]().union(*due)):
+        reconsider(desk, clip_id)
+
+
+def repeat_orders(desk: Desk) -> None:
+    """Orders are repeated until a notice of the clip lists them."""
+    for order in desk.store.orders("listed = 0"):
+        desk.store.post_once(desk.topics.order(order.dock_id, order.clip_id), order.envelope)
+
+
+def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, answer: Answer) -> OrderRow:
+    """A release order: the data key, opened with ours, wrapped to the viewer, for this order only."""
+    now = desk.now()
+    order_id = str(uuid.uuid4())
+    recipient = desk.trust.opener("person", row.person_id, now)
+    if recipient is None:
+        raise AssertionError("a person without an opening key is refused before")
+    seal = desk.store.statement(clip.seal_sha256, st.Seal)
+    ours = keyid(desk.open_key.public_key())
+    wrapped = next(w for w in seal.wrapped_keys if w.recipient == ours)
+    data_key = unwrap(wrapped, desk.open_key, seal_info(seal, ours))
+    expires_at = now + timedelta(days=desk.config.order_days)
+    release = st.Release(
+        order_id=order_id,
+        request_id=request.request_id,
+        clip_id=clip.clip_id,
+        clip_sha256=clip.clip_sha256,
+        dock_id=clip.dock_id,
+        person_id=row.person_id,
+        roles=tuple(sorted(desk.trust.roles(row.person_id))),
+        purpose=request.purpose,
+        granted_at=now,
+        expires_at=min(expires_at, answer.stands_until or expires_at),
+        regime=desk.regime.name,
+        regime_sha256=desk.regime.sha256,
+        trust_version=desk.trust.version,
+        because=answer.because,
+        facts=tuple(facts_of(desk, clip, row)),
+        wrapped_key=wrap(data_key, recipient, release_key_info(order_id, clip.clip_id, keyid(recipient))),
+    )
+    envelope = envelopes.sign(release, desk.sign_key)
+    order = OrderRow(
+        order_id,
+        row.digest,
+        clip.dock_id,
+        clip.clip_id,
+        row.person_id,
+        format_instant(release.expires_at),
+        "live",
+        False,
+        envelope.to_bytes(),
+    )
+    desk.store.put_order(order)
+    detail = {"order_id": order_id, "person_id": row.person_id, "purpose": request.purpose}
+    desk.record("released", clip.clip_id, detail, (row.digest, envelope.digest))
+    desk.store.post(desk.topics.order(clip.dock_id, clip.clip_id), order.envelope, retain=False)
+    return order
+
+
+def facts_of(desk: Desk, clip: ClipRow, row: RequestRow) -> list[str]:
+    """Digests of every attestation the decision rests on, sorted."""
+    digests = {clip.seal_sha256, clip.tag_sha256, row.digest}
+    if clip.capture_sha256:
+        digests.add(clip.capture_sha256)
+    kinds = (st.Classification, st.OfficerStatement, st.Report, st.Authorization, st.Hold, st.Correction)
+    for kind in kinds:
+        digests |= {digest for digest, _, _ in desk.store.about_clip(clip.clip_id, kind)}
+        for incident_id in desk.store.incidents(clip.clip_id):
+            digests |= {digest for digest, _, _ in desk.store.about_incident(incident_id, kind)}
+    return sorted(digests)
+
+
+def _review_order(desk: Desk, order: OrderRow) -> None:
+    """A live order that the facts no longer carry is revoked at once."""
+    request = desk.store.statement(order.request, st.Request)
+    clip = desk.store.clip(order.clip_id, order.dock_id)
+    answer = judge(desk, clip, order.person_id, request.purpose)
+    if answer.released:
+        return
+    revocation = st.Revocation(
+        order_id=order.order_id,
+        clip_id=order.clip_id,
+        dock_id=order.dock_id,
+        revoked_at=desk.now(),
+        because=answer.because,
+    )
+    envelope = envelopes.sign(revocation, desk.sign_key)
+    desk.store.put_order(replace(order, state="revoked", listed=False, envelope=envelope.to_bytes()))
+    desk.record("revoked", order.clip_id, {"order_id": order.order_id}, (envelope.digest,))
+    desk.store.post(desk.topics.order(order.dock_id, order.clip_id), envelope.to_bytes(), retain=False)
+    _end(desk, order, "revoked", answer.because, answer.needs)
+
+
+def _end(
+    desk: Desk,
+    order: OrderRow,
+    outcome: Literal["expired", "revoked"],
+    because: tuple[Because, ...],
+    needs: tuple[Need, ...] = (),
+) -> None:
+    row = desk.store.request(order.request)
+    if row is not None:
+        request = desk.store.statement(row.digest, st.Request)
+        _decided(desk, replace(row, state="closed"), request, outcome, Answer("refused", because, needs), None)
+
+
+def _decided(
+    desk: Desk,
+    row: RequestRow,
+    request: st.Request,
+    outcome: Literal["released", "refused", "revoked", "expired"],
+    answer: Answer,
+    order: OrderRow | None,
+) -> None:
+    said: dict[str, Any] = {"outcome": outcome, **answer.document()} | {"outcome": outcome}
+    fingerprint = hashlib.sha256(strict_json.dump(said)).hexdigest()
+    desk.store.put_request(replace(row, answer=fingerprint))
+    if row.answer == fingerprint:
+        return
+    decision = Decision(
+        request_id=request.request_id,
+        clip_id=row.clip_id,
+        outcome=outcome,
+        because=answer.because,
+        needs=answer.needs,
+        decided_at=desk.now(),
+        release=strict_json.parse_object(order.envelope, what="release") if order else None,
+    )
+    if outcome == "refused":
+        detail = {"person_id": row.person_id, "purpose": request.purpose, "outcome": outcome}
+        detail["because"] = ", ".join(because.policy_id for because in answer.because)[:500]
+        desk.record("decided", row.clip_id, detail, (row.digest,))
+    desk.post(desk.topics.decision(row.person_id, request.request_id), decision, retain=True)
+
+
+def _post_standing(desk: Desk, clip: ClipRow) -> None:
+    """What the board shows of a clip: its force, what its officers still owe, until when."""
+    facts = gather.gather(desk, clip, gather.wearer(desk, clip), "report", desk.now())
+    views = [standing(desk.regime, one) for one in facts]
+    due = min((view.due for view in views if view.due), default=None)
+    document = Standing(
+        clip_id=clip.clip_id,
+        incidents=tuple(desk.store.incidents(clip.clip_id)),
+        force=max((view.force for view in views), key=_FORCES.index),
+        needs=tuple(dict.fromkeys(need for view in views for need in view.needs)),
+        due=due,
+        overdue=any(view.overdue for view in views),
+    )
+    data = strict_json.dump(document.plain())
+    topic = desk.topics.standing(clip.dock_id, clip.clip_id)
+    key = f"standing {clip.dock_id} {clip.clip_id}"
+    fingerprint = hashlib.sha256(data).hexdigest()
+    if desk.store.get(key) != fingerprint:
+        desk.store.set(key, fingerprint)
+        desk.store.post(topic, data, retain=True)

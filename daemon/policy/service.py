@@ -1,0 +1,163 @@
+"""The policy service as a process: one loop that owns the store, decides in a transaction, and publishes after it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from daemon.custody.log import CustodyLog
+from daemon.link.mailbox import Mailbox
+from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published, Received, Subscribed
+from daemon.link.pump import Pump
+from daemon.model.clock import Clock
+from daemon.model.config import PolicyConfig
+from daemon.model.errors import ConfigurationError
+from daemon.model.times import format_instant
+from daemon.model.topics import Topics
+from daemon.policy import announced, attestations, decisions
+from daemon.policy.desk import Desk
+from daemon.policy.regime import find as find_regime
+from daemon.policy.store import Store
+from daemon.seal.keys import keyid, load_open_key, load_sign_key, load_sign_public
+from daemon.seal.trust import Trust, load_trust, parse_trust
+
+log = logging.getLogger(__name__)
+_SESSION = 7 * 24 * 3600
+_REPEAT_EVERY = 5.0
+
+
+def open_desk(config: PolicyConfig, clock: Clock) -> Desk:
+    """The service's parts, opened and checked. Raises ConfigurationError naming what cannot be used."""
+    regime = find_regime(config.regime)
+    root = load_sign_public(config.trust.root)
+    trust = load_trust(config.trust.file, root)
+    sign_key, open_key = load_sign_key(config.sign_key), load_open_key(config.open_key)
+    if keyid(open_key.public_key()) != trust.policy_keyid():
+        raise ConfigurationError(f"{config.open_key}: not the policy service's open key in {config.trust.file}")
+    store = Store(config.state / "policy.sqlite")
+    custody = CustodyLog(store.db, f"bwc/{config.agency}/policy", "policy")
+    desk = Desk(config, clock, store, custody, regime, trust, sign_key, open_key, Topics(config.agency))
+    envelope = config.trust.file.read_bytes()
+    _remember_trust(desk, trust, envelope, lambda data: parse_trust(data, root, what="stored trust"))
+    return desk
+
+
+def _remember_trust(desk: Desk, trust: Trust, data: bytes, parse: Callable[[bytes], Trust]) -> None:
+    """Keeps every trust version that was in force; a lower version than the newest is refused."""
+    known = [parse(envelope) for _, envelope in desk.store.trusts()]
+    newest, file = (known[-1] if known else trust), desk.config.trust.file
+    if newest.version > trust.version:
+        raise ConfigurationError(f"{file}: version {trust.version}, but {newest.version} was in force")
+    if newest.version == trust.version and newest.digest != trust.digest:
+        raise ConfigurationError(f"{file}: another trust of the same version {trust.version}")
+    for version in (*known, trust):
+        desk.store.know_trust(version)
+    with desk.store.transaction():
+        desk.store.add_trust(trust, data, format_instant(desk.now()))
+
+
+class PolicyService:
+    """Composition and loop. `run` returns after `stop`."""
+
+    def __init__(self, config: PolicyConfig, clock: Clock) -> None:
+        self._desk = desk = open_desk(config, clock)
+        self._mailbox: Mailbox[LinkEvent] = Mailbox(tick_seconds=1.0)
+        self._publisher = MqttClient(config.broker, f"{config.agency}-policy", self._mailbox.put, name="publisher")
+        root = desk.topics.root
+        self._consumer = MqttClient(
+            config.broker,
+            f"{config.agency}-policy-inbox",
+            self._mailbox.put,
+            name="consumer",
+            subscriptions=(f"{root}/dock/+/clip/+", f"{root}/attestation/+/+/+"),
+            session_seconds=_SESSION,
+        )
+        self._pump = Pump(self._publisher)
+        self._cursor = 0
+        self._repeated = desk.clock.monotonic()
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serves until `stop`. `ready` is called once it is serving."""
+        try:
+            self._publisher.start()
+            self._consumer.start()
+            ready()
+            for batch in self._mailbox.batches():
+                self._step(batch)
+        finally:
+            self._publisher.stop()
+            self._consumer.stop()
+            self._desk.store.close()
+
+    def stop(self) -> None:
+        """Ends `run`, from a signal handler or another thread."""
+        self._mailbox.stop()
+
+    def _step(self, batch: list[LinkEvent]) -> None:
+        """One transaction over everything that came in; acknowledged and published only when it is durable."""
+        desk = self._desk
+        received: list[Received] = []
+        with desk.store.transaction():
+            changed: set[str] = set()
+            for event in batch:
+                match event:
+                    case Received():
+                        changed |= self._receive(event)
+                        received.append(event)
+                    case Subscribed():
+                        if event.refused:
+                            log.error("the broker refused a subscription: %s", event.refused)
+                    case _ if event.client == "publisher":
+                        self._link(event)
+            for clip_id in sorted(changed):
+                decisions.reconsider(desk, clip_id)
+            self._tick()
+            for dock_id in sorted(desk.unacknowledged):
+                desk.store.post(desk.topics.ack(dock_id), announced.acknowledgement(desk, dock_id), retain=True)
+            desk.unacknowledged.clear()
+        for message in received:
+            self._consumer.ack(message)
+        self._send()
+
+    def _receive(self, message: Received) -> set[str]:
+        match self._desk.topics.split(message.topic):
+            case ("dock", dock_id, "clip", clip_id):
+                changed = announced.receive(self._desk, message.payload, dock_id, clip_id)
+                return {changed} if changed else set()
+            case ("attestation", person_id, kind, digest):
+                return attestations.receive(self._desk, message.payload, person_id, kind, digest)
+            case _:
+                return set()
+
+    def _link(self, event: Any) -> None:
+        match event:
+            case Connected():
+                self._pump.reset(connected=True, max_packet=event.max_packet)
+                self._cursor = 0
+            case Disconnected():
+                if self._pump.connected:
+                    log.warning("broker lost: %s; everything waits in the store", event.reason)
+                self._pump.reset(connected=False)
+            case Published():
+                self._pump.published(event, lambda key: self._desk.store.sent(int(str(key))))
+            case _:
+                pass
+
+    def _tick(self) -> None:
+        decisions.expire(self._desk)
+        decisions.catch_up(self._desk)
+        now = self._desk.clock.monotonic()
+        if now - self._repeated >= _REPEAT_EVERY:
+            self._repeated = now
+            decisions.repeat_orders(self._desk)
+
+    def _send(self) -> None:
+        while self._pump.has_room:
+            posts = self._desk.store.posted(self._cursor, 20)
+            if not posts:
+                return
+            for post_id, topic, payload, retain in posts:
+                if not self._pump.has_room or not self._pump.send(post_id, topic, payload, retain=retain):
+                    return
+                self._cursor = post_id

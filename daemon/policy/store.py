@@ -1,0 +1,326 @@
+"""The policy service's database. Its rows are an index: every fact is read from the attestation itself, verified again.
+
+SQLite, WAL, `synchronous=FULL`. One thread owns it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from daemon.model import statements as st
+from daemon.model.errors import TamperedError
+from daemon.model.times import parse_instant
+from daemon.seal import envelope as envelopes
+from daemon.seal.trust import Trust
+from daemon.seal.verify import Verified
+from daemon.vault.database import Database
+
+S = TypeVar("S", bound=st.Statement)
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trust (version INTEGER PRIMARY KEY, envelope BLOB NOT NULL, since TEXT NOT NULL);
+CREATE TABLE attestation (
+  digest TEXT PRIMARY KEY, kind TEXT NOT NULL, signer TEXT NOT NULL, received_at TEXT NOT NULL,
+  trust_version INTEGER NOT NULL, incident_id TEXT, clip_id TEXT, officer_id TEXT,
+  withdrawn INTEGER NOT NULL DEFAULT 0, envelope BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX attestation_of_incident ON attestation (incident_id, kind);
+CREATE INDEX attestation_of_clip ON attestation (clip_id, kind);
+CREATE TABLE clip (
+  dock_id TEXT, clip_id TEXT, sequence INTEGER NOT NULL, previous INTEGER NOT NULL, officer_id TEXT NOT NULL,
+  seal_sha256 TEXT NOT NULL, capture_sha256 TEXT, tag_sha256 TEXT NOT NULL, clip_sha256 TEXT NOT NULL,
+  integrity TEXT NOT NULL, PRIMARY KEY (dock_id, clip_id)
+) WITHOUT ROWID;
+CREATE INDEX clip_by_id ON clip (clip_id);
+CREATE INDEX clip_by_sequence ON clip (dock_id, sequence);
+CREATE TABLE clip_incident (clip_id TEXT, incident_id TEXT, PRIMARY KEY (clip_id, incident_id)) WITHOUT ROWID;
+CREATE INDEX incident_clip ON clip_incident (incident_id);
+CREATE TABLE dock (dock_id TEXT PRIMARY KEY, through INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE request (
+  digest TEXT PRIMARY KEY, person_id TEXT NOT NULL, clip_id TEXT NOT NULL, state TEXT NOT NULL, answer TEXT,
+  opened_at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX request_of_clip ON request (clip_id, state);
+CREATE INDEX request_by_state ON request (state, opened_at);
+CREATE TABLE release_order (
+  order_id TEXT PRIMARY KEY, request TEXT NOT NULL, dock_id TEXT NOT NULL, clip_id TEXT NOT NULL,
+  person_id TEXT NOT NULL, expires_at TEXT NOT NULL, state TEXT NOT NULL, listed INTEGER NOT NULL,
+  envelope BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX order_of_clip ON release_order (clip_id, state);
+CREATE INDEX order_by_state ON release_order (state, expires_at);
+CREATE INDEX order_unlisted ON release_order (order_id) WHERE listed = 0;
+CREATE TABLE answer (digest TEXT PRIMARY KEY, reason TEXT) WITHOUT ROWID;
+CREATE TABLE refusal (kind TEXT, error TEXT, count INTEGER NOT NULL, PRIMARY KEY (kind, error)) WITHOUT ROWID;
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, payload BLOB NOT NULL, retain INTEGER NOT NULL
+);
+CREATE INDEX outbox_topic ON outbox (topic);
+"""
+_CACHED = 20_000
+
+
+@dataclass(frozen=True)
+class ClipRow:
+    """A clip as its dock last announced it; digests name the attestations that say more."""
+
+    dock_id: str
+    clip_id: str
+    sequence: int
+    previous: int
+    officer_id: str
+    seal_sha256: str
+    capture_sha256: str | None
+    tag_sha256: str
+    clip_sha256: str
+    integrity: str
+
+
+@dataclass(frozen=True)
+class RequestRow:
+    """A request to view. `state`: open (refused so far), released, closed. `answer`: the decision last published."""
+
+    digest: str
+    person_id: str
+    clip_id: str
+    state: str
+    answer: str | None
+    opened_at: str
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    """An order that was issued. `listed`: its dock's notice shows it in this state; until then it is repeated."""
+
+    order_id: str
+    request: str
+    dock_id: str
+    clip_id: str
+    person_id: str
+    expires_at: str
+    state: str
+    listed: bool
+    envelope: bytes
+
+
+def _insert(table: str, row: Any, *, replace: bool = False) -> tuple[str, list[Any]]:
+    names = [field.name for field in fields(row)]
+    verb = "INSERT OR REPLACE" if replace else "INSERT"
+    marks = ", ".join("?" for _ in names)
+    return f"{verb} INTO {table} ({', '.join(names)}) VALUES ({marks})", [getattr(row, name) for name in names]
+
+
+class Store(Database):
+    """The tables, and attestations read back from them only after their signature held again."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or creates the database. Raises ConfigurationError for one of another version."""
+        super().__init__(path, _SCHEMA, VERSION)
+        self._trusts: dict[int, Trust] = {}
+        self._read: OrderedDict[str, st.Statement] = OrderedDict()
+
+    # trust: every version that was in force, so that what was signed under it stays verifiable
+
+    def trusts(self) -> list[tuple[int, bytes]]:
+        return [
+            (row[0], bytes(row[1])) for row in self.db.execute("SELECT version, envelope FROM trust ORDER BY version")
+        ]
+
+    def add_trust(self, trust: Trust, envelope: bytes, since: str) -> None:
+        self.db.execute("INSERT OR IGNORE INTO trust VALUES (?, ?, ?)", (trust.version, envelope, since))
+
+    def know_trust(self, trust: Trust) -> None:
+        """A verified version, for reading back what was accepted under it."""
+        self._trusts[trust.version] = trust
+
+    # attestations
+
+    def add(self, verified: Verified[Any], received_at: str, trust_version: int, officer_id: str | None = None) -> None:
+        statement = verified.statement
+        self.db.execute(
+            "INSERT OR IGNORE INTO attestation VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
+            (
+                verified.digest,
+                statement.kind,
+                verified.signer.id,
+                received_at,
+                trust_version,
+                getattr(statement, "incident_id", None),
+                getattr(statement, "clip_id", None),
+                officer_id or getattr(statement, "officer_id", None),
+                verified.envelope.to_bytes(),
+            ),
+        )
+
+    def has(self, digest: str) -> bool:
+        return self.db.execute("SELECT 1 FROM attestation WHERE digest = ?", (digest,)).fetchone() is not None
+
+    def signer(self, digest: str) -> tuple[str, str] | None:
+        """Kind and signer of a stored attestation."""
+        row = self.db.execute("SELECT kind, signer FROM attestation WHERE digest = ?", (digest,)).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def statement(self, digest: str, kind: type[S]) -> S:
+        """A stored attestation's payload, its signature verified again (once a process). Raises TamperedError."""
+        cached = self._read.get(digest)
+        if cached is None:
+            cached = self._read_back(digest, kind)
+            self._read[digest] = cached
+            if len(self._read) > _CACHED:
+                self._read.popitem(last=False)
+        if not isinstance(cached, kind):
+            raise TamperedError(f"the store's attestation {digest[:16]} is a {cached.kind}, not a {kind.kind}")
+        return cached
+
+    def _read_back(self, digest: str, kind: type[S]) -> S:
+        row = self.db.execute(
+            "SELECT envelope, trust_version, received_at FROM attestation WHERE digest = ?", (digest,)
+        ).fetchone()
+        if row is None:
+            raise TamperedError(f"the store lacks attestation {digest[:16]}")
+        envelope = envelopes.parse(bytes(row[0]), what=f"attestation {digest[:16]}")
+        if envelope.digest != digest:
+            raise TamperedError(f"the store's attestation {digest[:16]} was changed")
+        _, key = self._trusts[row[1]].signer(envelope.keyid, parse_instant(row[2]))
+        envelope.check(key)
+        return envelope.statement(kind)
+
+    def about_incident(self, incident_id: str, kind: type[S]) -> list[tuple[str, str, S]]:
+        """(digest, signer, statement) of every standing attestation of this kind about the incident, oldest first."""
+        return self._about("incident_id", incident_id, kind)
+
+    def about_clip(self, clip_id: str, kind: type[S]) -> list[tuple[str, str, S]]:
+        return self._about("clip_id", clip_id, kind)
+
+    def _about(self, column: str, value: str, kind: type[S]) -> list[tuple[str, str, S]]:
+        rows = self.db.execute(
+            f"SELECT digest, signer FROM attestation WHERE {column} = ? AND kind = ? AND withdrawn = 0"  # noqa: S608
+            " ORDER BY received_at, digest",
+            (value, kind.kind),
+        ).fetchall()
+        return [(digest, signer, self.statement(digest, kind)) for digest, signer in rows]
+
+    def withdraw(self, digest: str) -> tuple[str | None, str | None]:
+        """Marks an attestation withdrawn; returns its incident and clip."""
+        self.db.execute("UPDATE attestation SET withdrawn = 1 WHERE digest = ?", (digest,))
+        row = self.db.execute("SELECT incident_id, clip_id FROM attestation WHERE digest = ?", (digest,)).fetchone()
+        return row[0], row[1]
+
+    # clips
+
+    def clip(self, clip_id: str, dock_id: str | None = None) -> ClipRow | None:
+        """The clip on that dock; without one, on the first dock that announced it."""
+        where, values = "clip_id = ?", [clip_id]
+        if dock_id is not None:
+            where, values = where + " AND dock_id = ?", [clip_id, dock_id]
+        row = self.db.execute(f"SELECT * FROM clip WHERE {where} ORDER BY dock_id LIMIT 1", values).fetchone()  # noqa: S608
+        return ClipRow(*row) if row else None
+
+    def put_clip(self, clip: ClipRow) -> None:
+        self.db.execute(*_insert("clip", clip, replace=True))
+
+    def add_incident(self, clip_id: str, incident_id: str) -> None:
+        """An incident once tagged keeps counting."""
+        self.db.execute("INSERT OR IGNORE INTO clip_incident VALUES (?, ?)", (clip_id, incident_id))
+
+    def incidents(self, clip_id: str) -> list[str]:
+        rows = self.db.execute(
+            "SELECT incident_id FROM clip_incident WHERE clip_id = ? ORDER BY incident_id", (clip_id,)
+        )
+        return [row[0] for row in rows]
+
+    def clips_of_incident(self, incident_id: str) -> list[str]:
+        rows = self.db.execute(
+            "SELECT clip_id FROM clip_incident WHERE incident_id = ? ORDER BY clip_id", (incident_id,)
+        )
+        return [row[0] for row in rows]
+
+    def through(self, dock_id: str) -> int:
+        row = self.db.execute("SELECT through FROM dock WHERE dock_id = ?", (dock_id,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def advance(self, dock_id: str) -> int:
+        """Moves `through` over every notice that follows without a gap; returns it."""
+        through = self.through(dock_id)
+        while True:
+            row = self.db.execute(
+                "SELECT max(sequence) FROM clip WHERE dock_id = ? AND sequence > ? AND previous <= ?",
+                (dock_id, through, through),
+            ).fetchone()
+            if row[0] is None:
+                break
+            through = int(row[0])
+        self.db.execute("INSERT OR REPLACE INTO dock VALUES (?, ?)", (dock_id, through))
+        return through
+
+    # requests and orders
+
+    def put_request(self, request: RequestRow) -> None:
+        self.db.execute(*_insert("request", request, replace=True))
+
+    def requests(self, clip_id: str, state: str = "open") -> list[RequestRow]:
+        rows = self.db.execute(
+            "SELECT * FROM request WHERE clip_id = ? AND state = ? ORDER BY digest", (clip_id, state)
+        )
+        return [RequestRow(*row) for row in rows]
+
+    def request(self, digest: str) -> RequestRow | None:
+        row = self.db.execute("SELECT * FROM request WHERE digest = ?", (digest,)).fetchone()
+        return RequestRow(*row) if row else None
+
+    def stale_requests(self, before: str) -> list[RequestRow]:
+        rows = self.db.execute("SELECT * FROM request WHERE state = 'open' AND opened_at < ?", (before,))
+        return [RequestRow(*row) for row in rows]
+
+    def put_order(self, order: OrderRow) -> None:
+        self.db.execute(*_insert("release_order", order, replace=True))
+
+    def orders(self, where: str, *values: object) -> list[OrderRow]:
+        """Orders by a condition over the table's columns (a constant of the caller's, never input)."""
+        rows = self.db.execute(f"SELECT * FROM release_order WHERE {where} ORDER BY order_id", values)  # noqa: S608
+        return [OrderRow(*row) for row in rows]
+
+    # answers, refusals, outbox
+
+    def answer(self, digest: str) -> tuple[bool, str | None] | None:
+        """What was answered to an attestation: accepted or not, and why not."""
+        row = self.db.execute("SELECT reason FROM answer WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else (row[0] is None, row[0])
+
+    def put_answer(self, digest: str, reason: str | None) -> None:
+        self.db.execute("INSERT OR REPLACE INTO answer VALUES (?, ?)", (digest, reason))
+
+    def count_refusal(self, kind: str, error: str) -> None:
+        self.db.execute(
+            "INSERT INTO refusal VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (kind, error)
+        )
+
+    def refusals(self) -> dict[str, int]:
+        rows = self.db.execute("SELECT kind, error, count FROM refusal ORDER BY kind, error")
+        return {f"{kind}: {error}": count for kind, error, count in rows}
+
+    def post(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        """To be published once this transaction is durable, and until the broker has it.
+
+        A retained topic keeps only its newest message.
+        """
+        if retain:
+            self.db.execute("DELETE FROM outbox WHERE topic = ? AND retain = 1", (topic,))
+        self.db.execute("INSERT INTO outbox (topic, payload, retain) VALUES (?, ?, ?)", (topic, payload, retain))
+
+    def posted(self, after: int, limit: int) -> list[tuple[int, str, bytes, bool]]:
+        rows = self.db.execute("SELECT * FROM outbox WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        return [(row[0], row[1], bytes(row[2]), bool(row[3])) for row in rows]
+
+    def sent(self, post_id: int) -> None:
+        self.db.execute("DELETE FROM outbox WHERE id = ?", (post_id,))
+
+    def post_once(self, topic: str, payload: bytes) -> None:
+        """As `post`, unless the same message waits already."""
+        waiting = self.db.execute("SELECT 1 FROM outbox WHERE topic = ? AND payload = ?", (topic, payload)).fetchone()
+        if waiting is None:
+            self.post(topic, payload, retain=False)

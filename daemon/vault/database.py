@@ -1,0 +1,58 @@
+"""A durable SQLite database: WAL, `synchronous=FULL`. A transaction is on the medium when its block ends.
+
+An error at commit leaves the outcome unknown, so it is NotDurableError: the service stops and starts again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from daemon.model.errors import ConfigurationError, NotDurableError
+
+
+class Database:
+    """One connection, owned by one thread at a time."""
+
+    def __init__(self, path: Path, schema: str, version: int) -> None:
+        """Opens or creates it. Raises ConfigurationError for a database of another version, or none at all."""
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        try:
+            self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "trusted_schema = OFF"):
+                self.db.execute(f"PRAGMA {pragma}")
+            found = self.db.execute("PRAGMA user_version").fetchone()[0]
+            if found == 0:
+                self.db.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
+        except sqlite3.DatabaseError as error:
+            raise ConfigurationError(f"{path}: {error}") from error
+        if found not in {0, version}:
+            raise ConfigurationError(f"{path}: written by another version (schema {found}, this one has {version})")
+
+    def close(self) -> None:
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is durable when the block ends, or did not happen. Raises NotDurableError."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        try:
+            self.db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise NotDurableError(f"{self._path}: commit failed ({error})") from error
+
+    def get(self, key: str) -> str | None:
+        """A value of the `meta` table that every schema has."""
+        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def set(self, key: str, value: str) -> None:
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
