@@ -132,3 +132,33 @@ def _regime_document(regime: Regime) -> dict[str, object]:
             for r in sorted(regime.rules.values(), key=lambda rule: rule.path)
         ],
     }
+
+
+@policy.command()
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/bwc/policy.toml"),
+    show_default=True,
+    help="The policy service's configuration.",
+)
+def serve(config_path: Path) -> None:
+    """Run the policy service until it is told to stop.
+
+    \b
+    Example:  bwc policy serve --config config/policy.toml
+    """
+    import signal
+
+    from daemon.cli.output import start_logging
+    from daemon.model.clock import SystemClock
+    from daemon.model.config import PolicyConfig, load_config
+    from daemon.policy.service import PolicyService
+
+    config = load_config(PolicyConfig, config_path)
+    start_logging(config.log)
+    service = PolicyService(config, SystemClock())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stop())
+    service.run()

@@ -1,0 +1,115 @@
+"""The processes of the demo: broker, policy service, dock; and the commands that people run, each a process too."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daemon.cli.demo.world import World
+from daemon.model.errors import BwcError
+
+BWC = (sys.executable, "-m", "daemon.cli.main")
+SIM = (sys.executable, "-m", "device_sim")
+
+
+class StoryError(BwcError):
+    """The demo did not go as it must."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ended: its exit code, its JSON (if it printed any), its words on standard error."""
+
+    code: int
+    document: Any
+    words: str
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Stage:
+    """Starts and ends the processes. A context manager: nothing outlives it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        started = [process for _, process in reversed(self._running)]
+        for process in started:
+            process.terminate()
+        for process in started:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def start(self, name: str, *command: str) -> None:
+        """A process that stays, its standard error in `logs/<name>.log`."""
+        with (self._world.logs / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._running.append((name, process))
+
+    def start_services(self) -> None:
+        """Broker, policy service, dock. Returns once the broker listens."""
+        self.start("broker", sys.executable, "-m", "daemon.cli.demo.broker", str(self._world.port))
+        self._wait_for_port(self._world.port)
+        self.start("policy", *BWC, "policy", "serve", "--config", str(self._world.config / "policy.toml"))
+        self.start("dock", *BWC, "dock", "run", "--config", str(self._world.config / "dock.toml"))
+
+    def check_alive(self) -> None:
+        """Raises StoryError with the last words of a process that ended."""
+        for name, process in self._running:
+            if process.poll() is not None:
+                log = (self._world.logs / f"{name}.log").read_text(errors="replace")[-1500:]
+                raise StoryError(f"the {name} process ended with {process.returncode}: {log}")
+
+    def begin(self, *command: str) -> subprocess.Popen[str]:
+        """A command that runs beside the story; `finish` waits for it."""
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def finish(self, process: subprocess.Popen[str]) -> Ran:
+        out, err = process.communicate(timeout=60)
+        try:
+            document = json.loads(out) if out.strip() else None
+        except ValueError:
+            document = out
+        return Ran(process.returncode, document, err.strip())
+
+    def run(self, *command: str) -> Ran:
+        self.check_alive()
+        return self.finish(self.begin(*command))
+
+    def bwc(self, *arguments: str | Path, expect: int = 0) -> Ran:
+        """A `bwc` command with --json. Raises StoryError when it ends with anything but `expect`."""
+        ran = self.run(*BWC, *(str(argument) for argument in arguments), "--json")
+        if ran.code != expect:
+            shown = " ".join(str(a) for a in arguments[:3])
+            raise StoryError(f"bwc {shown} ended with {ran.code}, expected {expect}: {ran.words}")
+        return ran
+
+    def _wait_for_port(self, port: int, seconds: float = 15.0) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.check_alive()
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise StoryError(f"the broker does not listen on port {port}")
