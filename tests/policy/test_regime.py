@@ -96,6 +96,7 @@ def test_a_changed_comment_changes_the_digest(tmp_path: Path) -> None:
         GOOD.replace("principal.roles", "principal.rolls"),
         GOOD.replace('"ours"', '"unclassified"'),
         GOOD.replace("(principal,", "(principal == ?principal,"),
+        GOOD + GOOD.replace("(principal,", "(principal == ?principal,"),
         GOOD.replace("(principal,", '(principal == Person::"51234",'),
         body("resource.wearer.roles.isEmpty()"),
         body('Person::"51234".roles.isEmpty()'),

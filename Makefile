@@ -1,0 +1,35 @@
+# Everything a newcomer needs: `make demo`, `make test`. Python 3.11 or newer and make are enough.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench schemas clean
+
+demo: $(VENV)/.test
+	$(BIN)/bwc demo
+
+test: $(VENV)/.test
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+
+# ONLY=clip runs one benchmark
+bench: $(VENV)/.test
+	$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
+
+schemas: $(VENV)/.test
+	$(BIN)/python -m daemon.model.schemas config/schemas
+
+$(VENV)/.test: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python 3.11 or newer is needed; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist bench

@@ -1,0 +1,219 @@
+"""What a dock needs of a NENA EIDO document (Emergency Incident Data Object, NENA-STA-021.1).
+
+A document is a snapshot of an incident: which units are on it, with whom, in what status, since when. Real ones carry
+far more than that; whatever is not named here is ignored. Where the standard has a list a single object will do, and
+the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from daemon.model.errors import VerificationError
+from daemon.model.times import truncate
+from daemon.model.types import check_id
+
+LIMIT = 1 << 20
+"""The largest document worth parsing, in bytes of JSON."""
+MAX_COMPONENTS = 1000
+"""The most entries in any one list of a document."""
+
+Direction = Literal["REPLACING", "REPLACED", "SPLIT"]
+_DIRECTIONS: tuple[Direction, ...] = ("REPLACING", "REPLACED", "SPLIT")
+_TRACKING = "urn:emergency:uid:incidentid:"
+_CANONICAL = {
+    "dispatched": "Dispatched",
+    "cleared": "Cleared",
+    "assignmentcancelled": "AssignmentCancelled",
+    "assignmentcanceled": "AssignmentCancelled",
+}
+
+
+class EidoError(VerificationError):
+    """The document cannot be used; the message names the field. To be set aside, and the next one handled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What an incident was called at `at`. `priority` as dispatch gives it, where it is a number."""
+
+    incident_id: str
+    incident_type: str
+    priority: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One unit's status on one incident since `at`, and the officers on it as far as this component says (sorted)."""
+
+    incident_id: str
+    unit_id: str
+    officer_ids: tuple[str, ...]
+    status: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What became of `incident_id`: it is REPLACING or REPLACED by another, or was SPLIT from it.
+
+    `other_id` is None where the other's tracking identifier does not contain an incident id.
+    """
+
+    incident_id: str
+    direction: Direction
+    other_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One document. `as_of` is the newest time in the parts that are read: how far this document sees."""
+
+    incidents: tuple[Incident, ...]
+    statuses: tuple[Status, ...]
+    merges: tuple[Merge, ...]
+    as_of: datetime
+
+
+def parse(document: Mapping[str, Any]) -> Snapshot:
+    """The snapshot in a parsed JSON document. Raises EidoError when a part that is needed cannot be used."""
+    times: list[datetime] = []
+    if document.get("lastUpdateTimeStamp") is not None:
+        times.append(_time(document, ""))
+    incidents: list[Incident] = []
+    names: dict[str, str] = {}
+    for component, where in _components(document, "incidentComponent"):
+        incident = _incident(component, where, times)
+        incidents.append(incident)
+        names[_before_at(component.get("$id"))] = incident.incident_id
+    if not incidents:
+        raise EidoError("incidentComponent: missing")
+    everyone = tuple(dict.fromkeys(incident.incident_id for incident in incidents))
+    statuses = [
+        status
+        for component, where in _components(document, "emergencyResourceComponent")
+        for status in _statuses(component, where, _its_incidents(component, names, everyone))
+    ]
+    times += [status.at for status in statuses]
+    merges = [
+        merge
+        for component, where in _components(document, "mergeComponent")
+        for merge in _merges(component, where, everyone)
+    ]
+    return Snapshot(tuple(incidents), tuple(statuses), tuple(merges), max(times))
+
+
+def instant(text: object) -> datetime:
+    """An ISO 8601 time with an offset or `Z`, in UTC to the millisecond. Raises ValueError for anything else."""
+    if not isinstance(text, str) or len(text) > 64 or not text.isascii():
+        raise ValueError("expected a time with its offset, like 2023-11-29T13:45:02.120-08:00")
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text} has no offset from UTC")
+    try:
+        return truncate(at)
+    except OverflowError:
+        raise ValueError(f"{text} lies outside the calendar") from None
+
+
+def _incident(component: Mapping[str, Any], where: str, times: list[datetime]) -> Incident:
+    """`times` are those read before; the component's own, which may be missing, joins them."""
+    if component.get("lastUpdateTimeStamp") is not None or not times:
+        times.append(_time(component, where))
+    text = component.get("incidentTypeCommonRegistryText")
+    text = text[0] if isinstance(text, list) and text else text
+    priority = component.get("incidentCommonPriorityNumber")
+    return Incident(
+        _id(component.get("internalIncidentId"), f"{where}internalIncidentId"),
+        text.strip()[:200] if isinstance(text, str) and text.strip() else "unknown",
+        priority if isinstance(priority, int) and not isinstance(priority, bool) else None,
+        times[-1],
+    )
+
+
+def _its_incidents(component: Mapping[str, Any], names: Mapping[str, str], everyone: tuple[str, ...]) -> tuple[str, ...]:
+    """The incidents a unit is on: a document is about one; of several it is the referenced one, or else all of them."""
+    reference = component.get("incidentReference")
+    if len(everyone) == 1 or not isinstance(reference, Mapping):
+        return everyone
+    named = names.get(_before_at(reference.get("$ref")))
+    return (named,) if named is not None else everyone
+
+
+def _statuses(component: Mapping[str, Any], where: str, incident_ids: tuple[str, ...]) -> Iterator[Status]:
+    """A component without a status says nothing of an assignment, whatever else may be wrong with it."""
+    listed = _listed(component.get("secondaryUnitStatusRegistryText"), f"{where}secondaryUnitStatusRegistryText")
+    words = [word.strip()[:64] for word in listed if isinstance(word, str) and word.strip()]
+    if not words:
+        return
+    unit_id = _id(_before_at(component.get("$id")), f"{where}$id")
+    at = _time(component, where)
+    field = f"{where}agentReference"
+    references = _listed(component.get("agentReference"), field)
+    officers = tuple(sorted({_id(_before_at(_reference(item)), field) for item in references}))
+    for word in words:
+        status = _CANONICAL.get(word.replace(" ", "").lower(), word)
+        for incident_id in incident_ids:
+            yield Status(incident_id, unit_id, officers, status, at)
+
+
+def _merges(component: Mapping[str, Any], where: str, incident_ids: tuple[str, ...]) -> Iterator[Merge]:
+    code = component.get("incidentMergeDirectionCode")
+    direction = next((known for known in _DIRECTIONS if known == code), None)
+    if direction is None:
+        raise EidoError(f"{where}incidentMergeDirectionCode: expected REPLACING, REPLACED or SPLIT")
+    tracking = component.get("incidentTrackingIdentifier")
+    text = tracking if isinstance(tracking, str) else ""
+    if text.startswith(_TRACKING):
+        text = text.removeprefix(_TRACKING).partition(":")[0]
+    try:
+        other = check_id(_before_at(text))
+    except ValueError:
+        other = None
+    for incident_id in incident_ids:
+        yield Merge(incident_id, direction, None if other == incident_id else other)
+
+
+def _components(document: Mapping[str, Any], name: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Each entry with the prefix that names its fields."""
+    listed = _listed(document.get(name), name)
+    for number, component in enumerate(listed):
+        if not isinstance(component, Mapping):
+            raise EidoError(f"{name}[{number}]: expected an object")
+        yield component, f"{name}[{number}]."
+
+
+def _listed(value: object, where: str) -> list[Any]:
+    if value is None:
+        return []
+    listed = value if isinstance(value, list) else [value]
+    if len(listed) > MAX_COMPONENTS:
+        raise EidoError(f"{where}: {len(listed)} entries, more than the {MAX_COMPONENTS} allowed")
+    return listed
+
+
+def _reference(item: object) -> object:
+    return item.get("$ref") if isinstance(item, Mapping) else item
+
+
+def _before_at(text: object) -> str:
+    """`711` of `711@police.example`; empty where there is no text."""
+    return text.partition("@")[0].strip() if isinstance(text, str) else ""
+
+
+def _id(value: object, where: str) -> str:
+    try:
+        return check_id(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise EidoError(f"{where}: {error}") from None
+
+
+def _time(component: Mapping[str, Any], where: str) -> datetime:
+    try:
+        return instant(component.get("lastUpdateTimeStamp"))
+    except ValueError as error:
+        raise EidoError(f"{where}lastUpdateTimeStamp: {error}") from None
