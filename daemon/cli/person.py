@@ -43,7 +43,7 @@ _BROKER = (
     click.option("--tls-key", envvar="BWC_TLS_KEY", type=click.Path(path_type=Path), help="TLS: its private key."),
 )
 _PERSON = (
-    click.option("--as", "person_id", envvar="BWC_PERSON", required=True, help="Your person id."),
+    click.option("--as", "as_id", envvar="BWC_PERSON", required=True, help="Your person id."),
     click.option(
         "--keys",
         envvar="BWC_KEYS",
@@ -65,17 +65,17 @@ def as_person(command: Callable[..., Any]) -> Callable[..., Any]:
         ca: Path | None,
         cert: Path | None,
         tls_key: Path | None,
-        person_id: str,
+        as_id: str,
         keys: Path,
         **others: Any,
     ) -> Any:
-        for name, value in (("--agency", agency), ("--as", person_id)):
+        for name, value in (("--agency", agency), ("--as", as_id)):
             try:
                 check_id(value)
             except ValueError as error:
                 raise ConfigurationError(f"{name} {value!r}: {error}") from None
         config = Broker(url=broker, ca=ca, certificate=cert, key=tls_key)
-        person = Person(person_id, keys, config, Topics(agency))
+        person = Person(as_id, keys, config, Topics(agency))
         return command(*args, person=person, **others)
 
     for option in reversed((*_PERSON, *_BROKER)):

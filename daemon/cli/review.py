@@ -12,8 +12,9 @@ import click
 from daemon.cli.attest import sign_and_publish
 from daemon.cli.output import print_json
 from daemon.cli.person import Person, as_person
+from daemon.cli.words import need_sentence
 from daemon.link.session import Session
-from daemon.model.documents import Decision, Need, Notice
+from daemon.model.documents import Decision, Notice
 from daemon.model.errors import LockedError, UnavailableError, VerificationError
 from daemon.model.parse import parse_model
 from daemon.model.statements import Purpose, Request
@@ -166,21 +167,6 @@ def open_(person: Person, clip: str, vault: Path, trust: Path, root: Path, out: 
             click.echo(f"{name.replace('_', ' '):17} {value}")
 
 
-def need_words(need: Need) -> str:
-    """What would open a clip, as a person says it."""
-    words = need.kind
-    if need.kind == "statement" and need.form:
-        article = {"unrecorded": "a statement", "audio": "an audio-recorded statement", "video": "a video statement"}
-        words = f"{article[need.form]} to {(need.from_ or '').replace('_', ' ')}"
-    elif need.from_:
-        words = f"a {need.kind} by {need.from_.replace('_', ' ')}"
-    if need.officer_id:
-        words += f" from officer {need.officer_id}"
-    if need.by:
-        words += f", due {format_instant(need.by)}"
-    return words
-
-
 def _report(decision: Decision, as_json: bool) -> None:
     if as_json:
         print_json(decision.plain())
@@ -189,7 +175,7 @@ def _report(decision: Decision, as_json: bool) -> None:
         for because in decision.because:
             click.echo(f"  because: {because.reason} [{because.policy_id}]")
     if decision.outcome != "released":
-        needs = "; ".join(need_words(need) for need in decision.needs)
+        needs = "; ".join(need_sentence(need) for need in decision.needs)
         raise LockedError(
             f"clip {decision.clip_id} stays locked", hint=f"needs {needs}" if needs else "nothing would open it now"
         )

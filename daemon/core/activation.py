@@ -1,4 +1,4 @@
-"""Clips × dispatch assignments → verdicts: was the camera on when its officer was dispatched?
+"""Clips and dispatch assignments → verdicts: was the camera on when its officer was dispatched?
 
 An assignment is the half-open interval [dispatched_at, cleared_at), a clip [started_at, stopped_at), times corrected
 for the camera's skew by the caller. They belong together when they overlap; what has no length overlaps nothing.
@@ -169,8 +169,8 @@ class _Call:
     length: int = 0
     judged: Judged | None = None
 
-    def order(self) -> tuple[int, str, str]:
-        return self.begin, self.assignment.incident_id, self.assignment.unit_id
+    def order(self) -> tuple[int, str, str, int]:
+        return self.begin, self.assignment.incident_id, self.assignment.unit_id, self.end
 
     def done(self) -> Judged:
         assert self.judged is not None  # noqa: S101 (calls are judged before their recordings)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from daemon.model.errors import VerificationError
@@ -81,13 +82,11 @@ class Snapshot:
 
 def parse(document: Mapping[str, Any]) -> Snapshot:
     """The snapshot in a parsed JSON document. Raises EidoError when a part that is needed cannot be used."""
-    times: list[datetime] = []
-    if document.get("lastUpdateTimeStamp") is not None:
-        times.append(_time(document, ""))
+    written_at = _time(document, "") if document.get("lastUpdateTimeStamp") is not None else None
     incidents: list[Incident] = []
     names: dict[str, str] = {}
     for component, where in _components(document, "incidentComponent"):
-        incident = _incident(component, where, times)
+        incident = _incident(component, where, written_at)
         incidents.append(incident)
         names[_before_at(component.get("$id"))] = incident.incident_id
     if not incidents:
@@ -98,19 +97,19 @@ def parse(document: Mapping[str, Any]) -> Snapshot:
         for component, where in _components(document, "emergencyResourceComponent")
         for status in _statuses(component, where, _its_incidents(component, names, everyone))
     ]
-    times += [status.at for status in statuses]
     merges = [
         merge
         for component, where in _components(document, "mergeComponent")
         for merge in _merges(component, where, everyone)
     ]
+    times = [incident.at for incident in incidents] + [status.at for status in statuses]
+    if written_at is not None:
+        times.append(written_at)
     return Snapshot(tuple(incidents), tuple(statuses), tuple(merges), max(times))
 
 
-def instant(text: object) -> datetime:
-    """An ISO 8601 time with an offset or `Z`, in UTC to the millisecond. Raises ValueError for anything else."""
-    if not isinstance(text, str) or len(text) > 64 or not text.isascii():
-        raise ValueError("expected a time with its offset, like 2023-11-29T13:45:02.120-08:00")
+@lru_cache(maxsize=4096)
+def _instant(text: str) -> datetime:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError(f"{text} has no offset from UTC")
@@ -120,10 +119,16 @@ def instant(text: object) -> datetime:
         raise ValueError(f"{text} lies outside the calendar") from None
 
 
-def _incident(component: Mapping[str, Any], where: str, times: list[datetime]) -> Incident:
-    """`times` are those read before; the component's own, which may be missing, joins them."""
-    if component.get("lastUpdateTimeStamp") is not None or not times:
-        times.append(_time(component, where))
+def instant(text: object) -> datetime:
+    """An ISO 8601 time with an offset or `Z`, in UTC to the millisecond. Raises ValueError for anything else."""
+    if not isinstance(text, str) or len(text) > 64 or not text.isascii():
+        raise ValueError("expected a time with its offset, like 2023-11-29T13:45:02.120-08:00")
+    return _instant(text)
+
+
+def _incident(component: Mapping[str, Any], where: str, written_at: datetime | None) -> Incident:
+    if component.get("lastUpdateTimeStamp") is not None or written_at is None:
+        written_at = _time(component, where)
     text = component.get("incidentTypeCommonRegistryText")
     text = text[0] if isinstance(text, list) and text else text
     priority = component.get("incidentCommonPriorityNumber")
@@ -131,11 +136,13 @@ def _incident(component: Mapping[str, Any], where: str, times: list[datetime]) -
         _id(component.get("internalIncidentId"), f"{where}internalIncidentId"),
         text.strip()[:200] if isinstance(text, str) and text.strip() else "unknown",
         priority if isinstance(priority, int) and not isinstance(priority, bool) else None,
-        times[-1],
+        written_at,
     )
 
 
-def _its_incidents(component: Mapping[str, Any], names: Mapping[str, str], everyone: tuple[str, ...]) -> tuple[str, ...]:
+def _its_incidents(
+    component: Mapping[str, Any], names: Mapping[str, str], everyone: tuple[str, ...]
+) -> tuple[str, ...]:
     """The incidents a unit is on: a document is about one; of several it is the referenced one, or else all of them."""
     reference = component.get("incidentReference")
     if len(everyone) == 1 or not isinstance(reference, Mapping):

@@ -43,6 +43,7 @@ class Announcer:
         self._cursor = 0  # notices up to here were sent on this connection
         self._moved = dock.clock.monotonic()  # when sending or acknowledging last made headway
         self._custody_sent = 0
+        self.listening = False  # whether the broker holds our subscriptions: only then the dock is "online"
         self._checkpoint_size = -1
 
     @property
@@ -73,7 +74,7 @@ class Announcer:
     def status(self) -> None:
         """Looks at the dock's own standing; published when it changed."""
         data = strict_json.dump(self._online().plain())
-        if data != self._status:
+        if data != self._status and self.listening:
             self._status = data
             self._dirty[self._dock.topics.status(self._dock.dock_id)] = data
 

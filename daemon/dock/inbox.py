@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from daemon.custody.log import Event
-from daemon.dock import orders
+from daemon.dock import orders, tagging
 from daemon.dock.state import Dock
 from daemon.link.mqtt import Received
 from daemon.model.errors import VerificationError
@@ -35,6 +35,8 @@ def receive(dock: Dock, message: Received, acknowledged: Callable[[int], None]) 
             _acknowledgement(dock, message.payload, acknowledged)
         case ("order", _, clip_id):
             orders.receive(dock, message.payload, clip_id)
+        case ("cad", incident_id):
+            tagging.receive(dock, message.payload, f"cad/{incident_id}")
         case ("attestation", _, "opened", _):
             _opened(dock, message.payload)
         case _:

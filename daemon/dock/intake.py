@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.core import intake as decide
@@ -19,7 +19,7 @@ from daemon.core.lifecycle import State, advance
 from daemon.custody.log import Event
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow
-from daemon.dock.tagging import make_tag
+from daemon.dock.tagging import Worn, dispatch_due, fingerprint, make_tag, retag
 from daemon.model import strict_json
 from daemon.model.errors import (
     BwcError,
@@ -29,7 +29,7 @@ from daemon.model.errors import (
     SchemaError,
     VerificationError,
 )
-from daemon.model.statements import Capture, Seal, WrappedKey
+from daemon.model.statements import Capture, Integrity, Seal, Tag, WrappedKey
 from daemon.model.times import format_instant
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
@@ -37,6 +37,8 @@ from daemon.seal.keys import public_pem
 from daemon.seal.stream import FORMAT
 from daemon.seal.verify import verify
 from daemon.vault.layout import Place
+
+_AROUND = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,13 @@ class Job:
     capture_state: CaptureState
     capture_sha256: str | None
     problem: str | None
+
+    def worn(self, capture: Capture | None, value: Integrity) -> Worn | None:
+        """When and by whom it was recorded; None where no capture holds."""
+        if capture is None or decide.quarantined(value):
+            return None
+        times = (capture.started_at, capture.triggered_at, capture.stopped_at)
+        return Worn(self.clip_id, self.officer_id, *times, self.skew)
 
     def command(self, dock: Dock) -> dict[str, Any]:
         """What the reader process needs to seal it."""
@@ -178,7 +187,7 @@ def compose(dock: Dock, job: Job, read: ReadCapture, answer: dict[str, Any]) -> 
         ingested_at=dock.now(),
         integrity=value,
     )
-    tag = make_tag(dock, job.clip_id, job.officer_id, read.capture, job.skew, revision=1)
+    tag = make_tag(dock, job.clip_id, job.worn(read.capture, value), revision=1)
     return Composed(
         "quarantine" if decide.quarantined(value) else "clips",
         envelopes.sign(seal, dock.sign_key),
@@ -194,6 +203,7 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
         raise ReplayedError(f"clip {seal.clip_id} is taken in already")
     inside = decide.quarantined(seal.integrity)
     state = advance(State.STAGED, Move.QUARANTINE if inside else Move.COMMIT)
+    tag, worn = tag_envelope.statement(Tag), job.worn(capture, seal.integrity)
     row = ClipRow(
         clip_id=seal.clip_id,
         state=state,
@@ -208,11 +218,13 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
         sealed_sha256=seal.sealed_sha256,
         sealed_bytes=seal.sealed_bytes,
         skew=seal.clock_skew_seconds,
-        started_at=format_instant(capture.started_at) if capture else None,
-        triggered_at=format_instant(capture.triggered_at) if capture else None,
-        stopped_at=format_instant(capture.stopped_at) if capture else None,
+        started_at=format_instant(worn.started_at) if worn else None,
+        triggered_at=format_instant(worn.triggered_at) if worn else None,
+        stopped_at=format_instant(worn.stopped_at) if worn else None,
         ingested_at=format_instant(seal.ingested_at),
         tag_revision=1,
+        activation=fingerprint(tag),
+        dispatch_due=dispatch_due(tag, worn, dock.config.ingest.max_skew_seconds),
         sequence=dock.store.next_sequence(),
     )
     dock.store.add_clip(row)
@@ -233,6 +245,8 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
     if inside:
         dock.record(Event("quarantined", seal.clip_id, {"integrity": seal.integrity}, (seal_envelope.digest,)))
     dock.record(Event("tagged", seal.clip_id, {"revision": 1}, (tag_envelope.digest,)))
+    if worn is not None:  # verdicts are over all of an officer's clips: this one may change the others'
+        retag(dock, worn.officer_id, worn.started_at - _AROUND, worn.stopped_at + _AROUND)
     return row
 
 

@@ -15,6 +15,7 @@ from daemon.dock import announce, custody_files, inbox, orders, recovery
 from daemon.dock.announce import Announcer
 from daemon.dock.bays import BayThread
 from daemon.dock.custody_files import CustodyFiles
+from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.mounts import Docked, MountWatcher
 from daemon.dock.state import Dock
 from daemon.dock.store import Store
@@ -74,7 +75,7 @@ def open_dock(config: DockConfig, clock: Clock) -> Dock:
     vault.create()
     store = Store(config.state / "dock.sqlite")
     custody = CustodyLog(store.db, f"bwc/{config.agency}/{config.dock_id}", config.dock_id)
-    return Dock(config, clock, store, vault, custody, sign_key, trust, Topics(config.agency))
+    return Dock(config, clock, store, DispatchStore(store.db), vault, custody, sign_key, trust, Topics(config.agency))
 
 
 class DockService:
@@ -196,6 +197,9 @@ class DockService:
             case Subscribed():
                 if item.refused:
                     log.error("the broker refused a subscription: %s", item.refused)
+                else:
+                    self._announcer.listening = True
+                    self._announcer.status()
             case _ if item.client == "publisher":
                 self._announcer.handle(item)
 

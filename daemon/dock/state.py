@@ -8,6 +8,7 @@ from datetime import datetime
 
 from daemon.core.lock import Reading
 from daemon.custody.log import CustodyLog, Event
+from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.store import Store
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
@@ -25,6 +26,7 @@ class Dock:
     config: DockConfig
     clock: Clock
     store: Store
+    dispatch: DispatchStore
     vault: VaultLayout
     custody: CustodyLog
     sign_key: SignKey
@@ -69,6 +71,12 @@ class Dock:
             self.refusals.clear()
         self.refusals.add(what)
         return True
+
+    @property
+    def dispatch_as_of(self) -> datetime | None:
+        """Time of the newest dispatch document known."""
+        stored = self.store.get("dispatch_as_of")
+        return parse_instant(stored) if stored else None
 
     @property
     def through(self) -> int:

@@ -6,10 +6,12 @@ An error here leaves the outcome of a commit unknown, so it is NotDurableError: 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from daemon.core.lifecycle import State
+from daemon.model.times import format_instant
 from daemon.vault.database import Database
 
 VERSION = 1
@@ -20,11 +22,13 @@ CREATE TABLE clip (
   camera_serial TEXT NOT NULL, officer_id TEXT NOT NULL, stem TEXT NOT NULL, footage TEXT NOT NULL,
   capture_sha256 TEXT, clip_sha256 TEXT NOT NULL, sealed_sha256 TEXT NOT NULL, sealed_bytes INTEGER NOT NULL,
   skew REAL NOT NULL, started_at TEXT, triggered_at TEXT, stopped_at TEXT, ingested_at TEXT NOT NULL,
-  tag_revision INTEGER NOT NULL, sequence INTEGER NOT NULL UNIQUE, receipted INTEGER NOT NULL DEFAULT 0
+  tag_revision INTEGER NOT NULL, activation TEXT NOT NULL, dispatch_due TEXT, sequence INTEGER NOT NULL UNIQUE,
+  receipted INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX clip_of_camera ON clip (camera_serial, stem);
 CREATE INDEX clip_of_officer ON clip (officer_id, started_at);
 CREATE INDEX clip_by_state ON clip (state);
+CREATE INDEX clip_by_due ON clip (dispatch_due) WHERE dispatch_due IS NOT NULL;
 CREATE TABLE release_order (
   order_id TEXT PRIMARY KEY, clip_id TEXT NOT NULL, person_id TEXT NOT NULL, purpose TEXT NOT NULL,
   expires_at TEXT NOT NULL, deadline REAL NOT NULL, boot_id TEXT NOT NULL, remaining REAL NOT NULL, state TEXT NOT NULL
@@ -33,6 +37,7 @@ CREATE INDEX release_of_clip ON release_order (clip_id);
 CREATE INDEX release_by_expiry ON release_order (state, expires_at);
 CREATE INDEX release_by_deadline ON release_order (state, deadline);
 CREATE TABLE seen (digest TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE officer (officer_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE staging (clip_id TEXT PRIMARY KEY, job TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE docking (camera_serial TEXT, docked_at TEXT, skew REAL NOT NULL, PRIMARY KEY (camera_serial, docked_at))
   WITHOUT ROWID;
@@ -41,7 +46,10 @@ CREATE TABLE docking (camera_serial TEXT, docked_at TEXT, skew REAL NOT NULL, PR
 
 @dataclass(frozen=True)
 class ClipRow:
-    """One clip the dock holds. Times as written in documents; `footage` identifies the file on its camera."""
+    """One clip the dock holds. Times as written in documents; `footage` identifies the file on its camera.
+
+    `activation` is the fingerprint of what its tag says; `dispatch_due` until when dispatch must still speak.
+    """
 
     clip_id: str
     state: State
@@ -61,6 +69,8 @@ class ClipRow:
     stopped_at: str | None
     ingested_at: str
     tag_revision: int
+    activation: str
+    dispatch_due: str | None
     sequence: int
     receipted: bool = False
 
@@ -89,6 +99,9 @@ class OrderRow:
     state: str
 
 
+_SKEW = timedelta(days=1)
+_LONGEST = timedelta(days=3)
+"""Bounds of a search by time: no applied skew and no recording is longer."""
 _CLIP_FIELDS = ", ".join(field.name for field in fields(ClipRow))
 
 
@@ -119,16 +132,41 @@ class Store(Database):
     def add_clip(self, clip: ClipRow) -> None:
         marks = ", ".join("?" for _ in fields(ClipRow))
         values = [getattr(clip, field.name) for field in fields(ClipRow)]
+        self.db.execute("INSERT OR IGNORE INTO officer VALUES (?)", (clip.officer_id,))
         self.db.execute(f"INSERT INTO clip ({_CLIP_FIELDS}) VALUES ({marks})", values)  # noqa: S608
 
     def move(self, clip_id: str, state: State, sequence: int) -> None:
         """The clip's new state, announced by the notice with this sequence."""
         self.db.execute("UPDATE clip SET state = ?, sequence = ? WHERE clip_id = ?", (state, sequence, clip_id))
 
-    def retag(self, clip_id: str, revision: int, sequence: int) -> None:
+    def retag(self, clip_id: str, revision: int, activation: str, due: str | None, sequence: int) -> None:
         self.db.execute(
-            "UPDATE clip SET tag_revision = ?, sequence = ? WHERE clip_id = ?", (revision, sequence, clip_id)
+            "UPDATE clip SET tag_revision = ?, activation = ?, dispatch_due = ?, sequence = ? WHERE clip_id = ?",
+            (revision, activation, due, sequence, clip_id),
         )
+
+    def clips_of_officer(self, officer_id: str, start: datetime, end: datetime) -> list[ClipRow]:
+        """The officer's clips that may overlap [start, end), give or take a camera's skew."""
+        return self._clips(
+            "officer_id = ? AND started_at < ? AND started_at > ? AND stopped_at > ?",
+            officer_id,
+            format_instant(end + _SKEW),
+            format_instant(start - _LONGEST),
+            format_instant(start - _SKEW),
+        )
+
+    def newest_start(self, officer_id: str) -> str | None:
+        """When the officer's newest clip started."""
+        row = self.db.execute("SELECT max(started_at) FROM clip WHERE officer_id = ?", (officer_id,)).fetchone()
+        return None if row[0] is None else str(row[0])
+
+    def officers(self) -> set[str]:
+        """Officers whose cameras have docked here."""
+        return {row[0] for row in self.db.execute("SELECT officer_id FROM officer")}
+
+    def waiting_for_dispatch(self, as_of: str) -> list[ClipRow]:
+        """Undispatched clips that dispatch has now spoken past the end of."""
+        return self._clips("dispatch_due <= ?", as_of)
 
     def mark_receipted(self, clip_id: str) -> None:
         self.db.execute("UPDATE clip SET receipted = 1 WHERE clip_id = ?", (clip_id,))
@@ -137,8 +175,11 @@ class Store(Database):
         return int(self.db.execute("SELECT count(*) FROM clip WHERE state = ?", (state,)).fetchone()[0])
 
     def _clip(self, where: str, *values: object) -> ClipRow | None:
-        row = self.db.execute(f"SELECT {_CLIP_FIELDS} FROM clip WHERE {where} LIMIT 1", values).fetchone()  # noqa: S608
-        return ClipRow.of(row) if row else None
+        return next(iter(self._clips(f"{where} LIMIT 1", *values)), None)
+
+    def _clips(self, where: str, *values: object) -> list[ClipRow]:
+        rows = self.db.execute(f"SELECT {_CLIP_FIELDS} FROM clip WHERE {where}", values)  # noqa: S608
+        return [ClipRow.of(row) for row in rows]
 
     # notices: each clip has one current notice, known by its sequence
 

@@ -1,16 +1,158 @@
-"""Which dispatch calls a clip belongs to, as a signed tag."""
+"""Which dispatch calls a clip belongs to, as a signed tag; and a new revision whenever dispatch says more."""
 
 from __future__ import annotations
 
+import hashlib
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from daemon.core.activation import Clip
+from daemon.core.tags import Tagging, tag_clips
+from daemon.custody.log import Event
 from daemon.dock.state import Dock
-from daemon.model.statements import Activation, Capture, Tag
+from daemon.dock.store import ClipRow
+from daemon.model import strict_json
+from daemon.model.errors import BwcError, VerificationError
+from daemon.model.statements import Activation, Tag
+from daemon.model.times import format_instant, parse_instant
+from daemon.seal import envelope as envelopes
+from daemon.vault import durable
+
+log = logging.getLogger(__name__)
+_NOTHING: Tagging = ("undispatched", ())
+_MOST_DOCUMENTS = 1000
 
 
-def make_tag(dock: Dock, clip_id: str, officer_id: str, capture: Capture | None, skew: float, revision: int) -> Tag:
-    """The clip's tag from the dispatch documents known now."""
+@dataclass(frozen=True)
+class Worn:
+    """When and by whom a clip was recorded, as the camera says. `skew` seconds its clock was ahead."""
+
+    clip_id: str
+    officer_id: str
+    started_at: datetime
+    triggered_at: datetime
+    stopped_at: datetime
+    skew: float
+
+    def corrected(self, max_skew: float) -> Clip:
+        """On the dock's clock; a skew beyond the limit is shown, not applied."""
+        shift = timedelta(seconds=self.skew if abs(self.skew) <= max_skew else 0.0)
+        times = (self.started_at - shift, self.triggered_at - shift, self.stopped_at - shift)
+        return Clip(self.clip_id, self.officer_id, *times)
+
+
+def make_tag(dock: Dock, clip_id: str, worn: Worn | None, revision: int) -> Tag:
+    """The clip's tag from the dispatch documents known now. `worn` is None for footage without a capture that holds."""
+    tagging = _NOTHING if worn is None else _taggings(dock, worn.officer_id, [worn]).get(clip_id, _NOTHING)
+    return _tag(dock, clip_id, tagging, revision)
+
+
+def fingerprint(tag: Tag) -> str:
+    """What of a tag matters to its readers: equal for two revisions that say the same."""
+    said = tag.activation.plain() | {"revision": 0}
+    return hashlib.sha256(strict_json.dump(said)).hexdigest()
+
+
+def dispatch_due(tag: Tag, worn: Worn | None, max_skew: float) -> str | None:
+    """Until when dispatch must have spoken for an undispatched clip to be known as such; None when it has, or is."""
+    if worn is None or tag.activation.verdict != "undispatched":
+        return None
+    stopped = worn.corrected(max_skew).stopped_at
+    covered = tag.dispatch_as_of is not None and tag.dispatch_as_of >= max(stopped, worn.stopped_at)
+    return None if covered else format_instant(max(stopped, worn.stopped_at))
+
+
+def receive(dock: Dock, data: bytes, source: str) -> None:
+    """A dispatch document from the broker or the watched folder. One that cannot be used is set aside."""
+    if not data:
+        return
+    now = dock.now()
+    try:
+        snapshot = dock.dispatch.add(data, now)
+    except VerificationError as error:
+        if dock.dispatch.set_aside(data, source, now, str(error)):
+            log.warning("set aside a dispatch document from %s: %s", source, error)
+        return
+    if snapshot is None:
+        return
+    officers = dock.dispatch.work_out(snapshot, dock.store.officers())
+    for officer_id in sorted(officers):
+        times = [status.at for status in snapshot.statuses] or [snapshot.as_of]
+        retag(dock, officer_id, min(times) - timedelta(days=1), max(times) + timedelta(days=1))
+    before = dock.dispatch_as_of
+    if before is None or snapshot.as_of > before:
+        dock.store.set("dispatch_as_of", format_instant(snapshot.as_of))
+        for clip in dock.store.waiting_for_dispatch(format_instant(snapshot.as_of)):
+            _revise(dock, clip, _NOTHING)
+
+
+def retag(dock: Dock, officer_id: str, start: datetime, end: datetime) -> None:
+    """Revises the tags of the officer's clips in [start, end) that would now say something else."""
+    clips = {clip.clip_id: clip for clip in dock.store.clips_of_officer(officer_id, start, end)}
+    worn = [found for clip in clips.values() if (found := worn_of(clip)) is not None]
+    taggings = _taggings(dock, officer_id, worn)
+    for clip_id, clip in sorted(clips.items()):
+        tagging = taggings.get(clip_id, _NOTHING)
+        probe = _tag(dock, clip_id, tagging, clip.tag_revision)
+        if fingerprint(probe) != clip.activation:
+            _revise(dock, clip, tagging)
+
+
+def worn_of(clip: ClipRow) -> Worn | None:
+    """A stored clip's times; None for footage without a capture that holds."""
+    if clip.started_at is None or clip.triggered_at is None or clip.stopped_at is None:
+        return None
+    times = (parse_instant(clip.started_at), parse_instant(clip.triggered_at), parse_instant(clip.stopped_at))
+    return Worn(clip.clip_id, clip.officer_id, *times, clip.skew)
+
+
+def _revise(dock: Dock, clip: ClipRow, tagging: Tagging) -> None:
+    """A new revision: the tag's file first, then custody and a new notice in the caller's transaction."""
+    revision = clip.tag_revision + 1
+    tag = _tag(dock, clip.clip_id, tagging, revision)
+    envelope = envelopes.sign(tag, dock.sign_key)
+    directory = dock.vault.find(clip.clip_id)
+    if directory is None:
+        raise BwcError(f"clip {clip.clip_id} is in the store but not in the vault")
+    durable.write_replacing(directory.tag(revision), envelope.to_bytes())
+    due = dispatch_due(tag, worn_of(clip), dock.config.ingest.max_skew_seconds)
+    dock.store.retag(clip.clip_id, revision, fingerprint(tag), due, dock.store.next_sequence())
+    dock.record(Event("tagged", clip.clip_id, {"revision": revision}, (envelope.digest,)))
+
+
+def _taggings(dock: Dock, officer_id: str, clips: Collection[Worn]) -> dict[str, Tagging]:
+    """Taggings of these clips of one officer, over all of the officer's clips and assignments around them."""
+    if not clips:
+        return {}
+    max_skew = dock.config.ingest.max_skew_seconds
+    asked = [clip.corrected(max_skew) for clip in clips]
+    start, end = min(clip.started_at for clip in asked), max(clip.stopped_at for clip in asked)
+    assignments = dock.dispatch.of_officer(officer_id, start, end)
+    if assignments:
+        start = min(start, *(assignment.dispatched_at for assignment in assignments))
+        end = max([end, *(assignment.cleared_at or end for assignment in assignments)])
+    known = {clip.clip_id: clip for clip in asked}
+    for row in dock.store.clips_of_officer(officer_id, start, end):
+        worn = worn_of(row)
+        if worn is not None:
+            known.setdefault(row.clip_id, worn.corrected(max_skew))
+    newest = max(clip.started_at for clip in known.values())
+    stored = dock.store.newest_start(officer_id)
+    docked_until = {officer_id: max(newest, parse_instant(stored)) if stored else newest}
+    grace = dock.config.activation.grace_seconds
+    return tag_clips(known.values(), assignments, docked_until, grace)
+
+
+def _tag(dock: Dock, clip_id: str, tagging: Tagging, revision: int) -> Tag:
+    verdict, tagged = tagging
+    documents = dock.dispatch.digests_of(sorted({one.incident_id for one in tagged}))
     return Tag(
         clip_id=clip_id,
         dock_id=dock.dock_id,
         revision=revision,
-        activation=Activation(verdict="undispatched", revision=revision),
+        dispatch_as_of=dock.dispatch_as_of,
+        activation=Activation(verdict=verdict, revision=revision, assignments=tagged),
+        documents=documents[:_MOST_DOCUMENTS],
     )

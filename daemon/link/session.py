@@ -57,10 +57,14 @@ class Session:
             raise UnavailableError(f"the broker refused {topic}: {answer.refused}")
 
     def wait(self, wanted: Callable[[Received], bool], seconds: float) -> Received | None:
-        """The first message that is wanted; None when none came in time."""
-        for message in self._messages(seconds):
+        """The first message that is wanted, None when none came in time. The others are kept for later."""
+        for number, message in enumerate(self._received):
+            if wanted(message):
+                return self._received.pop(number)
+        for message in self._arriving(seconds):
             if wanted(message):
                 return message
+            self._received.append(message)
         return None
 
     def retained(self, seconds: float = 10.0) -> list[Received]:
@@ -68,15 +72,13 @@ class Session:
         found: dict[str, Received] = {}
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            message = next(self._messages(_QUIET), None)
+            message = self.wait(lambda _: True, _QUIET)
             if message is None:
                 break
             found[message.topic] = message
         return list(found.values())
 
-    def _messages(self, seconds: float) -> Iterator[Received]:
-        while self._received:
-            yield self._received.pop(0)
+    def _arriving(self, seconds: float) -> Iterator[Received]:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             try:

@@ -16,7 +16,7 @@ from daemon.cli.demo import world as cast
 from daemon.cli.demo.stage import SIM, Ran, Stage, StoryError
 from daemon.cli.demo.teller import Teller
 from daemon.cli.demo.world import AGENCY, DOCK, Person, World
-from daemon.cli.review import need_words
+from daemon.cli.words import need_sentence
 from daemon.link.mqtt import Received
 from daemon.link.session import Session
 from daemon.model.config import Broker
@@ -49,8 +49,8 @@ class Story:
     def tell(self) -> None:
         """All steps. Raises StoryError when one does not go as it must."""
         self._stage.start_services()
-        bays = self._topics.bay(DOCK, "+"), self._topics.clip(DOCK, "+")
-        with Session(Broker(url=self._world.broker), bays) as watch:
+        topics = (self._topics.status(DOCK), self._topics.bay(DOCK, "+"), self._topics.clip(DOCK, "+"))
+        with Session(Broker(url=self._world.broker), topics) as watch:
             self._dispatch_and_dock(watch)
             self._classify(watch)
             self._insist()
@@ -64,6 +64,7 @@ class Story:
     def _dispatch_and_dock(self, watch: Session) -> None:
         title = "two cameras dock after the shift: one with a use of deadly force, one with a routine stop"
         self._teller.step(1, title)
+        self._await_dock(watch)
         self._send_dispatch()
         cameras = [
             self._dock_camera(cast.OFFICER, "bay-1", self._deadly_clips()),
@@ -80,6 +81,12 @@ class Story:
             self._must(clip["erased"], f"the camera did not erase clip {clip['clip_id']}: {clip['receipt']}")
             self._teller.say(f"clip {clip['clip_id']}: sealed, receipted, erased from its camera", "✓")
         self._note(1, title, {"clips": clips})
+
+    def _await_dock(self, watch: Session) -> None:
+        """Dispatch does not repeat itself: it may speak only once the dock's subscription stands."""
+        online = watch.wait(lambda m: m.topic.endswith("/status") and b'"online"' in m.payload, _SECONDS)
+        self._stage.check_alive()
+        self._must(online is not None, "the dock did not come online")
 
     def _send_dispatch(self) -> None:
         start = self._now - timedelta(hours=3)
@@ -275,7 +282,7 @@ class Story:
         decision: dict[str, Any] = ran.document
         self._requests[person.person_id] = decision["request_id"]
         self._must(decision["outcome"] == expected, f"{person.name} was {decision['outcome']}, expected {expected}")
-        needs = "; ".join(need_words(Need.model_validate(need)) for need in decision.get("needs", []))
+        needs = "; ".join(need_sentence(Need.model_validate(need)) for need in decision.get("needs", []))
         words = f": needs {needs}" if needs else ""
         self._teller.say(
             f"{person.name} asks for {clip_id}: {expected}{words}", "🔓" if expected == "released" else "🔒"

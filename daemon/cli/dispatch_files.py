@@ -1,0 +1,161 @@
+"""Dispatch documents and captures as files, for the report that needs no dock. Reads; verifies no signature."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypeVar
+
+from daemon.core import eido
+from daemon.core.activation import Clip
+from daemon.core.eido import Snapshot
+from daemon.model import strict_json
+from daemon.model.errors import ConfigurationError, MalformedError, SchemaError, VerificationError
+from daemon.model.types import check_id
+
+_CAPTURE_LIMIT = 1 << 20
+_CAPTURE_TYPE = "application/vnd.bwc.capture.v1+json"
+_MANY = 1000
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A file that could not be used, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass
+class Found:
+    """What the folders held."""
+
+    snapshots: list[Snapshot] = field(default_factory=list)
+    clips: dict[str, Clip] = field(default_factory=dict)
+    set_aside: list[SetAside] = field(default_factory=list)
+
+    @property
+    def docked_until(self) -> dict[str, datetime]:
+        """For each officer the end of the newest clip: what was recorded later may still be on the camera."""
+        until: dict[str, datetime] = {}
+        for clip in self.clips.values():
+            until[clip.officer_id] = max(until.get(clip.officer_id, clip.stopped_at), clip.stopped_at)
+        return until
+
+
+def read(documents: Path, captures: Path) -> Found:
+    """Every usable document and capture. Raises ConfigurationError for a path that cannot be read at all."""
+    found = Found()
+    for snapshot in _each(_files(documents), _snapshot):
+        if isinstance(snapshot, SetAside):
+            found.set_aside.append(snapshot)
+        else:
+            found.snapshots.append(snapshot)
+    for clip in _each(_files(captures), _clip):
+        if isinstance(clip, SetAside):
+            found.set_aside.append(clip)
+        elif found.clips.setdefault(clip.clip_id, clip) != clip:
+            reason = "two captures of this clip say different things; the one found first counts"
+            found.set_aside.append(SetAside(clip.clip_id, reason))
+    return found
+
+
+def capture(document: dict[str, Any]) -> Clip:
+    """The clip in a capture's payload, or in the envelope around it, whose signature nobody checks here.
+
+    Raises VerificationError naming what is missing.
+    """
+    if "payloadType" in document:
+        document = _payload(document)
+    clip_id, officer_id = (_id(document, name) for name in ("clip_id", "officer_id"))
+    times = [_time(document, name) for name in ("started_at", "triggered_at", "stopped_at")]
+    if times != sorted(times):
+        raise SchemaError("expected started_at <= triggered_at <= stopped_at")
+    return Clip(clip_id, officer_id, *times)
+
+
+def _snapshot(file: str) -> Snapshot | SetAside:
+    return _interpreted(file, eido.LIMIT, eido.parse)
+
+
+def _clip(file: str) -> Clip | SetAside:
+    return _interpreted(file, _CAPTURE_LIMIT, capture)
+
+
+def _interpreted(file: str, limit: int, interpret: Callable[[dict[str, Any]], T]) -> T | SetAside:
+    try:
+        with Path(file).open("rb") as opened:
+            data = opened.read(limit + 1)
+        return interpret(strict_json.parse_object(data, what="file", limit=limit))
+    except OSError as error:
+        return SetAside(file, (error.strerror or "cannot be read").lower())
+    except VerificationError as error:
+        return SetAside(file, str(error))
+
+
+def _each(files: Sequence[str], interpret: Callable[[str], T]) -> Iterator[T]:
+    """What each file says, in their order; many files are shared out among the processors."""
+    workers = len(os.sched_getaffinity(0))
+    if len(files) < _MANY or workers == 1:
+        yield from map(interpret, files)
+        return
+    with ProcessPoolExecutor(workers, get_context("fork")) as pool:
+        yield from pool.map(interpret, files, chunksize=100)
+
+
+def _files(path: Path) -> list[str]:
+    """The file itself, or every `*.json` below the folder, sorted; hidden files are somebody's work in progress."""
+    if path.is_file():
+        return [str(path)]
+    try:
+        return sorted(_below(str(path)))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+
+
+def _below(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(entry.path)
+            elif entry.name.endswith(".json") and entry.is_file():
+                yield entry.path
+
+
+def _payload(envelope: dict[str, Any]) -> dict[str, Any]:
+    if envelope["payloadType"] != _CAPTURE_TYPE:
+        raise SchemaError("payloadType: not a capture")
+    text = envelope.get("payload")
+    try:
+        # DSSE allows standard and URL-safe base64
+        data = base64.b64decode(text.translate(_STANDARD) if isinstance(text, str) else "?", validate=True)
+    except ValueError:
+        raise MalformedError("payload: not base64") from None
+    return strict_json.parse_object(data, what="payload", limit=_CAPTURE_LIMIT)
+
+
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def _id(document: dict[str, Any], name: str) -> str:
+    value = document.get(name)
+    try:
+        return check_id(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise SchemaError(f"{name}: {error}") from None
+
+
+def _time(document: dict[str, Any], name: str) -> datetime:
+    try:
+        return eido.instant(document.get(name))
+    except ValueError as error:
+        raise SchemaError(f"{name}: {error}") from None

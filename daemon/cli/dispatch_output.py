@@ -1,0 +1,188 @@
+"""How a compliance report looks: a JSON document, CSV, tables in a terminal, plain lines in a pipe. Decides nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from daemon.cli.dispatch_files import SetAside
+from daemon.core.activation import Judged
+from daemon.core.compliance import ORDER, Compliance, Tally
+from daemon.model.times import format_instant
+
+_COLOURS = {"absent": "red", "late": "yellow", "partial": "yellow", "pending": "dim", "on_time": "green"}
+_COLUMNS = (
+    "incident_id",
+    "incident_type",
+    "unit_id",
+    "officer_id",
+    "matched_by",
+    "dispatched_at",
+    "cleared_at",
+    "verdict",
+    "triggered_after_seconds",
+    "covered_seconds",
+    "uncovered_seconds",
+    "clips",
+)
+
+
+def as_document(report: Compliance, set_aside: Sequence[SetAside]) -> dict[str, Any]:
+    """The report as JSON-ready values."""
+    return {
+        "clips": {
+            clip_id: {
+                "verdict": activation.verdict,
+                "assignments": [
+                    {
+                        "incident_id": part.judged.assignment.incident_id,
+                        "verdict": part.judged.verdict,
+                        "triggered_after_seconds": part.judged.triggered_after_seconds,
+                        "covered_seconds": part.covered_seconds,
+                        "uncovered_seconds": part.uncovered_seconds,
+                    }
+                    for part in activation.parts
+                ],
+            }
+            for clip_id, activation in report.clips.items()
+        },
+        "assignments": [
+            {
+                "incident_id": item.assignment.incident_id,
+                "officer_id": item.assignment.officer_id,
+                "unit_id": item.assignment.unit_id,
+                "verdict": item.verdict,
+                "clips": list(item.clip_ids),
+            }
+            for item in report.assignments
+        ],
+        "officers": {officer_id: _tally(tally) for officer_id, tally in report.officers.items()},
+        "set_aside": [{"file": item.file, "reason": item.reason} for item in set_aside],
+    }
+
+
+def as_csv(report: Compliance) -> str:
+    """One line for each assignment, with the column names above; clips are separated by spaces."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for item in report.assignments:
+        assignment = item.assignment
+        writer.writerow(
+            (
+                assignment.incident_id,
+                _harmless(assignment.incident_type),
+                assignment.unit_id,
+                assignment.officer_id,
+                assignment.matched_by,
+                format_instant(assignment.dispatched_at),
+                format_instant(assignment.cleared_at) if assignment.cleared_at else "",
+                item.verdict,
+                "" if item.triggered_after_seconds is None else item.triggered_after_seconds,
+                item.covered_seconds,
+                item.uncovered_seconds,
+                " ".join(item.clip_ids),
+            )
+        )
+    return text.getvalue()
+
+
+def print_text(report: Compliance, set_aside: Sequence[SetAside], *, terminal: bool) -> None:
+    """Assignments with the absent ones first, then incidents, officers, what was set aside, and the sum."""
+    show = _print_table if terminal else _print_columns
+    show(("verdict", "incident", "type", "unit", "officer", "dispatched", "after", "uncovered", "clips"), _rows(report))
+    heads = (*(verdict.replace("_", " ") for verdict in ORDER), "rate", "median", "95 %")
+    show(("incident", *heads), _tallies(report.incidents))
+    show(("officer", *heads), _tallies(report.officers))
+    for item in set_aside:
+        click.echo(f"set aside: {_printable(item.file)}: {_printable(item.reason)}")
+    clips = report.clips.values()
+    counts = ", ".join(f"{report.overall.counts[verdict]} {verdict.replace('_', ' ')}" for verdict in ORDER)
+    click.echo(f"{report.overall.assignments} assignments: {counts}; on time: {_rate(report.overall)}")
+    click.echo(
+        f"{len(clips)} clips, {sum(clip.verdict == 'undispatched' for clip in clips)} of them on no call; "
+        f"{len(set_aside)} documents set aside"
+    )
+
+
+def _rows(report: Compliance) -> Iterable[tuple[str, ...]]:
+    for item in report.assignments:
+        assignment = item.assignment
+        unit = assignment.unit_id if assignment.matched_by == "officer" else f"{assignment.unit_id} (matched by unit)"
+        yield (
+            item.verdict.replace("_", " "),
+            assignment.incident_id,
+            _printable(assignment.incident_type),
+            unit,
+            assignment.officer_id,
+            format_instant(assignment.dispatched_at),
+            _seconds(item.triggered_after_seconds),
+            _uncovered(item),
+            str(len(item.clip_ids)),
+        )
+
+
+def _uncovered(item: Judged) -> str:
+    return _seconds(item.uncovered_seconds) + (" (open)" if item.assignment.cleared_at is None else "")
+
+
+def _tallies(tallies: Mapping[str, Tally]) -> Iterable[tuple[str, ...]]:
+    """Those with the most absent ones first."""
+    for name, tally in sorted(tallies.items(), key=lambda pair: (-pair[1].counts["absent"], pair[0])):
+        counts = (str(tally.counts[verdict]) for verdict in ORDER)
+        yield name, *counts, _rate(tally), _seconds(tally.median_delay_seconds), _seconds(tally.p95_delay_seconds)
+
+
+def _tally(tally: Tally) -> dict[str, Any]:
+    return {
+        "assignments": tally.assignments,
+        **{str(verdict): count for verdict, count in tally.counts.items()},
+        "rate": tally.rate,
+        "median_delay_seconds": tally.median_delay_seconds,
+        "p95_delay_seconds": tally.p95_delay_seconds,
+    }
+
+
+def _rate(tally: Tally) -> str:
+    return "-" if tally.rate is None else f"{tally.rate:.1%}"
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"
+
+
+def _print_columns(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    lines = [heads, *rows]
+    widths = [max(len(line[number]) for line in lines) for number in range(len(heads))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    click.echo()
+
+
+def _print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table()
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for first, *others in rows:
+        colour = _COLOURS.get(first.replace(" ", "_"))
+        cell = f"[{colour}]{escape(first)}[/]" if colour else escape(first)
+        table.add_row(cell, *(escape(other) for other in others))
+    Console().print(table)
+
+
+def _printable(text: str) -> str:
+    """Dispatch's words and file names must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _harmless(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

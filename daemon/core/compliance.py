@@ -1,0 +1,99 @@
+"""Activation compliance over a period: the assignments, the absent ones first, and how officers and incidents did."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from daemon.core.activation import GRACE_SECONDS, Assignment, Clip, ClipActivation, Judged, match
+
+if TYPE_CHECKING:
+    from daemon.model.statements import Verdict
+
+ORDER: tuple[Verdict, ...] = ("absent", "late", "partial", "pending", "on_time")
+"""The verdicts, those first that somebody should look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How a group of assignments did.
+
+    `rate` is the share that was on time among those decided (all but pending). Delays are seconds from dispatch to the
+    first trigger, of all assignments with a clip; a camera that was recording already has a delay of 0. The percentile
+    is by nearest rank. None where there is nothing to reckon with.
+    """
+
+    assignments: int
+    counts: Mapping[Verdict, int]
+    rate: float | None
+    median_delay_seconds: float | None
+    p95_delay_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compliance:
+    """Assignments in the order of `ORDER`, then by time of dispatch; clips, officers and incidents by id."""
+
+    clips: Mapping[str, ClipActivation]
+    assignments: tuple[Judged, ...]
+    officers: Mapping[str, Tally]
+    incidents: Mapping[str, Tally]
+    overall: Tally
+
+
+def review(
+    clips: Collection[Clip],
+    assignments: Collection[Assignment],
+    docked_until: Mapping[str, datetime],
+    grace_seconds: float = GRACE_SECONDS,
+    begin: datetime | None = None,
+    end: datetime | None = None,
+) -> Compliance:
+    """The assignments dispatched, and the clips started, in [begin, end); judged over everything that is given."""
+    matching = match(clips, assignments, docked_until, grace_seconds)
+
+    def within(at: datetime) -> bool:
+        return (begin is None or begin <= at) and (end is None or at < end)
+
+    shown = sorted(clip.clip_id for clip in clips if within(clip.started_at))
+    judged = [item for item in matching.assignments if within(item.assignment.dispatched_at)]
+    judged.sort(key=lambda item: ORDER.index(item.verdict))
+    return Compliance(
+        {clip_id: matching.clips[clip_id] for clip_id in shown},
+        tuple(judged),
+        _grouped(judged, lambda item: item.assignment.officer_id),
+        _grouped(judged, lambda item: item.assignment.incident_id),
+        tally(judged),
+    )
+
+
+def tally(judged: Collection[Judged]) -> Tally:
+    counts: dict[Verdict, int] = dict.fromkeys(ORDER, 0)
+    for item in judged:
+        counts[item.verdict] += 1
+    delays = sorted(max(0.0, i.triggered_after_seconds) for i in judged if i.triggered_after_seconds is not None)
+    decided = len(judged) - counts["pending"]
+    return Tally(
+        len(judged),
+        counts,
+        round(counts["on_time"] / decided, 4) if decided else None,
+        _median(delays),
+        delays[(95 * len(delays) + 99) // 100 - 1] if delays else None,
+    )
+
+
+def _grouped(judged: Collection[Judged], key: Callable[[Judged], str]) -> dict[str, Tally]:
+    groups: dict[str, list[Judged]] = defaultdict(list)
+    for item in judged:
+        groups[key(item)].append(item)
+    return {name: tally(groups[name]) for name in sorted(groups)}
+
+
+def _median(ordered: list[float]) -> float | None:
+    if not ordered:
+        return None
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else round((ordered[middle - 1] + ordered[middle]) / 2, 3)
