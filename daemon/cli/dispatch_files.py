@@ -91,9 +91,11 @@ def _clip(file: str) -> Clip | SetAside:
 
 def _interpreted(file: str, limit: int, interpret: Callable[[dict[str, Any]], T]) -> T | SetAside:
     try:
-        with Path(file).open("rb") as opened:
-            data = opened.read(limit + 1)
-        return interpret(strict_json.parse_object(data, what="file", limit=limit))
+        path = Path(file)
+        size = path.stat().st_size
+        if size > limit:
+            raise MalformedError(f"file: {size} bytes, larger than the {limit} allowed")
+        return interpret(strict_json.parse_object(path.read_bytes(), what="file", limit=limit))
     except OSError as error:
         return SetAside(file, (error.strerror or "cannot be read").lower())
     except VerificationError as error:

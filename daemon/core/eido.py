@@ -8,10 +8,10 @@ the other way round.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal
+from itertools import chain, islice
+from typing import Any, Literal, NamedTuple
 
 from daemon.model.errors import VerificationError
 from daemon.model.times import truncate
@@ -21,6 +21,8 @@ LIMIT = 1 << 20
 """The largest document worth parsing, in bytes of JSON."""
 MAX_COMPONENTS = 1000
 """The most entries in any one list of a document."""
+MAX_STATUSES = 10_000
+"""The most that one document may say of units on incidents."""
 
 Direction = Literal["REPLACING", "REPLACED", "SPLIT"]
 _DIRECTIONS: tuple[Direction, ...] = ("REPLACING", "REPLACED", "SPLIT")
@@ -37,8 +39,7 @@ class EidoError(VerificationError):
     """The document cannot be used; the message names the field. To be set aside, and the next one handled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(NamedTuple):
     """What an incident was called at `at`. `priority` as dispatch gives it, where it is a number."""
 
     incident_id: str
@@ -47,8 +48,7 @@ class Incident:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """One unit's status on one incident since `at`, and the officers on it as far as this component says (sorted)."""
 
     incident_id: str
@@ -58,8 +58,7 @@ class Status:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(NamedTuple):
     """What became of `incident_id`: it is REPLACING or REPLACED by another, or was SPLIT from it.
 
     `other_id` is None where the other's tracking identifier does not contain an incident id.
@@ -70,8 +69,7 @@ class Merge:
     other_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """One document. `as_of` is the newest time in the parts that are read: how far this document sees."""
 
     incidents: tuple[Incident, ...]
@@ -92,11 +90,11 @@ def parse(document: Mapping[str, Any]) -> Snapshot:
     if not incidents:
         raise EidoError("incidentComponent: missing")
     everyone = tuple(dict.fromkeys(incident.incident_id for incident in incidents))
-    statuses = [
-        status
-        for component, where in _components(document, "emergencyResourceComponent")
-        for status in _statuses(component, where, _its_incidents(component, names, everyone))
-    ]
+    units = _components(document, "emergencyResourceComponent")
+    said = (_statuses(component, where, _its_incidents(component, names, everyone)) for component, where in units)
+    statuses = tuple(islice(chain.from_iterable(said), MAX_STATUSES + 1))
+    if len(statuses) > MAX_STATUSES:
+        raise EidoError(f"emergencyResourceComponent: more than {MAX_STATUSES} statuses")
     merges = [
         merge
         for component, where in _components(document, "mergeComponent")
@@ -105,7 +103,7 @@ def parse(document: Mapping[str, Any]) -> Snapshot:
     times = [incident.at for incident in incidents] + [status.at for status in statuses]
     if written_at is not None:
         times.append(written_at)
-    return Snapshot(tuple(incidents), tuple(statuses), tuple(merges), max(times))
+    return Snapshot(tuple(incidents), statuses, tuple(merges), max(times))
 
 
 @lru_cache(maxsize=4096)
@@ -145,7 +143,7 @@ def _its_incidents(
 ) -> tuple[str, ...]:
     """The incidents a unit is on: a document is about one; of several it is the referenced one, or else all of them."""
     reference = component.get("incidentReference")
-    if len(everyone) == 1 or not isinstance(reference, Mapping):
+    if len(everyone) == 1 or not isinstance(reference, dict):
         return everyone
     named = names.get(_before_at(reference.get("$ref")))
     return (named,) if named is not None else everyone
@@ -161,7 +159,8 @@ def _statuses(component: Mapping[str, Any], where: str, incident_ids: tuple[str,
     at = _time(component, where)
     field = f"{where}agentReference"
     references = _listed(component.get("agentReference"), field)
-    officers = tuple(sorted({_id(_before_at(_reference(item)), field) for item in references}))
+    names = {_before_at(item.get("$ref") if isinstance(item, dict) else item) for item in references}
+    officers = tuple(sorted(_id(name, field) for name in names if name))
     for word in words:
         status = _CANONICAL.get(word.replace(" ", "").lower(), word)
         for incident_id in incident_ids:
@@ -189,7 +188,7 @@ def _components(document: Mapping[str, Any], name: str) -> Iterator[tuple[Mappin
     """Each entry with the prefix that names its fields."""
     listed = _listed(document.get(name), name)
     for number, component in enumerate(listed):
-        if not isinstance(component, Mapping):
+        if not isinstance(component, dict):
             raise EidoError(f"{name}[{number}]: expected an object")
         yield component, f"{name}[{number}]."
 
@@ -201,10 +200,6 @@ def _listed(value: object, where: str) -> list[Any]:
     if len(listed) > MAX_COMPONENTS:
         raise EidoError(f"{where}: {len(listed)} entries, more than the {MAX_COMPONENTS} allowed")
     return listed
-
-
-def _reference(item: object) -> object:
-    return item.get("$ref") if isinstance(item, Mapping) else item
 
 
 def _before_at(text: object) -> str:

@@ -63,6 +63,7 @@ class ClipWay:
         self._standing = standing
         self._settings = dock.config.ingest
         self._clips: dict[str, _Clip] = {}
+        self._looked = False
 
     @property
     def camera_serial(self) -> str:
@@ -79,12 +80,13 @@ class ClipWay:
         self._standing.saw(stem, footage[0])
 
     def note_gone(self, present: set[str]) -> None:
-        """Clips no longer on the camera: those with a receipt it has erased."""
-        for stem in [stem for stem in self._clips if stem not in present]:
-            clip = self._clips.pop(stem)
-            if clip.receipted and clip.clip_id is not None:
-                clip_id = clip.clip_id
-                self._service.call(lambda clip_id=clip_id: receipts.record_erased(self._dock, clip_id, self._bay))  # type: ignore[misc]
+        """Forgets clips no longer on the camera; those with a receipt it has erased, now or since it last docked."""
+        gone = [stem for stem in self._clips if stem not in present]
+        for stem in gone:
+            del self._clips[stem]
+        if gone or not self._looked:
+            self._looked = True
+            self._service.call(lambda: receipts.record_erased(self._dock, self.camera_serial, present, self._bay))
 
     def advance(self, handle: ReaderHandle, stem: str) -> str | None:
         """Brings one clip as far as it goes now. Returns what it waits for; None when the camera may erase it."""

@@ -50,6 +50,9 @@ def record(dock: Dock, clip_id: str, bay: str) -> None:
     dock.record(Event("receipted", clip_id, {"bay": bay}))
 
 
-def record_erased(dock: Dock, clip_id: str, bay: str) -> None:
-    """The camera no longer holds a clip that it had a receipt for."""
-    dock.record(Event("erased", clip_id, {"bay": bay}))
+def record_erased(dock: Dock, camera_serial: str, present: set[str], bay: str) -> None:
+    """Clips with a receipt that are no longer among those `present` on their camera: it has erased them."""
+    for clip in dock.store.to_be_erased(camera_serial):
+        if clip.stem not in present:
+            dock.store.mark_erased(clip.clip_id)
+            dock.record(Event("erased", clip.clip_id, {"bay": bay, "camera_serial": camera_serial}))

@@ -23,11 +23,12 @@ CREATE TABLE clip (
   capture_sha256 TEXT, clip_sha256 TEXT NOT NULL, sealed_sha256 TEXT NOT NULL, sealed_bytes INTEGER NOT NULL,
   skew REAL NOT NULL, started_at TEXT, triggered_at TEXT, stopped_at TEXT, ingested_at TEXT NOT NULL,
   tag_revision INTEGER NOT NULL, activation TEXT NOT NULL, dispatch_due TEXT, sequence INTEGER NOT NULL UNIQUE,
-  receipted INTEGER NOT NULL DEFAULT 0
+  receipted INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX clip_of_camera ON clip (camera_serial, stem);
 CREATE INDEX clip_of_officer ON clip (officer_id, started_at);
 CREATE INDEX clip_by_state ON clip (state);
+CREATE INDEX clip_to_erase ON clip (camera_serial) WHERE receipted = 1 AND erased = 0;
 CREATE INDEX clip_by_due ON clip (dispatch_due) WHERE dispatch_due IS NOT NULL;
 CREATE TABLE release_order (
   order_id TEXT PRIMARY KEY, clip_id TEXT NOT NULL, person_id TEXT NOT NULL, purpose TEXT NOT NULL,
@@ -73,11 +74,12 @@ class ClipRow:
     dispatch_due: str | None
     sequence: int
     receipted: bool = False
+    erased: bool = False
 
     @classmethod
     def of(cls, row: Any) -> ClipRow:
         values = list(row)
-        values[1], values[-1] = State(values[1]), bool(values[-1])
+        values[1], values[-2], values[-1] = State(values[1]), bool(values[-2]), bool(values[-1])
         return cls(*values)
 
 
@@ -170,6 +172,13 @@ class Store(Database):
 
     def mark_receipted(self, clip_id: str) -> None:
         self.db.execute("UPDATE clip SET receipted = 1 WHERE clip_id = ?", (clip_id,))
+
+    def mark_erased(self, clip_id: str) -> None:
+        self.db.execute("UPDATE clip SET erased = 1 WHERE clip_id = ?", (clip_id,))
+
+    def to_be_erased(self, camera_serial: str) -> list[ClipRow]:
+        """Clips that the camera may erase and, as far as is known, has not."""
+        return self._clips("camera_serial = ? AND receipted = 1 AND erased = 0", camera_serial)
 
     def count(self, state: State) -> int:
         return int(self.db.execute("SELECT count(*) FROM clip WHERE state = ?", (state,)).fetchone()[0])
