@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -108,7 +109,7 @@ def _each(files: Sequence[str], interpret: Callable[[str], T]) -> Iterator[T]:
     if len(files) < _MANY or workers == 1:
         yield from map(interpret, files)
         return
-    with ProcessPoolExecutor(workers, get_context("fork")) as pool:
+    with ProcessPoolExecutor(workers, get_context("fork"), initializer=gc.disable) as pool:
         yield from pool.map(interpret, files, chunksize=100)
 
 

@@ -14,9 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
-
+from daemon.dock.hints import Hints
 from daemon.model.types import check_id
 
 log = logging.getLogger(__name__)
@@ -68,20 +66,18 @@ class MountWatcher:
         self._stop_read, self._stop_write = os.pipe()
         os.set_blocking(self._stop_write, False)
         self._thread = threading.Thread(target=self._run, name="mounts", daemon=True)
-        self._observer = Observer() if plain_directories else None
+        self._hints = Hints(self._mounts, self._wake) if plain_directories else None
 
     def start(self) -> None:
-        if self._observer is not None:
-            self._observer.schedule(_Hint(self._wake), str(self._mounts), recursive=False)
-            self._observer.start()
+        if self._hints is not None:
+            self._hints.start()
         self._thread.start()
 
     def stop(self) -> None:
         os.write(self._stop_write, b"q")
         self._thread.join()
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join()
+        if self._hints is not None:
+            self._hints.stop()
 
     def _wake(self) -> None:
         try:
@@ -104,17 +100,6 @@ class MountWatcher:
                 for fd, _ in poll.poll(interval * 1000):
                     if fd == self._stop_read and b"q" in os.read(self._stop_read, 4096):
                         return
-
-
-class _Hint(FileSystemEventHandler):
-    """Wakes the look. Never raises: an exception here would kill watchdog's thread without a word."""
-
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in {"created", "deleted", "moved"}:
-            self._wake()
 
 
 def _is_bay(name: str) -> bool:

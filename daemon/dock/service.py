@@ -7,14 +7,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from daemon.core.lifecycle import State
 from daemon.custody.log import CustodyLog
-from daemon.dock import announce, custody_files, inbox, orders, recovery
+from daemon.dock import announce, custody_files, inbox, orders, recovery, tagging
 from daemon.dock.announce import Announcer
 from daemon.dock.bays import BayThread
 from daemon.dock.custody_files import CustodyFiles
+from daemon.dock.dispatch_folder import FolderIntake
 from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.mounts import Docked, MountWatcher
 from daemon.dock.state import Dock
@@ -36,6 +38,7 @@ T = TypeVar("T")
 
 _TICK = 1.0
 _PERSIST_CLOCK_EVERY = 10.0
+_PRUNE_EVERY = 3600.0
 _SESSION = 7 * 24 * 3600
 
 
@@ -90,6 +93,7 @@ class DockService:
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
         self._persisted = float("-inf")
+        self._pruned = float("-inf")
         self._trusted = True
         topics = dock.topics
         since = dock.now()
@@ -115,6 +119,9 @@ class DockService:
             plain_directories=config.ingest.plain_directories,
         )
 
+        folder = config.activation.folder
+        self._folder = FolderIntake(folder, self._receive_file) if folder is not None else None
+
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Recovers, then serves until `stop`. `ready` is called once it is recovered and serving."""
         try:
@@ -122,6 +129,8 @@ class DockService:
             self._publisher.start()
             self._consumer.start()
             self._watcher.start()
+            if self._folder is not None:
+                self._folder.start()
             ready()
             for batch in self._mailbox.batches():
                 self._step(batch)
@@ -157,6 +166,9 @@ class DockService:
         if not isinstance(error, StoppedError):
             self._failure = self._failure or error
             self.stop()
+
+    def _receive_file(self, data: bytes, name: str) -> None:
+        self.call(lambda: tagging.receive(self._dock, data, name))
 
     # the loop
 
@@ -230,6 +242,9 @@ class DockService:
             )
             for clip in dock.store.clips(State.RELEASED):
                 dock.store.move(clip.clip_id, clip.state, dock.store.next_sequence())
+        if reading.boot - self._pruned >= _PRUNE_EVERY:
+            self._pruned = reading.boot
+            dock.dispatch.prune(reading.now - timedelta(days=dock.config.activation.keep_days))
         if reading.trusted and reading.boot - self._persisted >= _PERSIST_CLOCK_EVERY:
             self._persisted = reading.boot
             dock.latest = reading.now
@@ -257,6 +272,9 @@ class DockService:
 
     def _shut_down(self) -> None:
         self._mailbox.stop()
+        self._stopped.set()
+        if self._folder is not None:
+            self._folder.stop()
         for thread in self._bays.values():
             thread.stop()
         if self._announcer.connected:
@@ -264,5 +282,4 @@ class DockService:
             self._publisher.publish_last(self._dock.topics.status(self._dock.dock_id), status)
         self._publisher.stop()
         self._consumer.stop()
-        self._stopped.set()
         self._dock.store.close()

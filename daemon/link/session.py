@@ -34,9 +34,7 @@ class Session:
         try:
             self._until(lambda event: isinstance(event, Connected), "connection")
             if self._wait_subscribed:
-                answer = self._until(lambda event: isinstance(event, Subscribed), "subscription")
-                if isinstance(answer, Subscribed) and answer.refused:
-                    raise UnavailableError(f"the broker refused the subscription: {answer.refused}")
+                self._check_granted(self._until(lambda event: isinstance(event, Subscribed), "subscription"))
         except BaseException:
             self._client.stop()
             raise
@@ -77,6 +75,10 @@ class Session:
                 break
             found[message.topic] = message
         return list(found.values())
+
+    def _check_granted(self, answer: LinkEvent) -> None:
+        if isinstance(answer, Subscribed) and answer.refused:
+            raise UnavailableError(f"the broker refused the subscription: {answer.refused}")
 
     def _arriving(self, seconds: float) -> Iterator[Received]:
         end = time.monotonic() + seconds

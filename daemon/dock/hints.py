@@ -1,0 +1,49 @@
+"""watchdog as a hint: it says when to look again, never what there is.
+
+Only names that came or were completed count: the looking itself makes inotify events, and must not wake itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+log = logging.getLogger(__name__)
+_KINDS = frozenset({"created", "closed", "deleted", "moved"})
+
+
+class Hints:
+    """Calls `wake`, which must neither raise nor block, from watchdog's thread."""
+
+    def __init__(self, folder: Path, wake: Callable[[], None]) -> None:
+        self._folder = folder
+        self._handler = _Handler(wake)
+        self._observer = Observer()
+
+    def start(self) -> None:
+        """A folder that cannot be watched is only looked at less often."""
+        try:
+            self._observer.schedule(self._handler, str(self._folder), recursive=False)
+            self._observer.start()
+        except OSError as error:
+            log.warning("%s cannot be watched (%s); it is looked at every few seconds", self._folder, error.strerror)
+
+    def stop(self) -> None:
+        if self._observer.is_alive():
+            self._observer.stop()
+            self._observer.join()
+
+
+class _Handler(FileSystemEventHandler):
+    """An exception in a handler would kill watchdog's thread without a word, so this does one thing."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if event.event_type in _KINDS:
+            self._wake()
