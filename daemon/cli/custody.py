@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import click
 
 from daemon.cli.output import print_json
+from daemon.custody.bundle import verify_bundle, write_bundle
 from daemon.custody.log import CustodyLog, open_read_only
 from daemon.custody.verify import leaves_text, verify_export
 from daemon.model.config import DockConfig, load_config
 from daemon.model.errors import BwcError, ConfigurationError
 from daemon.seal.keys import load_sign_key, load_sign_public
 from daemon.vault import durable
-from daemon.vault.reading import read_document
+from daemon.vault.reading import find_clip, read_document
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _CONFIG = click.option(
@@ -89,10 +91,24 @@ def prove(config_path: Path, sequence: int, since: int | None) -> None:
 
 @custody.command()
 @_CONFIG
+@click.option("--clip", help="Instead, an auditor's bundle about this clip: --out is the ZIP file to write.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory for the exported files.")
 @_JSON
-def export(config_path: Path, out: Path, as_json: bool) -> None:
-    """Export the log: custody.jsonl, the checkpoint.txt that covers exactly it, custody.leaves, and the dock's key."""
+def export(config_path: Path, clip: str | None, out: Path, as_json: bool) -> None:
+    """Export the log: custody.jsonl, the checkpoint.txt that covers exactly it, and custody.leaves.
+
+    With --clip: one clip's statements, orders, proofs, checkpoint and public keys, to be verified anywhere.
+
+    \b
+    Example:  bwc custody export --config dock.toml --clip 0b5f… --out clip.bundle.zip
+    """
+    if clip is not None:
+        names = _export_bundle(load_config(DockConfig, config_path), clip, out)
+        if as_json:
+            print_json({"bundle": str(out), "files": names})
+        else:
+            click.echo(f"{out}: {len(names)} files")
+        return
     with _open(config_path) as (dock_log, config):
         key = load_sign_key(config.sign_key)
         size = dock_log.size
@@ -113,14 +129,21 @@ def export(config_path: Path, out: Path, as_json: bool) -> None:
 @custody.command()
 @click.argument("lines", type=click.Path(path_type=Path))
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The signed checkpoint [default: beside LINES].")
-@click.option("--key", type=click.Path(path_type=Path), required=True, help="The log's public key (.sign.pub.pem).")
+@click.option("--key", type=click.Path(path_type=Path), help="A log: its public key (.sign.pub.pem).")
+@click.option("--root", type=click.Path(path_type=Path), help="A bundle: the agency's root.sign.pub.pem.")
 @_JSON
-def verify(lines: Path, checkpoint: Path | None, key: Path, as_json: bool) -> None:
-    """Verify an exported log, offline. Exit 4, naming what was changed, when it does not hold.
+def verify(lines: Path, checkpoint: Path | None, key: Path | None, root: Path | None, as_json: bool) -> None:
+    """Verify an exported log or a bundle, offline. Exit 4, naming what was changed, when it does not hold.
 
     \b
     Example:  bwc custody verify custody.jsonl --key dock-1.sign.pub.pem
+              bwc custody verify clip.bundle.zip --root root.sign.pub.pem
     """
+    if zipfile.is_zipfile(lines) or lines.suffix == ".zip":
+        _verify_bundle(lines, root, as_json)
+        return
+    if key is None:
+        raise click.UsageError("a log is verified with --key")
     note_path = checkpoint or lines.with_name("checkpoint.txt")
     leaves = lines.with_name("custody.leaves")
     try:
@@ -132,6 +155,25 @@ def verify(lines: Path, checkpoint: Path | None, key: Path, as_json: bool) -> No
         print_json({"origin": found.origin, "entries": found.size, "root": base64.b64encode(found.root).decode()})
     else:
         click.echo(f"{lines}: all {found.size} entries of {found.origin} hold")
+
+
+def _export_bundle(config: DockConfig, clip_id: str, out: Path) -> list[str]:
+    root = load_sign_public(config.trust.root)
+    trust = read_document(config.trust.file)
+    return write_bundle(find_clip(config.vault, clip_id), config.agency, trust, root, out)
+
+
+def _verify_bundle(path: Path, root: Path | None, as_json: bool) -> None:
+    found = verify_bundle(path, load_sign_public(root) if root else None)
+    seal = found.evidence.seal.statement
+    if as_json:
+        report = {"clip_id": found.clip_id, "agency": found.agency, "root_keyid": found.root_keyid}
+        report |= {"clip_sha256": seal.clip_sha256, "sealed_sha256": seal.sealed_sha256}
+        print_json(report | {"entries": len(found.evidence.custody.entries), "root_was_given": found.root_was_given})
+        return
+    click.echo(f"{path}: everything about clip {found.clip_id} holds; footage SHA-256 {seal.clip_sha256}")
+    if not found.root_was_given:
+        click.echo(f"it rests on root key {found.root_keyid}: compare with the agency's, or give --root")
 
 
 @contextmanager

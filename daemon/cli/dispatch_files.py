@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from daemon.core import eido
 from daemon.core.activation import Clip
@@ -23,7 +22,7 @@ from daemon.model.types import check_id
 _CAPTURE_LIMIT = 1 << 20
 _CAPTURE_TYPE = "application/vnd.bwc.capture.v1+json"
 _MANY = 1000
-T = TypeVar("T")
+_CHUNK = 100
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,9 @@ class SetAside:
 
     file: str
     reason: str
+
+
+_Item = Snapshot | Clip | SetAside
 
 
 @dataclass
@@ -54,17 +56,14 @@ class Found:
 def read(documents: Path, captures: Path) -> Found:
     """Every usable document and capture. Raises ConfigurationError for a path that cannot be read at all."""
     found = Found()
-    for snapshot in _each(_files(documents), _snapshot):
-        if isinstance(snapshot, SetAside):
-            found.set_aside.append(snapshot)
-        else:
-            found.snapshots.append(snapshot)
-    for clip in _each(_files(captures), _clip):
-        if isinstance(clip, SetAside):
-            found.set_aside.append(clip)
-        elif found.clips.setdefault(clip.clip_id, clip) != clip:
+    for item in _each(_files(documents), _files(captures)):
+        if isinstance(item, SetAside):
+            found.set_aside.append(item)
+        elif isinstance(item, Snapshot):
+            found.snapshots.append(item)
+        elif found.clips.setdefault(item.clip_id, item) != item:
             reason = "two captures of this clip say different things; the one found first counts"
-            found.set_aside.append(SetAside(clip.clip_id, reason))
+            found.set_aside.append(SetAside(item.clip_id, reason))
     return found
 
 
@@ -82,15 +81,15 @@ def capture(document: dict[str, Any]) -> Clip:
     return Clip(clip_id, officer_id, *times)
 
 
-def _snapshot(file: str) -> Snapshot | SetAside:
+def _document(file: str) -> _Item:
     return _interpreted(file, eido.LIMIT, eido.parse)
 
 
-def _clip(file: str) -> Clip | SetAside:
+def _capture(file: str) -> _Item:
     return _interpreted(file, _CAPTURE_LIMIT, capture)
 
 
-def _interpreted(file: str, limit: int, interpret: Callable[[dict[str, Any]], T]) -> T | SetAside:
+def _interpreted(file: str, limit: int, interpret: Callable[[dict[str, Any]], _Item]) -> _Item:
     try:
         path = Path(file)
         size = path.stat().st_size
@@ -103,14 +102,20 @@ def _interpreted(file: str, limit: int, interpret: Callable[[dict[str, Any]], T]
         return SetAside(file, str(error))
 
 
-def _each(files: Sequence[str], interpret: Callable[[str], T]) -> Iterator[T]:
+def _each(documents: Sequence[str], captures: Sequence[str]) -> Iterator[_Item]:
     """What each file says, in their order; many files are shared out among the processors."""
     workers = len(os.sched_getaffinity(0))
-    if len(files) < _MANY or workers == 1:
-        yield from map(interpret, files)
+    if len(documents) + len(captures) < _MANY or workers == 1:
+        yield from map(_document, documents)
+        yield from map(_capture, captures)
         return
-    with ProcessPoolExecutor(workers, get_context("fork"), initializer=gc.disable) as pool:
-        yield from pool.map(interpret, files, chunksize=100)
+    with ProcessPoolExecutor(workers, get_context("fork")) as pool:
+        answers = [
+            pool.map(_document, documents, chunksize=_CHUNK),
+            pool.map(_capture, captures, chunksize=_CHUNK),
+        ]
+        for answer in answers:
+            yield from answer
 
 
 def _files(path: Path) -> list[str]:

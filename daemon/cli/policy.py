@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, get_args
 
 import click
 from rich.console import Console
 
+from daemon.cli import policy_live
 from daemon.cli.policy_output import print_answers
+from daemon.model.statements import Purpose
 from daemon.policy.decide import decide
 from daemon.policy.facts import load_facts
 from daemon.policy.regime import DEFAULT, Regime, bundled, bundled_names, find
 
-_facts = click.option(
-    "--facts",
-    "facts_file",
-    metavar="FILE",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The facts, as JSON or TOML.",
-)
+_FACTS: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path), "help": "The facts, as JSON or TOML."}
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -56,13 +52,25 @@ def check(folder: Path, as_json: bool) -> None:
 
 
 @policy.command()
-@_facts
-@click.option(
-    "--regime", "name", metavar="R", default=DEFAULT, show_default=True, help="A regime's name, or the folder of one."
-)
+@click.option("--facts", "facts_file", **_FACTS)
+@click.option("--regime", "name", metavar="R", help=f"A regime's name, or the folder of one.  [default: {DEFAULT}]")
+@click.option("--clip", help="Instead of --facts: a clip the service knows …")
+@click.option("--person", help="… who asks for it …")
+@click.option("--purpose", type=click.Choice(get_args(Purpose)), help="… and for what.")
+@policy_live.CONFIG
 @_json
-def explain(facts_file: Path, name: str, as_json: bool) -> None:
+def explain(
+    facts_file: Path | None,
+    name: str | None,
+    clip: str | None,
+    person: str | None,
+    purpose: Purpose | None,
+    config_path: Path,
+    as_json: bool,
+) -> None:
     """Say how a regime decides on facts, why, and what would open the clip.
+
+    With --clip, --person and --purpose: on the facts that the policy service holds now.
 
     A refusal is an answer too: the command ends with 0.
 
@@ -95,16 +103,21 @@ def explain(facts_file: Path, name: str, as_json: bool) -> None:
       # and likewise: reports (officer_id, filed_at), holds (hold_id),
       # authorizations (person_id, purposes, expires_at, by)
     """
-    regime = find(name)
-    answer = decide(regime, load_facts(facts_file))
+    if facts_file is not None and clip is None:
+        regime = find(name or DEFAULT)
+        answer, title = decide(regime, load_facts(facts_file)), regime.name
+    elif facts_file is None and clip and person and purpose:
+        answer, title = policy_live.explain_live(config_path, name, clip, person, purpose), f"clip {clip}"
+    else:
+        raise click.UsageError("give either --facts, or --clip with --person and --purpose")
     if as_json:
         click.echo(json.dumps(answer.document(), indent=2))
     else:
-        print_answers({regime.name: answer}, Console())
+        print_answers({title: answer}, Console())
 
 
 @policy.command()
-@_facts
+@click.option("--facts", "facts_file", required=True, **_FACTS)
 @_json
 def compare(facts_file: Path, as_json: bool) -> None:
     """Decide on the same facts under every regime, side by side.
@@ -134,31 +147,5 @@ def _regime_document(regime: Regime) -> dict[str, object]:
     }
 
 
-@policy.command()
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("/etc/bwc/policy.toml"),
-    show_default=True,
-    help="The policy service's configuration.",
-)
-def serve(config_path: Path) -> None:
-    """Run the policy service until it is told to stop.
-
-    \b
-    Example:  bwc policy serve --config config/policy.toml
-    """
-    import signal
-
-    from daemon.cli.output import start_logging
-    from daemon.model.clock import SystemClock
-    from daemon.model.config import PolicyConfig, load_config
-    from daemon.policy.service import PolicyService
-
-    config = load_config(PolicyConfig, config_path)
-    start_logging(config.log)
-    service = PolicyService(config, SystemClock())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: service.stop())
-    service.run()
+for _command in (policy_live.serve, policy_live.replay, policy_live.disposal):
+    policy.add_command(_command)

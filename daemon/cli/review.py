@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +20,11 @@ from daemon.model.errors import LockedError, UnavailableError, VerificationError
 from daemon.model.parse import parse_model
 from daemon.model.statements import Purpose, Request
 from daemon.model.times import format_instant, truncate
+from daemon.review.opening import OpenedClip, Viewer, open_clip
 from daemon.seal.envelope import LIMIT, Envelope
 from daemon.seal.keys import load_sign_public
 from daemon.seal.trust import load_trust
+from daemon.vault import durable
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _WAIT = click.option("--wait", default=15.0, show_default=True, help="Seconds to wait for the decision.")
@@ -127,9 +130,12 @@ def status(person: Person, request_id: str | None, wait: float, as_json: bool) -
 @click.option("--trust", required=True, type=click.Path(path_type=Path), help="The agency's signed trust attestation.")
 @click.option("--root", required=True, type=click.Path(path_type=Path), help="The agency's root.sign.pub.pem.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The MP4 to write.")
+@click.option("--certificate", is_flag=True, help="Also write a certificate of authenticity (HTML and JSON) beside it.")
 @_JSON
 @as_person
-def open_(person: Person, clip: str, vault: Path, trust: Path, root: Path, out: Path, as_json: bool) -> None:
+def open_(
+    person: Person, clip: str, vault: Path, trust: Path, root: Path, out: Path, certificate: bool, as_json: bool
+) -> None:
     """Open a clip that is released to you: decrypted, verified, and only then written. The opening is recorded.
 
     Exit 3 when it is locked, 4 when anything about it does not hold.
@@ -138,8 +144,6 @@ def open_(person: Person, clip: str, vault: Path, trust: Path, root: Path, out: 
     Example:  bwc review open --as 51234 --clip 0b5f… --vault /srv/bwc/vault
                 --trust trust.json --root root.sign.pub.pem --out clip.mp4
     """
-    from daemon.review.opening import Viewer, open_clip
-
     loaded = load_trust(trust, load_sign_public(root))
     viewer = Viewer(person.person_id, person.sign_key, person.open_key)
     with Session(person.broker, ()) as session:
@@ -160,11 +164,26 @@ def open_(person: Person, clip: str, vault: Path, trust: Path, root: Path, out: 
         "dock_seal": "holds",
         "custody": f"holds ({len(result.evidence.custody.entries)} entries)",
     }
+    if certificate:
+        report["certificate"] = _write_certificate(result, now)
     if as_json:
         print_json(report)
     else:
         for name, value in report.items():
             click.echo(f"{name.replace('_', ' '):17} {value}")
+
+
+def _write_certificate(opened: OpenedClip, now: datetime) -> list[str]:
+    from daemon.review.certificate import as_html, certificate
+
+    document = certificate(opened, now)
+    texts = {".certificate.json": json.dumps(document, indent=2) + "\n", ".certificate.html": as_html(document)}
+    written = []
+    for suffix, text in texts.items():
+        path = opened.path.with_name(opened.path.stem + suffix)
+        durable.write_replacing(path, text.encode())
+        written.append(str(path))
+    return written
 
 
 def _report(decision: Decision, as_json: bool) -> None:

@@ -42,6 +42,13 @@ class Clip:
     triggered_at: datetime
     stopped_at: datetime
 
+    def corrected(self, skew_seconds: float) -> Clip:
+        """The same clip by the dock's clock. Skew is camera minus dock."""
+        skew = timedelta(milliseconds=round(skew_seconds * 1000))
+        return Clip(
+            self.clip_id, self.officer_id, self.started_at - skew, self.triggered_at - skew, self.stopped_at - skew
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
@@ -109,11 +116,11 @@ def match(
 ) -> Matching:
     """Which clips belong to which assignments, and the verdicts. Neither order nor repetition of the input matters.
 
-    `docked_until[officer_id]`: everything that officer recorded before has been taken in.
+    A clip_id names one clip. `docked_until[officer_id]`: everything that officer recorded before has been taken in.
     """
     worn: dict[str, list[_Recording]] = defaultdict(list)
     called: dict[str, list[_Call]] = defaultdict(list)
-    for clip in set(clips):
+    for clip in {clip.clip_id: clip for clip in clips}.values():
         worn[clip.officer_id].append(
             _Recording(_ms(clip.started_at), _ms(clip.triggered_at), _ms(clip.stopped_at), clip.clip_id)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from daemon.model.errors import BwcError
+from daemon.model.errors import InconsistentError
 
 
 class State(StrEnum):
@@ -33,7 +33,7 @@ class Event(StrEnum):
     DISPOSE = "dispose"
 
 
-class IllegalMoveError(BwcError):
+class IllegalMoveError(InconsistentError):
     """The clip's state does not allow this."""
 
 
@@ -53,6 +53,7 @@ _MOVES: dict[tuple[State, Event], State] = {
     (State.RELEASED, Event.RELEASE): State.RELEASED,
     (State.RELEASED, Event.LOCK): State.LOCKED,
     (State.LOCKED, Event.DISPOSE): State.DISPOSED,
+    (State.RELEASED, Event.DISPOSE): State.DISPOSED,
 }
 
 

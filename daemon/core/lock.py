@@ -60,10 +60,10 @@ def lock_of(orders: Sequence[Order], reading: Reading, *, quarantined: bool) -> 
     states = [order.state(reading) for order in orders]
     if not reading.trusted:
         return LockView("locked", "the dock's clock reads earlier than a time already recorded")
-    if "live" in states:
-        return LockView("released", "a release order is live")
     if quarantined:
         return LockView("locked", "in quarantine until a correction admits it")
+    if "live" in states:
+        return LockView("released", "a release order is live")
     if "revoked" in states:
         return LockView("locked", "the release order was revoked")
     if "expired" in states:

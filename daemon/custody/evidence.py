@@ -8,16 +8,23 @@ Steps, numbered as in `verify_clip`:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
 
 from daemon.custody.record import Proven, verify_record
-from daemon.model.errors import InconsistentError, TamperedError
-from daemon.model.statements import Capture, Seal
+from daemon.model.errors import BwcError, InconsistentError, TamperedError, VerificationError
+from daemon.model.statements import Capture, Release, Revocation, Seal, Statement, Tag
 from daemon.seal import envelope as envelopes
 from daemon.seal.trust import Trust
 from daemon.seal.verify import Verified, verify
 from daemon.vault.layout import ClipDirectory
 from daemon.vault.reading import read_document
+
+S = TypeVar("S", bound=Statement)
 
 
 @dataclass(frozen=True)
@@ -48,20 +55,70 @@ def verify_clip(clip: ClipDirectory, clip_id: str, agency: str, trust: Trust) ->
 
 def _seal(clip: ClipDirectory, clip_id: str, trust: Trust) -> Verified[Seal]:
     envelope = envelopes.parse(read_document(clip.seal), what=str(clip.seal))
-    claimed = envelope.statement(Seal)
-    seal = verify(envelope, Seal, trust, at=claimed.ingested_at)
+    with _naming(clip.seal):
+        claimed = envelope.statement(Seal)
+        seal = verify(envelope, Seal, trust, at=claimed.ingested_at)
     if seal.statement.clip_id != clip_id:
         raise InconsistentError(f"{clip.seal}: the seal of clip {seal.statement.clip_id}")
     return seal
 
 
 def _capture(clip: ClipDirectory, seal: Seal, trust: Trust) -> Verified[Capture] | None:
-    if seal.integrity not in {"verified", "unplayable"}:
+    holds = seal.integrity in {"verified", "unplayable"}
+    if seal.capture_sha256 is None and not holds:
         return None
     envelope = envelopes.parse(read_document(clip.capture), what=str(clip.capture))
     if envelope.digest != seal.capture_sha256:
         raise TamperedError(f"{clip.capture}: is not the capture that the seal names")
-    capture = verify(envelope, Capture, trust, at=seal.ingested_at)
+    if not holds:  # kept as it came, and it did not hold then
+        return None
+    with _naming(clip.capture):
+        capture = verify(envelope, Capture, trust, at=seal.ingested_at)
     if capture.statement.sha256 != seal.clip_sha256:
         raise InconsistentError(f"{clip.capture}: describes other footage than was sealed")
     return capture
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Puts the file's name before what does not hold about the statement in it."""
+    try:
+        yield
+    except VerificationError as error:
+        raise type(error)(f"{path}: {error}", hint=error.hint) from None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that does not hold: which clip (if one), which file, and what is wrong."""
+
+    clip_id: str | None
+    path: str
+    problem: str
+
+
+def check_tags_and_orders(clip: ClipDirectory, clip_id: str, trust: Trust, sealed_at: datetime) -> Iterator[Finding]:
+    """Findings about the clip's tags, release orders and revocations: each signed, and about this clip."""
+    tags = sorted((clip.path / "tags").glob("*.json"))
+    if not tags:
+        yield Finding(clip_id, str(clip.path / "tags"), "holds no tag")
+    for path in tags:
+        yield from _check_signed(trust, path, clip_id, Tag, lambda tag: sealed_at)
+    for path in sorted((clip.path / "releases").glob("*.release.json")):
+        yield from _check_signed(trust, path, clip_id, Release, lambda release: release.granted_at)
+    for path in sorted((clip.path / "releases").glob("*.revocation.json")):
+        yield from _check_signed(trust, path, clip_id, Revocation, lambda revocation: revocation.revoked_at)
+
+
+def _check_signed(
+    trust: Trust, path: Path, clip_id: str, kind: type[S], signed_at: Callable[[S], datetime]
+) -> Iterator[Finding]:
+    """One signed file about a clip: its signature holds, and it is about this clip."""
+    try:
+        envelope = envelopes.parse(read_document(path), what=str(path))
+        claimed = envelope.statement(kind)
+        verify(envelope, kind, trust, at=signed_at(claimed))
+        if getattr(claimed, "clip_id", None) != clip_id:
+            yield Finding(clip_id, str(path), "is about another clip")
+    except BwcError as error:
+        yield Finding(clip_id, str(path), str(error))

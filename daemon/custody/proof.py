@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.custody.tree import node_hash
+from daemon.custody.tree import EMPTY_ROOT, node_hash
 from daemon.model.errors import TamperedError
 
 
@@ -37,7 +37,8 @@ def check_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], root
 
 def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: list[bytes]) -> None:
     """Raises TamperedError unless the tree of `old` leaves is the beginning of the one of `new` leaves."""
-    if old > new or (old in {0, new} and proof) or (old == new and old_root != new_root):
+    same = old_root == (new_root if old == new else EMPTY_ROOT)
+    if not 0 <= old <= new or (old in {0, new} and (proof or not same)):
         raise TamperedError(_fork(old, new))
     if old in {0, new}:
         return

@@ -43,6 +43,7 @@ class Announcer:
         self._cursor = 0  # notices up to here were sent on this connection
         self._moved = dock.clock.monotonic()  # when sending or acknowledging last made headway
         self._custody_sent = 0
+        self._clearing: set[str] = set()
         self.listening = False  # whether the broker holds our subscriptions: only then the dock is "online"
         self._checkpoint_size = -1
 
@@ -108,6 +109,7 @@ class Announcer:
     def _restart(self) -> None:
         self._cursor = self._dock.through
         self._custody_sent = int(self._dock.store.get("custody_sent") or 0)
+        self._clearing.clear()
         self._checkpoint_size = -1
         self._status = b""
         self.status()
@@ -123,7 +125,8 @@ class Announcer:
             self._moved = self._dock.clock.monotonic()
 
     def _send_one(self) -> bool:
-        return self._send_dirty() or self._send_notice() or self._send_custody() or self._send_checkpoint()
+        sends = (self._send_dirty, self._send_notice, self._send_custody, self._send_checkpoint, self._clear_disposed)
+        return any(send() for send in sends)
 
     def _send_dirty(self) -> bool:
         for topic, data in self._dirty.items():
@@ -163,7 +166,18 @@ class Announcer:
         self._checkpoint_size = size
         return True
 
+    def _clear_disposed(self) -> bool:
+        """The retained notice of a disposed clip goes once the policy service has acknowledged it."""
+        for clip in self._dock.store.disposed_through(self._dock.through):
+            topic = self._dock.topics.clip(self._dock.dock_id, clip.clip_id)
+            if clip.clip_id not in self._clearing:
+                self._clearing.add(clip.clip_id)
+                return self._pump.send(("cleared", clip.clip_id), topic, b"", retain=True)
+        return False
+
     def _taken(self, key: Hashable) -> None:
         # answers come in order, so the highest custody line answered covers those before it
         if isinstance(key, tuple) and key[0] == "custody":
             self._dock.store.set("custody_sent", str(key[1] + 1))
+        elif isinstance(key, tuple) and key[0] == "cleared":
+            self._dock.store.mark_cleared(key[1])

@@ -8,33 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
-from daemon.custody.evidence import verify_clip
+from daemon.custody.evidence import Finding, check_tags_and_orders, verify_clip
 from daemon.custody.record import Proven
 from daemon.custody.tree import leaf_hash
 from daemon.custody.verify import Root, entry_problem
 from daemon.model.errors import BwcError
-from daemon.model.statements import Release, Revocation, Seal, Statement, Tag
+from daemon.model.statements import Seal, Statement
 from daemon.model.types import is_clip_id
 from daemon.seal import envelope as envelopes
 from daemon.seal.note import Checkpoint
 from daemon.seal.trust import Trust
-from daemon.seal.verify import verify
 from daemon.vault.layout import ClipDirectory, VaultLayout
 from daemon.vault.reading import hash_file, read_document, size_of
 
 S = TypeVar("S", bound=Statement)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that does not hold: which clip (if one), which file, and what is wrong."""
-
-    clip_id: str | None
-    path: str
-    problem: str
 
 
 @dataclass(frozen=True)
@@ -82,16 +71,7 @@ class VaultCheck:
             yield Finding(clip_id, str(clip.path), str(error))
         if seal is not None:
             yield from _check_bytes(vault, clip, clip_id, seal)
-        signed_at = seal.ingested_at if seal else vault.now
-        paths = sorted((clip.path / "tags").glob("*.json"))
-        if not paths:
-            yield Finding(clip_id, str(clip.path / "tags"), "holds no tag")
-        for path in paths:
-            yield from _check_signed(vault, path, clip_id, Tag, lambda tag: signed_at)
-        for path in sorted((clip.path / "releases").glob("*.release.json")):
-            yield from _check_signed(vault, path, clip_id, Release, lambda release: release.granted_at)
-        for path in sorted((clip.path / "releases").glob("*.revocation.json")):
-            yield from _check_signed(vault, path, clip_id, Revocation, lambda revocation: revocation.revoked_at)
+        yield from check_tags_and_orders(clip, clip_id, vault.trust, seal.ingested_at if seal else vault.now)
 
     def _remember(self, custody: Proven) -> None:
         for entry, line in zip(custody.entries, custody.lines, strict=True):
@@ -102,7 +82,9 @@ class VaultCheck:
     def _check_log(self) -> Iterator[Finding]:
         """The log's lines in the vault, against what the clips' records prove and their newest checkpoint."""
         folder, root, named = self._vault.layout.custody, Root(), False
-        for path in sorted(folder.glob("*.jsonl"), key=lambda p: int(p.stem) if p.stem.isdigit() else -1):
+        paths = sorted(folder.glob("*.jsonl"), key=lambda p: int(p.stem) if p.stem.isdigit() else -1)
+        whole = str(paths[0]) if len(paths) == 1 else str(folder)
+        for path in paths:
             for line in path.read_bytes().split(b"\n")[:-1]:
                 number, leaf = root.size, leaf_hash(line)
                 root.add(leaf)
@@ -114,10 +96,10 @@ class VaultCheck:
                     yield Finding(None, str(path), f"entry {number} {problem}")
                 covered = self._checkpoint
                 if covered and not named and root.size == covered.size and root.value != covered.root:
-                    yield Finding(None, str(folder), f"some entry below {root.size} is not what was logged")
+                    yield Finding(None, whole, f"some entry below {root.size} is not what was logged")
         if self._checkpoint and root.size < self._checkpoint.size:
             problem = f"the log has {root.size} entries, a signed checkpoint covers {self._checkpoint.size}"
-            yield Finding(None, str(folder), problem)
+            yield Finding(None, whole, problem)
 
 
 def _check_bytes(vault: Vault, clip: ClipDirectory, clip_id: str, seal: Seal) -> Iterator[Finding]:
@@ -129,17 +111,3 @@ def _check_bytes(vault: Vault, clip: ClipDirectory, clip_id: str, seal: Seal) ->
             yield Finding(clip_id, str(clip.sealed), "its bytes are not those that were sealed")
     except BwcError as error:
         yield Finding(clip_id, str(clip.sealed), str(error))
-
-
-def _check_signed(
-    vault: Vault, path: Path, clip_id: str, kind: type[S], signed_at: Callable[[S], datetime]
-) -> Iterator[Finding]:
-    """One signed file about a clip: its signature holds, and it is about this clip."""
-    try:
-        envelope = envelopes.parse(read_document(path), what=str(path))
-        claimed = envelope.statement(kind)
-        verify(envelope, kind, vault.trust, at=signed_at(claimed))
-        if getattr(claimed, "clip_id", None) != clip_id:
-            yield Finding(clip_id, str(path), "is about another clip")
-    except BwcError as error:
-        yield Finding(clip_id, str(path), str(error))

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from daemon.custody.log import Event
-from daemon.dock import orders, tagging
+from daemon.dock import corrections, orders, tagging
 from daemon.dock.state import Dock
 from daemon.link.mqtt import Received
 from daemon.model.errors import VerificationError
@@ -25,10 +25,11 @@ def subscriptions(dock: Dock) -> tuple[str, ...]:
         topics.order(dock.dock_id, "+"),
         topics.cad("+"),
         topics.attestation("+", "opened", "+"),
+        topics.attestation("+", "correction", "+"),
     )
 
 
-def receive(dock: Dock, message: Received, acknowledged: Callable[[int], None]) -> None:
+def receive(dock: Dock, message: Received, acknowledged: Callable[[int], None], wake: Callable[[], None]) -> None:
     """Handles one message inside the service's transaction. Bad input is refused and recorded, never raised."""
     match dock.topics.split(message.topic):
         case ("ack", _):
@@ -39,8 +40,20 @@ def receive(dock: Dock, message: Received, acknowledged: Callable[[int], None]) 
             tagging.receive(dock, message.payload, f"cad/{incident_id}")
         case ("attestation", _, "opened", _):
             _opened(dock, message.payload)
+        case ("attestation", _, "correction", _):
+            _correction(dock, message.payload, wake)
         case _:
             pass
+
+
+def _correction(dock: Dock, data: bytes, wake: Callable[[], None]) -> None:
+    if not data:
+        return
+    try:
+        if corrections.receive(dock, data):
+            wake()  # the clip's camera may have its receipt now
+    except VerificationError as error:
+        _refuse(dock, "correction", error)
 
 
 def _acknowledgement(dock: Dock, data: bytes, acknowledged: Callable[[int], None]) -> None:

@@ -74,8 +74,9 @@ class MountWatcher:
         self._thread.start()
 
     def stop(self) -> None:
-        os.write(self._stop_write, b"q")
-        self._thread.join()
+        if self._thread.is_alive():
+            os.write(self._stop_write, b"q")
+            self._thread.join()
         if self._hints is not None:
             self._hints.stop()
 

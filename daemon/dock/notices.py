@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from daemon.core.lifecycle import State
 from daemon.dock import orders
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow
@@ -21,6 +22,8 @@ _MOST_RELEASES = 50
 
 def build(dock: Dock, clip: ClipRow) -> bytes:
     """The notice as it is published now. Raises BwcError when the vault lacks what the store says it holds."""
+    if clip.state == State.DISPOSED:
+        return _disposed(dock, clip)
     directory = dock.vault.find(clip.clip_id)
     if directory is None:
         raise BwcError(f"clip {clip.clip_id} is in the store but not in the vault")
@@ -46,6 +49,24 @@ def build(dock: Dock, clip: ClipRow) -> bytes:
         sealed_bytes=clip.sealed_bytes,
         clock_skew_seconds=clip.skew,
         activation=tag_statement.activation.plain(),
+    )
+    return strict_json.dump(notice.plain())
+
+
+def _disposed(dock: Dock, clip: ClipRow) -> bytes:
+    """The last notice of a clip: without its envelopes, for its wrapped keys are no more."""
+    notice = Notice(
+        clip_id=clip.clip_id,
+        dock_id=dock.dock_id,
+        sequence=clip.sequence,
+        previous=dock.store.previous_sequence(clip.sequence),
+        published_at=dock.now(),
+        lock=Lock(state="disposed", reason="disposed of by order"),
+        integrity=clip.integrity,  # type: ignore[arg-type]
+        clip_sha256=clip.clip_sha256,
+        sealed_sha256=clip.sealed_sha256,
+        sealed_bytes=clip.sealed_bytes,
+        clock_skew_seconds=clip.skew,
     )
     return strict_json.dump(notice.plain())
 

@@ -9,12 +9,14 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from daemon.dock import pipeline
 from daemon.dock.reader import seal_to
 from daemon.model import strict_json
 from daemon.model.documents import WrappedKeys
-from daemon.model.errors import BwcError, CameraReadError, ConfigurationError, TamperedError
-from daemon.model.parse import parse_model
+from daemon.model.errors import BwcError, CameraReadError, ConfigurationError, SchemaError, TamperedError
+from daemon.model.parse import explain, parse_model
 from daemon.model.statements import WrappedKey
 from daemon.model.types import check_id, is_clip_id
 from daemon.seal import stream
@@ -53,7 +55,7 @@ def seal_file(file: Path, escrow: list[Path], clip_id: str, out: Path, dock_id: 
         if not stat.S_ISREG(os.fstat(source).st_mode):
             raise ConfigurationError(f"{file}: not a regular file")
         out.mkdir(parents=True, exist_ok=True)
-        answer = seal_to(source, command, pipeline.make_slots(), lambda _: None)
+        answer = _seal_whole(source, command, target)
     except CameraReadError as error:
         raise CameraReadError(f"{file}: {error}") from None
     except FileExistsError:
@@ -81,6 +83,17 @@ def seal_file(file: Path, escrow: list[Path], clip_id: str, out: Path, dock_id: 
     }
 
 
+def _seal_whole(source: int, command: dict[str, Any], target: Path) -> dict[str, Any]:
+    """Seals; what fails leaves no part of `target` behind, and never touches one that was there before."""
+    try:
+        return seal_to(source, command, pipeline.make_slots(), lambda _: None)
+    except FileExistsError:
+        raise
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
 def unseal_file(folder: Path, key_path: Path, out: Path) -> dict[str, Any]:
     """Opens `folder/clip.sealed` with a recipient's private key into `out`, which appears only when it is whole.
 
@@ -101,7 +114,7 @@ def unseal_file(folder: Path, key_path: Path, out: Path) -> dict[str, Any]:
         if wrapped is None:
             raise ConfigurationError(f"{key_path}: not one of the keys this clip is wrapped to")
         info = data_key_info(keys.dock_id, keys.clip_id, keys.capture_sha256, recipient)
-        data_key = unwrap(WrappedKey.model_validate(wrapped), key, info)
+        data_key = unwrap(_checked(wrapped, document), key, info)
         digest, size = hashlib.sha256(), os.fstat(sealed.fileno()).st_size
 
         def check() -> None:
@@ -110,6 +123,13 @@ def unseal_file(folder: Path, key_path: Path, out: Path) -> dict[str, Any]:
 
         written = write_verified(out, stream.decrypt(sealed, size, data_key, keys.clip_id), digest.update, check)
     return {"clip_sha256": digest.hexdigest(), "bytes": written}
+
+
+def _checked(wrapped: dict[str, Any], document: Path) -> WrappedKey:
+    try:
+        return WrappedKey.model_validate(wrapped)
+    except ValidationError as error:
+        raise SchemaError(f"{document}: {explain(error)}") from None
 
 
 def _hint(error: OSError) -> str | None:

@@ -10,6 +10,7 @@ from daemon.core.lifecycle import Event as Move
 from daemon.core.lifecycle import State, advance
 from daemon.core.lock import LockView
 from daemon.custody.log import Event
+from daemon.dock import disposal
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow, OrderRow
 from daemon.model import statements as st
@@ -41,6 +42,9 @@ def _apply(dock: Dock, envelope: Envelope, topic_clip: str) -> None:
             _release(dock, envelope, topic_clip)
         case "revocation":
             _revoke(dock, envelope, topic_clip)
+        case "disposal":
+            order = verify(envelope, st.Disposal, dock.trust, at=dock.now()).statement
+            disposal.carry_out(dock, envelope, order, _agreed_clip(dock, order, topic_clip))
         case other:
             raise MalformedError(f"order: a {other} is no order this dock carries out")
 
@@ -143,7 +147,7 @@ def _order(row: OrderRow) -> lock.Order:
     )
 
 
-def _agreed_clip(dock: Dock, order: st.Release | st.Revocation, topic_clip: str) -> ClipRow:
+def _agreed_clip(dock: Dock, order: st.Release | st.Revocation | st.Disposal, topic_clip: str) -> ClipRow:
     if order.dock_id != dock.dock_id:
         raise InconsistentError(f"the order is for dock {order.dock_id}, this is {dock.dock_id}")
     if order.clip_id != topic_clip:

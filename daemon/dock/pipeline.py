@@ -61,7 +61,7 @@ def seal(source: int, target: Path, data_key: bytes, clip_id: str, slots: Sequen
         clip_sha256 = _write(source, before.st_size, target, key, slots, progress)
         _refuse_changed(source, before)
         written = time.monotonic()
-        sealed_sha256 = _read_back(target, before.st_size, key, slots)
+        sealed_sha256 = _read_back(target, before.st_size, key, slots, progress)
         done = time.monotonic()
     finally:
         for slot in slots:
@@ -108,8 +108,11 @@ def _write(source: int, size: int, target: Path, key: StreamKey, slots: Sequence
     return digest.hexdigest()
 
 
-def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot]) -> str:
-    """Checks every segment's tag against what the medium holds, and returns the sealed file's digest."""
+def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot], progress: Progress) -> str:
+    """Checks every segment's tag against what the medium holds, and returns the sealed file's digest.
+
+    `progress` hears again and again that the whole clip is read: whoever waits learns that work goes on.
+    """
     digest = hashlib.sha256()
     batches = _batches(size)
     fd = open_uncached(target)
@@ -125,6 +128,7 @@ def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot]) -
 
         def hash_sealed(slot: Slot) -> None:
             digest.update(slot.sealed[: _sealed_length(slot)])
+            progress(size)
 
         def check(slot: Slot) -> None:
             for segment, plain, sealed in _views(slot):
@@ -152,9 +156,10 @@ class _Output:
         self._direct = bool(fcntl.fcntl(self._fd, fcntl.F_GETFL) & os.O_DIRECT)
         try:
             os.posix_fallocate(self._fd, 0, size)  # a full disk is found now, not after minutes
-        except OSError:
-            os.close(self._fd)
-            raise
+        except OSError as error:
+            if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:  # a filesystem that cannot set room aside
+                os.close(self._fd)
+                raise
 
     def write(self, data: memoryview, offset: int) -> None:
         """`data` at `offset`; the buffer behind it reaches to the next page boundary."""
@@ -205,9 +210,9 @@ def read_uncached(fd: int, buffer: memoryview, length: int, offset: int) -> int:
     done = 0
     while done < length:
         count = os.preadv(fd, [buffer[done:padded]], offset + done)
-        if count == 0:
-            break
         done += count
+        if count == 0 or done % _ALIGN:  # the file ends here; O_DIRECT reads on from page boundaries only
+            break
     return min(done, length)
 
 

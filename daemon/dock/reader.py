@@ -41,6 +41,7 @@ SMALL = 1 << 16
 
 _PROGRESS_EVERY = 0.1
 _FOOTAGE, _CAPTURE = ".mp4", ".capture.json"
+_BYTES = "bytes:"
 
 
 def forget_in_core_dumps() -> None:
@@ -98,6 +99,8 @@ class Reader:
         except BwcError as error:
             return {"error": type(error).__name__, "message": str(error)}
         except OSError as error:
+            if command["do"] != "seal":  # only sealing touches the vault; all else is the camera's own trouble
+                return {"error": "CameraReadError", "message": f"the camera failed: {error.strerror}"}
             return {"error": "OSError", "errno": error.errno, "message": f"{error.strerror}"}
 
     def _scan(self) -> Message:
@@ -125,20 +128,27 @@ class Reader:
                         raise CameraReadError(f"more than {self._limits['max_clips']} clips on one camera")
                     for suffix, found in ((_FOOTAGE, footage), (_CAPTURE, captures)):
                         if entry.name.endswith(suffix) and entry.name != suffix:
-                            info = entry.stat(follow_symlinks=False)
-                            found[entry.name.removesuffix(suffix)] = [info.st_size, info.st_mtime_ns, info.st_ctime_ns]
+                            self._see(entry, suffix, found)
         except OSError as error:
             raise CameraReadError(f"listing clips: {error.strerror}") from error
         finally:
             os.close(fd)
         return [[stem, stat, captures.get(stem)] for stem, stat in sorted(footage.items())]
 
+    def _see(self, entry: os.DirEntry[str], suffix: str, found: dict[str, list[int]]) -> None:
+        try:
+            info = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return  # the camera erased it between two looks
+        stem = stem_of(entry.name.removesuffix(suffix))
+        found[stem] = [info.st_size, info.st_mtime_ns, info.st_ctime_ns]
+
     def _seal(self, command: Message) -> Message:
         if not self._slots:
             self._slots = pipeline.make_slots()
         source = safe.open_file(self._mount, _clip(command["stem"], _FOOTAGE), limit=self._limits["max_clip_bytes"])
         try:
-            info = os.fstat(source)
+            info = _stat(source)
             if [info.st_size, info.st_mtime_ns, info.st_ctime_ns] != command["footage"]:
                 raise CameraReadError("the file changed since it was found settled")
             playable = _playable(source, info.st_size)
@@ -160,28 +170,19 @@ class Reader:
     def _write_receipt(self, stem: str, data: bytes) -> None:
         """Durable on the camera: a temporary name, fsync, rename, fsync of the directory; nothing followed."""
         try:
-            os.mkdir("receipts", 0o755, dir_fd=self._mount)
-        except FileExistsError:
-            pass
-        folder = safe.open_directory(self._mount, "receipts")
-        try:
-            name = f"{stem}.receipt.json"
-            temporary = f".{secrets.token_hex(8)}.tmp"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            fd = os.open(temporary, flags, 0o644, dir_fd=folder)
             try:
-                durable.write_all(fd, data)
-                os.fsync(fd)
+                os.mkdir("receipts", 0o755, dir_fd=self._mount)
+            except FileExistsError:
+                pass
+            folder = safe.open_directory(self._mount, "receipts")
+            try:
+                _put(folder, f"{name_of(stem)}.receipt.json", data)
             finally:
-                os.close(fd)
-            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-            os.fsync(folder)
+                os.close(folder)
             os.fsync(self._mount)
         except OSError as error:
             # on the camera's own medium a failed fsync loses nothing of ours: the receipt is written again
             raise UnavailableError(f"the receipt could not be written: {error.strerror}") from error
-        finally:
-            os.close(folder)
 
 
 def seal_to(source: int, command: Message, slots: list[Slot], progress: pipeline.Progress) -> Message:
@@ -203,5 +204,44 @@ def _playable(source: int, size: int) -> bool:
         raise CameraReadError(f"reading failed: {error.strerror}") from error
 
 
+def _stat(source: int) -> os.stat_result:
+    try:
+        return os.fstat(source)
+    except OSError as error:
+        raise CameraReadError(f"reading failed: {error.strerror}") from error
+
+
+def _put(folder: int, name: str, data: bytes) -> None:
+    """The file `name` in `folder` is `data` and durable, or as it was."""
+    temporary = f".{secrets.token_hex(8)}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(temporary, flags, 0o644, dir_fd=folder)
+    try:
+        try:
+            durable.write_all(fd, data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        os.unlink(temporary, dir_fd=folder)
+        raise
+    os.fsync(folder)
+
+
 def _clip(stem: str, suffix: str) -> str:
-    return f"clips/{stem}{suffix}"
+    return f"clips/{name_of(stem)}{suffix}"
+
+
+def stem_of(name: str) -> str:
+    """A clip's file name as text that everything takes. Bytes that are no UTF-8 (an attacker's) are spelled in hex."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return _BYTES + os.fsencode(name).hex()
+    return _BYTES + name.encode().hex() if name.startswith(_BYTES) else name
+
+
+def name_of(stem: str) -> str:
+    """The inverse of `stem_of`."""
+    return os.fsdecode(bytes.fromhex(stem.removeprefix(_BYTES))) if stem.startswith(_BYTES) else stem

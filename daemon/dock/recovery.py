@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 
-from daemon.dock import custody_files, intake, orders, place
+from daemon.dock import custody_files, disposal, intake, orders, place
 from daemon.dock.state import Dock
 from daemon.model.errors import VerificationError
 from daemon.model.statements import Capture
@@ -36,6 +36,7 @@ def recover(dock: Dock) -> int:
         intake.commit(dock, job, _envelope(directory, "seal"), _envelope(directory, "tag"), capture)
         finished += 1
         log.info("finished taking in clip %s", clip_id, extra={"clip_id": clip_id})
+    dock.after.append(lambda: disposal.destroy_recorded(dock))
     _sweep_incoming(dock)
     orders.rebase(dock)
     dock.touched |= custody_files.recently_touched(dock)
@@ -46,7 +47,7 @@ def _sweep_incoming(dock: Dock) -> None:
     """Nothing in staging outlives a restart: its data keys are gone, so it could never be opened."""
     staged = {clip_id for clip_id, _ in dock.store.staged()}
     for entry in dock.vault.incoming.iterdir():
-        if entry.name not in staged and entry.is_dir() and not entry.is_symlink():
+        if entry.name not in staged and entry.suffix != ".disposed" and entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
 
 

@@ -35,6 +35,9 @@ def open_file(root: int, path: str, *, limit: int) -> int:
     fd = _open(root, path, os.O_RDONLY)
     try:
         _check(fd, root, path, limit)
+    except OSError as error:  # an unplugged or failing camera, or a file that shrank between two looks
+        os.close(fd)
+        raise CameraReadError(f"{_shown(path)}: {_text(error)}") from error
     except BaseException:
         os.close(fd)
         raise
@@ -68,6 +71,8 @@ def _check(fd: int, root: int, path: str, limit: int) -> None:
 
 
 def _open(root: int, path: str, flags: int) -> int:
+    if "\0" in path:
+        raise CameraReadError(f"{_shown(path)}: no file has such a name")
     try:
         return _openat2(root, path, flags | _COMMON)
     except OSError as error:
@@ -81,10 +86,7 @@ def _open(root: int, path: str, flags: int) -> int:
 
 def _openat2(root: int, path: str, flags: int) -> int:
     how = struct.pack("QQQ", flags, 0, _RESOLVE)
-    name = os.fsencode(path)
-    if b"\0" in name:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-    fd = int(_libc.syscall(_OPENAT2, root, ctypes.c_char_p(name), how, len(how)))
+    fd = int(_libc.syscall(_OPENAT2, root, ctypes.c_char_p(os.fsencode(path)), how, len(how)))
     if fd < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

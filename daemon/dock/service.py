@@ -187,7 +187,8 @@ class DockService:
         touched, dock.touched = dock.touched, set()
         for clip_id in touched:
             custody_files.write_clip_custody(dock, clip_id)
-        for act in done:
+        after, dock.after = dock.after, []
+        for act in (*done, *after):
             act()
         if touched:
             self._announcer.status()
@@ -204,7 +205,7 @@ class DockService:
                 if thread is not None and thread.identity == item.identity:
                     self._announcer.bay(item.bay)
             case Received():
-                inbox.receive(self._dock, item, self._acknowledged)
+                inbox.receive(self._dock, item, self._acknowledged, self._wake_bays)
                 done.append(lambda: self._consumer.ack(item))
             case Subscribed():
                 if item.refused:
@@ -254,6 +255,9 @@ class DockService:
 
     def _acknowledged(self, before: int) -> None:
         self._announcer.acknowledged(before)
+        self._wake_bays()
+
+    def _wake_bays(self) -> None:
         for thread in self._bays.values():
             thread.wake()
 
@@ -273,6 +277,7 @@ class DockService:
     def _shut_down(self) -> None:
         self._mailbox.stop()
         self._stopped.set()
+        self._watcher.stop()
         if self._folder is not None:
             self._folder.stop()
         for thread in self._bays.values():

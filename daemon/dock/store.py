@@ -23,12 +23,14 @@ CREATE TABLE clip (
   capture_sha256 TEXT, clip_sha256 TEXT NOT NULL, sealed_sha256 TEXT NOT NULL, sealed_bytes INTEGER NOT NULL,
   skew REAL NOT NULL, started_at TEXT, triggered_at TEXT, stopped_at TEXT, ingested_at TEXT NOT NULL,
   tag_revision INTEGER NOT NULL, activation TEXT NOT NULL, dispatch_due TEXT, sequence INTEGER NOT NULL UNIQUE,
-  receipted INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0
+  receipted INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0,
+  cleared INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX clip_of_camera ON clip (camera_serial, stem);
 CREATE INDEX clip_of_officer ON clip (officer_id, started_at);
 CREATE INDEX clip_by_state ON clip (state);
 CREATE INDEX clip_to_erase ON clip (camera_serial) WHERE receipted = 1 AND erased = 0;
+CREATE INDEX clip_to_clear ON clip (sequence) WHERE state = 'disposed' AND cleared = 0;
 CREATE INDEX clip_by_due ON clip (dispatch_due) WHERE dispatch_due IS NOT NULL;
 CREATE TABLE release_order (
   order_id TEXT PRIMARY KEY, clip_id TEXT NOT NULL, person_id TEXT NOT NULL, purpose TEXT NOT NULL,
@@ -38,6 +40,7 @@ CREATE INDEX release_of_clip ON release_order (clip_id);
 CREATE INDEX release_by_expiry ON release_order (state, expires_at);
 CREATE INDEX release_by_deadline ON release_order (state, deadline);
 CREATE TABLE seen (digest TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE destroying (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE officer (officer_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE staging (clip_id TEXT PRIMARY KEY, job TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE docking (camera_serial TEXT, docked_at TEXT, skew REAL NOT NULL, PRIMARY KEY (camera_serial, docked_at))
@@ -169,6 +172,27 @@ class Store(Database):
     def waiting_for_dispatch(self, as_of: str) -> list[ClipRow]:
         """Undispatched clips that dispatch has now spoken past the end of."""
         return self._clips("dispatch_due <= ?", as_of)
+
+    def set_officer(self, clip_id: str, officer_id: str) -> None:
+        self.db.execute("INSERT OR IGNORE INTO officer VALUES (?)", (officer_id,))
+        self.db.execute("UPDATE clip SET officer_id = ? WHERE clip_id = ?", (officer_id, clip_id))
+
+    def to_destroy(self, clip_id: str) -> None:
+        self.db.execute("INSERT OR IGNORE INTO destroying VALUES (?)", (clip_id,))
+
+    def destroying(self) -> list[str]:
+        """Clips disposed of whose files may still be there."""
+        return [row[0] for row in self.db.execute("SELECT clip_id FROM destroying")]
+
+    def destroyed(self, clip_id: str) -> None:
+        self.db.execute("DELETE FROM destroying WHERE clip_id = ?", (clip_id,))
+
+    def disposed_through(self, through: int) -> list[ClipRow]:
+        """Disposed clips whose last notice is acknowledged but still retained."""
+        return self._clips("state = 'disposed' AND cleared = 0 AND sequence <= ? LIMIT 100", through)
+
+    def mark_cleared(self, clip_id: str) -> None:
+        self.db.execute("UPDATE clip SET cleared = 1 WHERE clip_id = ?", (clip_id,))
 
     def mark_receipted(self, clip_id: str) -> None:
         self.db.execute("UPDATE clip SET receipted = 1 WHERE clip_id = ?", (clip_id,))

@@ -113,6 +113,20 @@ class DockConfig(Section):
     log: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Retention(Section):
+    """How long footage is kept, in days from the recording; the longest that applies counts.
+
+    `dispose`: `report` only names what is due, `automatic` also orders its disposal `notice_days` after the report.
+    """
+
+    days: Positive = 180.0
+    by_trigger: dict[str, Positive] = {}
+    by_force: dict[str, Positive] = {}
+    in_custody_death_days: Positive = 180.0
+    notice_days: Annotated[float, Field(ge=0, le=3650)] = 14.0
+    dispose: Literal["report", "automatic"] = "report"
+
+
 class PolicyConfig(Section):
     """`policy.toml`."""
 
@@ -126,6 +140,7 @@ class PolicyConfig(Section):
     order_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
     open_request_days: Annotated[float, Field(gt=0, le=365)] = 14.0
     max_skew_seconds: Annotated[float, Field(ge=0)] = 300.0
+    retention: Retention = Retention()
     log: Literal["debug", "info", "warning", "error"] = "info"
 
 

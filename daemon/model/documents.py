@@ -81,8 +81,9 @@ class Lock(Document):
 class Notice(Document):
     """A clip's current standing on its dock.
 
-    The envelopes are authoritative; the plain fields repeat them for subscribers that do not unpack envelopes.
-    `previous` is the next lower sequence not superseded by a newer notice of its own clip (0: none).
+    The envelopes are authoritative; the plain fields repeat them for subscribers that do not unpack envelopes. A
+    `disposed` clip's notice has no envelopes. `previous` is the next lower sequence not superseded by a newer notice of
+    its own clip (0: none).
     """
 
     schema_: Annotated[Literal["bwc.notice/1"], Field(alias="schema")] = "bwc.notice/1"
@@ -93,7 +94,7 @@ class Notice(Document):
     published_at: Instant
     lock: Lock
     integrity: Integrity
-    seal_envelope: Json
+    seal_envelope: Json | None = None
     capture_envelope: Json | None = None
     tag_envelope: Json | None = None
     capture: Json | None = None

@@ -62,9 +62,9 @@ def _constant(name: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > 20:
+    if len(digits) > 20 or not -(1 << 63) <= (value := int(digits)) < 1 << 64:
         raise ValueError("an integer beyond 64 bits")
-    return int(digits)
+    return value
 
 
 def _float(digits: str) -> float:

@@ -16,6 +16,7 @@ from daemon.model.documents import Notice
 from daemon.model.errors import InconsistentError, SignerNotAllowedError, VerificationError
 from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
+from daemon.policy import disposal
 from daemon.policy.desk import Desk
 from daemon.policy.store import ClipRow
 from daemon.seal import envelope as envelopes
@@ -39,7 +40,8 @@ def receive(desk: Desk, data: bytes, dock_id: str, clip_id: str) -> str | None:
             raise InconsistentError(f"the notice names clip {notice.clip_id} of {notice.dock_id}, its topic another")
         known = desk.store.clip(clip_id, dock_id)
         if known is None or notice.sequence > known.sequence:
-            _accept(desk, notice, known)
+            accept = _accept_disposed if notice.lock.state == "disposed" else _accept
+            accept(desk, notice, known)
     except VerificationError as error:
         desk.refuse("notice", error, hashlib.sha256(data).hexdigest(), clip_id)
         return None
@@ -61,6 +63,13 @@ def acknowledgement(desk: Desk, dock_id: str) -> bytes:
     return envelopes.sign(ack, desk.sign_key).to_bytes()
 
 
+def _accept_disposed(desk: Desk, notice: Notice, known: ClipRow | None) -> None:
+    """A dock has carried out a disposal that we ordered: our own wraps go as well."""
+    if known is None or not disposal.ordered(desk, notice.dock_id, notice.clip_id):
+        raise InconsistentError(f"clip {notice.clip_id} is announced as disposed of without an order")
+    disposal.forget(desk, replace(known, sequence=notice.sequence, previous=notice.previous, disposed=True))
+
+
 @dataclass(frozen=True)
 class _Part(Generic[S]):
     """One of a notice's attestations; `fresh` when it was not stored before."""
@@ -72,7 +81,9 @@ class _Part(Generic[S]):
 
 def _accept(desk: Desk, notice: Notice, known: ClipRow | None) -> None:
     now = desk.now()
-    seal = _part(desk, notice.seal_envelope, st.Seal, now)
+    if known is not None and known.disposed:
+        raise InconsistentError(f"clip {notice.clip_id} was disposed of; nothing of it can come back")
+    seal = _part(desk, notice.seal_envelope or {}, st.Seal, now)
     _agree(notice, seal.statement)
     if known is not None and known.seal_sha256 != seal.digest:
         raise InconsistentError(f"dock {notice.dock_id} sealed clip {notice.clip_id} twice; its first seal stands")
@@ -95,6 +106,7 @@ def _accept(desk: Desk, notice: Notice, known: ClipRow | None) -> None:
             tag_sha256=tag.digest,
             clip_sha256=seal.statement.clip_sha256,
             integrity=seal.statement.integrity,
+            recorded_at=format_instant(capture.statement.started_at if capture else seal.statement.ingested_at),
         )
     )
     for assignment in tag.statement.activation.assignments:

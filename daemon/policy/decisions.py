@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -16,10 +16,11 @@ from daemon.model import strict_json
 from daemon.model.documents import Decision, Need, Standing
 from daemon.model.statements import Because
 from daemon.model.times import format_instant
-from daemon.policy import gather
+from daemon.policy import disposal, gather
 from daemon.policy.decide import Answer, combine, decide, standing
 from daemon.policy.desk import Desk
-from daemon.policy.store import ClipRow, OrderRow, RequestRow
+from daemon.policy.facts import Facts
+from daemon.policy.store import ClipRow, DecisionRow, OrderRow, RequestRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import keyid
 from daemon.seal.wrap import release_key_info, seal_info, unwrap, wrap
@@ -33,20 +34,25 @@ _QUARANTINE = Answer(
 _UNKNOWN_CLIP = Answer(
     "refused", (Because(policy_id="unknown-clip", reason="no dock has announced this clip"),), (Need(kind="clip"),)
 )
+_DISPOSED = Answer("refused", (Because(policy_id="disposed", reason="the clip was disposed of"),), ())
+_EXPIRED = Answer("refused", (Because(policy_id="expired", reason="the release order's time is over"),), ())
 _NO_OPEN_KEY = Answer(
     "refused", (Because(policy_id="no-open-key", reason="this person has no opening key enrolled"),), ()
 )
 
 
-def judge(desk: Desk, clip: ClipRow | None, person_id: str, purpose: st.Purpose) -> Answer:
-    """What the regime says now about this person viewing this clip."""
+def judge(desk: Desk, clip: ClipRow | None, person_id: str, purpose: st.Purpose) -> tuple[Answer, list[Facts]]:
+    """What the regime says now about this person viewing this clip, and on which facts it was asked."""
     if clip is None:
-        return _UNKNOWN_CLIP
+        return _UNKNOWN_CLIP, []
+    if clip.disposed:
+        return _DISPOSED, []
     if not gather.admitted(desk, clip):
-        return _QUARANTINE
+        return _QUARANTINE, []
     if desk.trust.opener("person", person_id, desk.now()) is None:
-        return _NO_OPEN_KEY
-    return combine([decide(desk.regime, facts) for facts in gather.gather(desk, clip, person_id, purpose, desk.now())])
+        return _NO_OPEN_KEY, []
+    facts = gather.gather(desk, clip, person_id, purpose, desk.now())
+    return combine([decide(desk.regime, one) for one in facts]), facts
 
 
 def reconsider(desk: Desk, clip_id: str) -> None:
@@ -56,20 +62,21 @@ def reconsider(desk: Desk, clip_id: str) -> None:
     for order in desk.store.orders("clip_id = ? AND state = 'live'", clip_id):
         _review_order(desk, order)
     clip = desk.store.clip(clip_id)
-    if clip is not None:
+    if clip is not None and not clip.disposed:
         _post_standing(desk, clip)
+        disposal.reconsider(desk, clip)
 
 
 def answer_request(desk: Desk, row: RequestRow) -> None:
     """Decides an open request; publishes the decision when it is new or changed."""
     request = desk.store.statement(row.digest, st.Request)
     clip = desk.store.clip(row.clip_id)
-    answer = judge(desk, clip, row.person_id, request.purpose)
+    answer, facts = judge(desk, clip, row.person_id, request.purpose)
     if answer.released and clip is not None:
         order = _issue(desk, row, request, clip, answer)
-        _decided(desk, replace(row, state="released"), request, "released", answer, order)
+        _decided(desk, replace(row, state="released"), request, _Said("released", answer, facts), order)
     else:
-        _decided(desk, row, request, "refused", answer, None)
+        _decided(desk, row, request, _Said("refused", answer, facts), None)
 
 
 def expire(desk: Desk) -> None:
@@ -78,17 +85,18 @@ def expire(desk: Desk) -> None:
     for order in desk.store.orders("state = 'live' AND expires_at <= ?", format_instant(now)):
         desk.store.put_order(replace(order, state="expired", listed=True))
         desk.record("expired", order.clip_id, {"order_id": order.order_id}, ())
-        _end(desk, order, "expired", (Because(policy_id="expired", reason="the release order's time is over"),))
+        _end(desk, order, _Said("expired", _EXPIRED, []))
     for row in desk.store.stale_requests(format_instant(now - timedelta(days=desk.config.open_request_days))):
         desk.store.put_request(replace(row, state="closed"))
 
 
 def catch_up(desk: Desk) -> None:
-    """Clips whose facts lay a moment ahead of our clock, now that the moment has come."""
+    """What time alone brings: facts that lay a moment ahead of our clock, statements that have come due."""
     now = desk.now()
     due = [clips for at, clips in desk.later if at <= now]
     desk.later = [(at, clips) for at, clips in desk.later if at > now]
-    for clip_id in sorted(frozenset[str]().union(*due)):
+    overdue = desk.store.newly_overdue(format_instant(now))
+    for clip_id in sorted(frozenset(overdue).union(*due)):
         reconsider(desk, clip_id)
 
 
@@ -164,7 +172,7 @@ def _review_order(desk: Desk, order: OrderRow) -> None:
     """A live order that the facts no longer carry is revoked at once."""
     request = desk.store.statement(order.request, st.Request)
     clip = desk.store.clip(order.clip_id, order.dock_id)
-    answer = judge(desk, clip, order.person_id, request.purpose)
+    answer, facts = judge(desk, clip, order.person_id, request.purpose)
     if answer.released:
         return
     revocation = st.Revocation(
@@ -178,49 +186,67 @@ def _review_order(desk: Desk, order: OrderRow) -> None:
     desk.store.put_order(replace(order, state="revoked", listed=False, envelope=envelope.to_bytes()))
     desk.record("revoked", order.clip_id, {"order_id": order.order_id}, (envelope.digest,))
     desk.store.post(desk.topics.order(order.dock_id, order.clip_id), envelope.to_bytes(), retain=False)
-    _end(desk, order, "revoked", answer.because, answer.needs)
+    _end(desk, order, _Said("revoked", answer, facts))
 
 
-def _end(
-    desk: Desk,
-    order: OrderRow,
-    outcome: Literal["expired", "revoked"],
-    because: tuple[Because, ...],
-    needs: tuple[Need, ...] = (),
-) -> None:
+@dataclass(frozen=True)
+class _Said:
+    """What is answered to a request, and the facts it was decided on."""
+
+    outcome: Literal["released", "refused", "revoked", "expired"]
+    answer: Answer
+    facts: list[Facts]
+
+    def document(self) -> dict[str, Any]:
+        return self.answer.document() | {"outcome": self.outcome}
+
+
+def _end(desk: Desk, order: OrderRow, said: _Said) -> None:
+    """Tells a request's viewer that the order is no more."""
     row = desk.store.request(order.request)
     if row is not None:
         request = desk.store.statement(row.digest, st.Request)
-        _decided(desk, replace(row, state="closed"), request, outcome, Answer("refused", because, needs), None)
+        _decided(desk, replace(row, state="closed"), request, said, None)
 
 
-def _decided(
-    desk: Desk,
-    row: RequestRow,
-    request: st.Request,
-    outcome: Literal["released", "refused", "revoked", "expired"],
-    answer: Answer,
-    order: OrderRow | None,
-) -> None:
-    said: dict[str, Any] = {"outcome": outcome, **answer.document()} | {"outcome": outcome}
-    fingerprint = hashlib.sha256(strict_json.dump(said)).hexdigest()
+def _decided(desk: Desk, row: RequestRow, request: st.Request, said: _Said, order: OrderRow | None) -> None:
+    """Records and publishes a decision that is new or changed."""
+    fingerprint = hashlib.sha256(strict_json.dump(said.document())).hexdigest()
     desk.store.put_request(replace(row, answer=fingerprint))
     if row.answer == fingerprint:
         return
+    now = desk.now()
+    _put_on_record(desk, row, said, format_instant(now))
     decision = Decision(
         request_id=request.request_id,
         clip_id=row.clip_id,
-        outcome=outcome,
-        because=answer.because,
-        needs=answer.needs,
-        decided_at=desk.now(),
+        outcome=said.outcome,
+        because=said.answer.because,
+        needs=said.answer.needs,
+        decided_at=now,
         release=strict_json.parse_object(order.envelope, what="release") if order else None,
     )
-    if outcome == "refused":
-        detail = {"person_id": row.person_id, "purpose": request.purpose, "outcome": outcome}
-        detail["because"] = ", ".join(because.policy_id for because in answer.because)[:500]
-        desk.record("decided", row.clip_id, detail, (row.digest,))
     desk.post(desk.topics.decision(row.person_id, request.request_id), decision, retain=True)
+
+
+def _put_on_record(desk: Desk, row: RequestRow, said: _Said, at: str) -> None:
+    if said.outcome == "refused":
+        detail = {"person_id": row.person_id, "outcome": said.outcome}
+        detail["because"] = ", ".join(because.policy_id for because in said.answer.because)[:500]
+        desk.record("decided", row.clip_id, detail, (row.digest,))
+    if said.facts:
+        record = DecisionRow(
+            at=at,
+            request=row.digest,
+            clip_id=row.clip_id,
+            person_id=row.person_id,
+            regime=desk.regime.name,
+            regime_sha256=desk.regime.sha256,
+            trust_version=desk.trust.version,
+            facts=strict_json.dump([facts.plain() for facts in said.facts]).decode(),
+            answer=strict_json.dump(said.document()).decode(),
+        )
+        desk.store.add_decision(record)
 
 
 def _post_standing(desk: Desk, clip: ClipRow) -> None:
@@ -237,9 +263,8 @@ def _post_standing(desk: Desk, clip: ClipRow) -> None:
         overdue=any(view.overdue for view in views),
     )
     data = strict_json.dump(document.plain())
-    topic = desk.topics.standing(clip.dock_id, clip.clip_id)
-    key = f"standing {clip.dock_id} {clip.clip_id}"
     fingerprint = hashlib.sha256(data).hexdigest()
-    if desk.store.get(key) != fingerprint:
-        desk.store.set(key, fingerprint)
-        desk.store.post(topic, data, retain=True)
+    if desk.store.standing_fingerprint(clip.dock_id, clip.clip_id) != fingerprint:
+        until = format_instant(due) if due else None
+        desk.store.put_standing(clip.dock_id, clip.clip_id, fingerprint, until, document.overdue)
+        desk.store.post(desk.topics.standing(clip.dock_id, clip.clip_id), data, retain=True)

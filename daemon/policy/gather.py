@@ -113,7 +113,7 @@ def _facts(
             clip_id=clip.clip_id,
             officer_id=wearer(desk, clip),
             incident_id=incident.incident_id if incident else None,
-            started_at=_started_at(desk, clip),
+            started_at=recorded(desk, clip)[0],
         ),
         incident=incident,
         statements=tuple(
@@ -127,10 +127,12 @@ def _facts(
     )
 
 
-def _started_at(desk: Desk, clip: ClipRow) -> datetime:
+def recorded(desk: Desk, clip: ClipRow) -> tuple[datetime, str]:
+    """When the clip was recorded (its start) and what triggered it; without a capture, when it was taken in."""
     if clip.capture_sha256 is not None:
-        return desk.store.statement(clip.capture_sha256, st.Capture).started_at
-    return desk.store.statement(clip.seal_sha256, st.Seal).ingested_at
+        capture = desk.store.statement(clip.capture_sha256, st.Capture)
+        return capture.started_at, capture.trigger_on
+    return desk.store.statement(clip.seal_sha256, st.Seal).ingested_at, "unknown"
 
 
 def _authorizations(desk: Desk, clip: ClipRow, incident_id: str | None) -> tuple[AuthorizationFacts, ...]:

@@ -15,7 +15,7 @@ from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
-from daemon.policy import announced, attestations, decisions
+from daemon.policy import announced, attestations, decisions, disposal
 from daemon.policy.desk import Desk
 from daemon.policy.regime import find as find_regime
 from daemon.policy.store import Store
@@ -25,6 +25,7 @@ from daemon.seal.trust import Trust, load_trust, parse_trust
 log = logging.getLogger(__name__)
 _SESSION = 7 * 24 * 3600
 _REPEAT_EVERY = 5.0
+_SCHEDULE_EVERY = 3600.0
 
 
 def open_desk(config: PolicyConfig, clock: Clock) -> Desk:
@@ -76,6 +77,7 @@ class PolicyService:
         self._pump = Pump(self._publisher)
         self._cursor = 0
         self._repeated = desk.clock.monotonic()
+        self._scheduled = float("-inf")
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serves until `stop`. `ready` is called once it is serving."""
@@ -148,6 +150,9 @@ class PolicyService:
         decisions.expire(self._desk)
         decisions.catch_up(self._desk)
         now = self._desk.clock.monotonic()
+        if now - self._scheduled >= _SCHEDULE_EVERY:
+            self._scheduled = now
+            disposal.run_schedule(self._desk)
         if now - self._repeated >= _REPEAT_EVERY:
             self._repeated = now
             decisions.repeat_orders(self._desk)

@@ -6,6 +6,7 @@ SQLite, WAL, `synchronous=FULL`. One thread owns it.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,9 +34,11 @@ CREATE INDEX attestation_of_clip ON attestation (clip_id, kind);
 CREATE TABLE clip (
   dock_id TEXT, clip_id TEXT, sequence INTEGER NOT NULL, previous INTEGER NOT NULL, officer_id TEXT NOT NULL,
   seal_sha256 TEXT NOT NULL, capture_sha256 TEXT, tag_sha256 TEXT NOT NULL, clip_sha256 TEXT NOT NULL,
-  integrity TEXT NOT NULL, PRIMARY KEY (dock_id, clip_id)
+  integrity TEXT NOT NULL, recorded_at TEXT NOT NULL, disposed INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (dock_id, clip_id)
 ) WITHOUT ROWID;
 CREATE INDEX clip_by_id ON clip (clip_id);
+CREATE INDEX clip_by_age ON clip (recorded_at) WHERE disposed = 0;
 CREATE INDEX clip_by_sequence ON clip (dock_id, sequence);
 CREATE TABLE clip_incident (clip_id TEXT, incident_id TEXT, PRIMARY KEY (clip_id, incident_id)) WITHOUT ROWID;
 CREATE INDEX incident_clip ON clip_incident (incident_id);
@@ -54,6 +57,16 @@ CREATE TABLE release_order (
 CREATE INDEX order_of_clip ON release_order (clip_id, state);
 CREATE INDEX order_by_state ON release_order (state, expires_at);
 CREATE INDEX order_unlisted ON release_order (order_id) WHERE listed = 0;
+CREATE TABLE decision (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, request TEXT NOT NULL, clip_id TEXT NOT NULL,
+  person_id TEXT NOT NULL, regime TEXT NOT NULL, regime_sha256 TEXT NOT NULL, trust_version INTEGER NOT NULL,
+  facts TEXT NOT NULL, answer TEXT NOT NULL
+);
+CREATE TABLE standing (
+  dock_id TEXT, clip_id TEXT, fingerprint TEXT NOT NULL, due TEXT, overdue INTEGER NOT NULL,
+  PRIMARY KEY (dock_id, clip_id)
+) WITHOUT ROWID;
+CREATE INDEX standing_due ON standing (due) WHERE overdue = 0 AND due IS NOT NULL;
 CREATE TABLE answer (digest TEXT PRIMARY KEY, reason TEXT) WITHOUT ROWID;
 CREATE TABLE refusal (kind TEXT, error TEXT, count INTEGER NOT NULL, PRIMARY KEY (kind, error)) WITHOUT ROWID;
 CREATE TABLE outbox (
@@ -78,6 +91,8 @@ class ClipRow:
     tag_sha256: str
     clip_sha256: str
     integrity: str
+    recorded_at: str
+    disposed: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +120,21 @@ class OrderRow:
     state: str
     listed: bool
     envelope: bytes
+
+
+@dataclass(frozen=True)
+class DecisionRow:
+    """One decision on record: `facts` are the documents it was decided on, `answer` what was answered (JSON)."""
+
+    at: str
+    request: str
+    clip_id: str
+    person_id: str
+    regime: str
+    regime_sha256: str
+    trust_version: int
+    facts: str
+    answer: str
 
 
 def _insert(table: str, row: Any, *, replace: bool = False) -> tuple[str, list[Any]]:
@@ -283,6 +313,55 @@ class Store(Database):
         """Orders by a condition over the table's columns (a constant of the caller's, never input)."""
         rows = self.db.execute(f"SELECT * FROM release_order WHERE {where} ORDER BY order_id", values)  # noqa: S608
         return [OrderRow(*row) for row in rows]
+
+    def put_disposal(self, order_id: str, clip: ClipRow, envelope: bytes) -> None:
+        """A disposal order; repeated until its dock's notice shows the clip disposed of."""
+        self.put_order(
+            OrderRow(order_id, "", clip.dock_id, clip.clip_id, "", "9999", "disposal", listed=False, envelope=envelope)
+        )
+
+    def recorded_before(self, at: str) -> list[ClipRow]:
+        """Clips recorded up to then and not disposed of."""
+        rows = self.db.execute("SELECT * FROM clip WHERE disposed = 0 AND recorded_at <= ? ORDER BY recorded_at", (at,))
+        return [ClipRow(*row) for row in rows]
+
+    def forget(self, clip_id: str, dock_id: str, seal_sha256: str) -> None:
+        """Destroys what holds wrapped keys of a disposed clip: its seal, and the orders that were issued for it."""
+        self.db.execute("DELETE FROM attestation WHERE digest = ?", (seal_sha256,))
+        self._read.pop(seal_sha256, None)
+        self.db.execute(
+            "UPDATE release_order SET envelope = x'', listed = 1,"
+            " state = CASE state WHEN 'live' THEN 'expired' ELSE state END WHERE clip_id = ? AND dock_id = ?",
+            (clip_id, dock_id),
+        )
+        self.db.execute("DELETE FROM outbox WHERE topic LIKE ?", (f"%/order/{dock_id}/{clip_id}",))
+
+    # decisions on record, standings
+
+    def add_decision(self, row: DecisionRow) -> None:
+        self.db.execute(*_insert("decision", row))
+
+    def decisions(self) -> Iterator[DecisionRow]:
+        """Every decision on record, oldest first."""
+        names = ", ".join(field.name for field in fields(DecisionRow))
+        for row in self.db.execute(f"SELECT {names} FROM decision ORDER BY id"):  # noqa: S608
+            yield DecisionRow(*row)
+
+    def standing_fingerprint(self, dock_id: str, clip_id: str) -> str | None:
+        row = self.db.execute(
+            "SELECT fingerprint FROM standing WHERE dock_id = ? AND clip_id = ?", (dock_id, clip_id)
+        ).fetchone()
+        return row[0] if row else None
+
+    def put_standing(self, dock_id: str, clip_id: str, fingerprint: str, due: str | None, overdue: bool) -> None:
+        self.db.execute(
+            "INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?)", (dock_id, clip_id, fingerprint, due, overdue)
+        )
+
+    def newly_overdue(self, now: str) -> list[str]:
+        """Clips whose statements have come due since their standing was published."""
+        rows = self.db.execute("SELECT clip_id FROM standing WHERE overdue = 0 AND due < ?", (now,))
+        return [row[0] for row in rows]
 
     # answers, refusals, outbox
 

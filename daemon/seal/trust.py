@@ -38,7 +38,9 @@ class Trust:
         """Raises MalformedError for a key that is none, InconsistentError for a key with two owners."""
         self.statement = statement
         self.digest = digest
-        self._revoked = {revoked.keyid: revoked.from_ for revoked in statement.revoked}
+        self._revoked: dict[str, datetime] = {}
+        for revoked in statement.revoked:  # named twice, the earlier time counts
+            self._revoked[revoked.keyid] = min(revoked.from_, self._revoked.get(revoked.keyid, revoked.from_))
         self._signers: dict[str, tuple[Owner, Ed25519PublicKey]] = {}
         self._openers: dict[str, tuple[Owner, ec.EllipticCurvePublicKey]] = {}
         self._open_keys: dict[tuple[str, str], tuple[str, Owner, ec.EllipticCurvePublicKey]] = {}

@@ -22,7 +22,7 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         try:
             self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "trusted_schema = OFF"):
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "trusted_schema = OFF", "secure_delete = ON"):
                 self.db.execute(f"PRAGMA {pragma}")
             found = self.db.execute("PRAGMA user_version").fetchone()[0]
             if found == 0:
@@ -42,7 +42,8 @@ class Database:
         try:
             yield
         except BaseException:
-            self.db.execute("ROLLBACK")
+            if self.db.in_transaction:  # some errors (disk full, I/O) have rolled back already
+                self.db.execute("ROLLBACK")
             raise
         try:
             self.db.execute("COMMIT")

@@ -217,4 +217,5 @@ def test_a_right_order_is_honoured_and_locks_again_by_itself(precinct: Precinct,
     assert released["lock"]["releases"][0]["state"] == "live"
     locked = precinct.notice(clip["clip_id"], lambda n: bool(n["lock"]["releases"]) and n["lock"]["state"] == "locked")
     assert locked["lock"]["releases"][0]["state"] == "expired"
-    assert [e["action"] for e in precinct.custody(clip_id=clip["clip_id"])][-2:] == ["released", "expired"]
+    life = [entry["action"] for entry in precinct.custody(clip_id=clip["clip_id"])]
+    assert [action for action in life if action in {"released", "expired"}] == ["released", "expired"]

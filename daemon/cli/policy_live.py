@@ -1,0 +1,121 @@
+"""The `bwc policy` commands that work on a service's own store: serve, replay, disposal, and live explanations."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daemon.cli.output import print_json, start_logging
+from daemon.model.clock import SystemClock
+from daemon.model.config import PolicyConfig, load_config
+from daemon.model.errors import ConfigurationError
+from daemon.model.statements import Purpose
+from daemon.model.times import format_instant
+from daemon.policy import disposal as disposals
+from daemon.policy.decide import Answer
+from daemon.policy.decisions import judge
+from daemon.policy.desk import Desk
+from daemon.policy.regime import find
+from daemon.policy.replay import replay as replay_all
+from daemon.policy.service import PolicyService, open_desk
+
+CONFIG = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/bwc/policy.toml"),
+    show_default=True,
+    help="The policy service's configuration.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@contextmanager
+def opened(config_path: Path) -> Iterator[Desk]:
+    """The service's store, beside the running service."""
+    desk = open_desk(load_config(PolicyConfig, config_path), SystemClock())
+    try:
+        yield desk
+    finally:
+        desk.store.close()
+
+
+def explain_live(config_path: Path, regime: str | None, clip_id: str, person_id: str, purpose: Purpose) -> Answer:
+    """What is decided now about a clip that docks have announced."""
+    with opened(config_path) as desk:
+        if regime is not None:
+            desk.regime = find(regime)
+        if person_id not in desk.trust.statement.people:
+            raise ConfigurationError(f"--person {person_id}: not enrolled")
+        return judge(desk, desk.store.clip(clip_id), person_id, purpose)[0]
+
+
+@click.command()
+@CONFIG
+def serve(config_path: Path) -> None:
+    """Run the policy service until it is told to stop.
+
+    \b
+    Example:  bwc policy serve --config config/policy.toml
+    """
+    config = load_config(PolicyConfig, config_path)
+    start_logging(config.log)
+    service = PolicyService(config, SystemClock())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stop())
+    service.run()
+
+
+@click.command()
+@click.option("--regime", "name", metavar="R", required=True, help="A regime's name, or the folder of one.")
+@CONFIG
+@_JSON
+def replay(name: str, config_path: Path, as_json: bool) -> None:
+    """Decide every decision on record again under another regime: which would have gone otherwise, and why.
+
+    \b
+    Example:  bwc policy replay --regime doj-preferred-2023
+    """
+    regime = find(name)
+    total, otherwise = 0, []
+    with opened(config_path) as desk:
+        for one in replay_all(desk.store, regime):
+            total += 1
+            if one.differs:
+                said: dict[str, Any] = {"at": one.row.at, "clip_id": one.row.clip_id, "person_id": one.row.person_id}
+                otherwise.append(said | {"recorded": one.recorded, "replayed": one.answer.document()})
+    if as_json:
+        print_json({"regime": regime.name, "regime_sha256": regime.sha256, "decisions": total, "otherwise": otherwise})
+        return
+    for one_said in otherwise:
+        before, after = one_said["recorded"]["outcome"], one_said["replayed"]["outcome"]
+        click.echo(f"{one_said['at']}  {one_said['person_id']}  clip {one_said['clip_id']}: {before}, would be {after}")
+        for because in one_said["replayed"]["because"]:
+            click.echo(f"    because {because['reason']} [{because['policy_id']}]")
+    click.echo(f"{total} decisions on record; {len(otherwise)} would have gone otherwise under {regime.name}")
+
+
+@click.command()
+@CONFIG
+@_JSON
+def disposal(config_path: Path, as_json: bool) -> None:
+    """Report what is due for disposal by the retention schedule, and what a legal hold keeps. Disposes of nothing.
+
+    \b
+    Example:  bwc policy disposal --config config/policy.toml
+    """
+    with opened(config_path) as desk:
+        found = disposals.report(desk, desk.now())
+    if as_json:
+        print_json([asdict(due) | {"keep_until": format_instant(due.keep_until)} for due in found])
+        return
+    for due in found:
+        held = f"held by {', '.join(due.held_by)}" if due.held_by else "may go"
+        click.echo(f"{due.clip_id}  due since {format_instant(due.keep_until)}  {held}")
+    click.echo(f"{len(found)} clips are due")

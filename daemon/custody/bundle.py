@@ -1,0 +1,137 @@
+"""An auditor's bundle: everything said and proven about one clip, in one file, checkable where nobody knows the dock.
+
+A ZIP archive: the clip's statements as they lie in the vault (seal, capture, tags, release orders and revocations with
+their reasons, custody record with proofs and checkpoint), the agency's signed trust attestation, and its root key. The
+footage is not in it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from daemon.custody.evidence import ClipEvidence, check_tags_and_orders, verify_clip
+from daemon.model.errors import ConfigurationError, MalformedError, TamperedError
+from daemon.model.types import check_id, is_clip_id
+from daemon.seal.keys import keyid, parse_sign_public, public_pem
+from daemon.seal.trust import parse_trust
+from daemon.vault import durable
+from daemon.vault.layout import ClipDirectory
+from daemon.vault.reading import read_document
+
+_LIMIT = 256 << 20
+_MOST_FILES = 20_000
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same clip gives the same bundle, byte for byte
+
+
+@dataclass(frozen=True)
+class BundleReport:
+    """What a bundle holds, all of it verified. `root_keyid` is the agency key everything rests on."""
+
+    clip_id: str
+    agency: str
+    root_keyid: str
+    root_was_given: bool
+    evidence: ClipEvidence
+
+
+def write_bundle(clip: ClipDirectory, agency: str, trust: bytes, root: Ed25519PublicKey, out: Path) -> list[str]:
+    """Packs a clip's statements into the new file `out`; returns the names inside. Raises MissingError."""
+    files = {"trust.json": trust, "root.sign.pub.pem": public_pem(root).encode()}
+    files["bundle.json"] = json.dumps({"schema": "bwc.bundle/1", "clip_id": clip.path.name, "agency": agency}).encode()
+    for path in _statements(clip):
+        files[f"clip/{path.relative_to(clip.path)}"] = read_document(path)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+    try:
+        durable.write_new(out, buffer.getvalue())
+    except FileExistsError:
+        raise ConfigurationError(f"{out}: exists already") from None
+    durable.fsync_directory(out.parent)
+    return sorted(files)
+
+
+def verify_bundle(path: Path, root: Ed25519PublicKey | None) -> BundleReport:
+    """Checks a bundle offline. Without `root` it rests on the root key inside: compare its keyid with the agency's.
+
+    Raises VerificationError's subclasses naming what does not hold.
+    """
+    files = _read(path)
+    about = _about(files, path)
+    inside = parse_sign_public(_text(files, "root.sign.pub.pem", path), what=f"{path}: root.sign.pub.pem")
+    if root is not None and keyid(root) != keyid(inside):
+        raise TamperedError(f"{path}: rests on another root key ({keyid(inside)[:16]}…) than the agency's")
+    trust = parse_trust(files.get("trust.json", b""), inside, what=f"{path}: trust.json")
+    with tempfile.TemporaryDirectory(prefix="bwc-bundle-") as folder:
+        clip = ClipDirectory(Path(folder) / about["clip_id"])
+        for name, data in files.items():
+            if name.startswith("clip/"):
+                target = clip.path / name.removeprefix("clip/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+        evidence = verify_clip(clip, about["clip_id"], about["agency"], trust)
+        sealed_at = evidence.seal.statement.ingested_at
+        for finding in check_tags_and_orders(clip, about["clip_id"], trust, sealed_at):
+            raise TamperedError(f"{path}: {Path(finding.path).name}: {finding.problem}")
+    return BundleReport(about["clip_id"], about["agency"], keyid(inside), root is not None, evidence)
+
+
+def _statements(clip: ClipDirectory) -> Iterator[Path]:
+    yield clip.seal
+    if clip.capture.exists():
+        yield clip.capture
+    yield clip.custody
+    yield from sorted((clip.path / "tags").glob("*.json"))
+    yield from sorted((clip.path / "releases").glob("*.json"))
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    """The archive's files, bounded in number and size, with names that stay inside."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+            if len(infos) > _MOST_FILES or sum(info.file_size for info in infos) > _LIMIT:
+                raise MalformedError(f"{path}: larger than a bundle can be")
+            return {_safe(info.filename, path): archive.read(info) for info in infos}
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise MalformedError(f"{path}: not a whole bundle ({error})") from None
+
+
+def _safe(name: str, path: Path) -> str:
+    parts = PurePosixPath(name).parts
+    try:
+        for part in parts:
+            check_id(part)
+    except ValueError:
+        raise MalformedError(f"{path}: holds a file of a strange name") from None
+    if not parts or len(parts) > 3:
+        raise MalformedError(f"{path}: holds a file of a strange name")
+    return "/".join(parts)
+
+
+def _about(files: dict[str, bytes], path: Path) -> dict[str, str]:
+    try:
+        about = json.loads(_text(files, "bundle.json", path))
+        clip_id, agency = about["clip_id"], check_id(about["agency"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise MalformedError(f"{path}: bundle.json is malformed") from None
+    if not isinstance(clip_id, str) or not is_clip_id(clip_id):
+        raise MalformedError(f"{path}: bundle.json names no clip")
+    return {"clip_id": clip_id, "agency": agency}
+
+
+def _text(files: dict[str, bytes], name: str, path: Path) -> str:
+    if name not in files:
+        raise MalformedError(f"{path}: lacks {name}")
+    return files[name].decode("utf-8", "replace")

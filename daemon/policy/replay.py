@@ -1,0 +1,38 @@
+"""Deciding again what is on record: under another regime, or under the same one to show that the answer is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from daemon.model import strict_json
+from daemon.policy.decide import Answer, combine, decide
+from daemon.policy.facts import Facts
+from daemon.policy.regime import Regime
+from daemon.policy.store import DecisionRow, Store
+
+_LIMIT = 64 << 20
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One decision on record, and what the other regime says to the same facts."""
+
+    row: DecisionRow
+    recorded: dict[str, Any]
+    answer: Answer
+
+    @property
+    def differs(self) -> bool:
+        """Whether the viewer would have been answered otherwise."""
+        return bool((self.recorded["outcome"] == "released") != self.answer.released)
+
+
+def replay(store: Store, regime: Regime) -> Iterator[Replayed]:
+    """Every decision on record, oldest first."""
+    for row in store.decisions():
+        documents = strict_json.parse(row.facts.encode(), what="recorded facts", limit=_LIMIT)
+        answer = combine([decide(regime, Facts.model_validate(document)) for document in documents])
+        recorded = strict_json.parse_object(row.answer.encode(), what="recorded answer", limit=_LIMIT)
+        yield Replayed(row, recorded, answer)

@@ -1,0 +1,124 @@
+"""A clip's life: random histories with restarts, against what the contract promises about them."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as hs
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from daemon.core.lifecycle import DURABLE, Event, IllegalMoveError, State, advance, after_restart
+
+FINAL = State.DISPOSED
+LEGAL = {
+    State.WAITING: {Event.SETTLE, Event.FAIL},
+    State.READING: {Event.SEAL, Event.FAIL},
+    State.STAGED: {Event.COMMIT, Event.QUARANTINE, Event.FAIL},
+    State.LOCKED: {Event.RELEASE, Event.DISPOSE},
+    State.RELEASED: {Event.RELEASE, Event.LOCK},
+    State.QUARANTINED: {Event.ADMIT, Event.DISPOSE},
+    State.DISPOSED: set(),
+}
+
+
+@pytest.mark.parametrize(("state", "event"), itertools.product(State, Event))
+def test_every_move_is_in_the_table_or_refused(state: State, event: Event) -> None:
+    if event in LEGAL[state]:
+        assert advance(state, event) in State
+    else:
+        with pytest.raises(IllegalMoveError):
+            advance(state, event)
+
+
+class ClipLife(RuleBasedStateMachine):
+    """One clip on a camera and its dock. `store` is what would survive a power cut at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = State.WAITING
+        self.store: State | None = None
+        self.events: list[Event] = []
+        self.live_order = False
+        self.admitted = True
+
+    @initialize(erased=hs.just(False))
+    def docked(self, erased: bool) -> None:
+        self.receipted = erased
+
+    @rule(event=hs.sampled_from(Event))
+    def happens(self, event: Event) -> None:
+        before = self.state
+        try:
+            after = advance(before, event)
+        except IllegalMoveError:
+            assert event not in LEGAL[before]
+            assert self.state is before
+            return
+        assert event in LEGAL[before]
+        self.state = after
+        self.events.append(event)
+        if after in DURABLE:
+            self.store = after
+        if event is Event.RELEASE:
+            self.live_order = True
+        if event in {Event.LOCK, Event.DISPOSE}:
+            self.live_order = False
+        if event is Event.QUARANTINE:
+            self.admitted = False
+        if event is Event.ADMIT:
+            self.admitted = True
+
+    @rule()
+    def restart(self) -> None:
+        """The process dies; all that is left is what was committed, and the clip on its camera."""
+        self.state = after_restart(self.store or self.state)
+        assert self.state == (self.store or State.WAITING)
+
+    @precondition(lambda self: self.state in {State.LOCKED, State.RELEASED})
+    @rule()
+    def receipt(self) -> None:
+        self.receipted = True
+
+    @invariant()
+    def nothing_is_released_without_a_release(self) -> None:
+        if self.state is State.RELEASED:
+            assert self.live_order
+            assert self.admitted
+
+    @invariant()
+    def what_is_durable_is_what_is_shown(self) -> None:
+        if self.store is not None:
+            assert self.state is self.store, "once committed, every later state is committed too"
+
+    @invariant()
+    def a_camera_erases_only_what_the_dock_holds(self) -> None:
+        if self.receipted:
+            assert self.store in {State.LOCKED, State.RELEASED, State.DISPOSED}
+
+    @invariant()
+    def nobody_hears_of_a_clip_before_its_commit(self) -> None:
+        if self.state in DURABLE:
+            assert {Event.COMMIT, Event.QUARANTINE} & set(self.events)
+
+    @invariant()
+    def quarantine_is_left_by_admission_or_disposal(self) -> None:
+        if not self.admitted:
+            assert self.state in {State.QUARANTINED, State.DISPOSED}
+
+
+ClipLife.TestCase.settings = settings(max_examples=200, stateful_step_count=30)
+TestClipLife = ClipLife.TestCase
+
+
+def test_only_four_states_outlive_the_process() -> None:
+    assert {state for state in State if after_restart(state) is state and state is not State.WAITING} == DURABLE
+    assert DURABLE == {State.LOCKED, State.RELEASED, State.QUARANTINED, State.DISPOSED}
+    assert {after_restart(state) for state in State} == {*DURABLE, State.WAITING}
+
+
+def test_a_disposed_clip_stays_disposed() -> None:
+    for event in Event:
+        with pytest.raises(IllegalMoveError):
+            advance(FINAL, event)
