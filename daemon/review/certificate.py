@@ -17,9 +17,9 @@ from daemon.review.opening import OpenedClip
 _PROCESS = (
     "The camera signed what it recorded. The dock read the footage once, hashing and encrypting it in the same pass, "
     "compared the digest with the camera's, read the sealed file back from its medium, and recorded it in an "
-    "append-only custody log (RFC 6962) before the camera was allowed to erase anything. The footage was encrypted from "
-    "then on, and was opened only after a release order of the policy service. Opening decrypted every segment with its "
-    "authentication tag and compared the result with the digest the camera signed."
+    "append-only custody log (RFC 6962) before the camera was allowed to erase anything. The footage was encrypted "
+    "from then on, and was opened only after a release order of the policy service. Opening decrypted every segment "
+    "with its authentication tag and compared the result with the digest the camera signed."
 )
 _VERIFY = (
     "Compute SHA-256 of the accompanying MP4 and compare it with the clip's digest below.",

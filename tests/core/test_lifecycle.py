@@ -23,7 +23,7 @@ LEGAL = {
 }
 
 
-@pytest.mark.parametrize(("state", "event"), itertools.product(State, Event))
+@pytest.mark.parametrize(("state", "event"), [*itertools.product(State, Event)])
 def test_every_move_is_in_the_table_or_refused(state: State, event: Event) -> None:
     if event in LEGAL[state]:
         assert advance(state, event) in State

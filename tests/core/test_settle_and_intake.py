@@ -16,7 +16,7 @@ from tests.agency import CLIP, OTHER_CLIP
 
 FOOTAGE, CAPTURE = FileStat(1000, 1, 1), FileStat(500, 2, 2)
 SEEN = Sighting(FOOTAGE, CAPTURE, 10.0)
-ORPHAN_SECONDS, SETTLE_SECONDS = 600.0, 0.1
+ORPHAN_SECONDS, SETTLE_SECONDS = 600.0, 0.25
 
 
 def ready(first: Sighting, now: Sighting, capture_size: int | None) -> str:
@@ -30,9 +30,9 @@ def later(seconds: float, seen: Sighting = SEEN) -> Sighting:
 @pytest.mark.parametrize(
     ("now", "size", "expected"),
     [
-        (later(0.2), 1000, "settled"),
-        (later(0.1), 1000, "settled"),
-        (later(0.05), 1000, "waiting"),
+        (later(0.5), 1000, "settled"),
+        (later(0.25), 1000, "settled"),
+        (later(0.125), 1000, "waiting"),
         (later(0.2), 999, "waiting"),
         (later(0.2), None, "waiting"),
         (later(599), None, "waiting"),

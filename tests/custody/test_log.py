@@ -84,6 +84,7 @@ def test_growth_is_consistent(log: CustodyLog) -> None:
 
 def test_it_follows_the_callers_transaction(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
     log = CustodyLog(connection, ORIGIN, "dock-1")
     fill(log, 5)
     connection.execute("BEGIN")
@@ -92,6 +93,7 @@ def test_it_follows_the_callers_transaction(tmp_path: Path) -> None:
     assert log.size == 5
     fill(log, 1)
     with open_read_only(tmp_path / "log.db", ORIGIN, "dock-1") as reader:
+        assert reader.size == 6
         fill(log, 1)  # the service goes on while somebody reads
         assert reader.size == 6
         with pytest.raises(sqlite3.OperationalError):

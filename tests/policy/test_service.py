@@ -1,0 +1,515 @@
+"""The policy service on a real database: who may say what, what it changes, and what follows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from daemon.model import statements as st
+from daemon.model.documents import Lock, NoticeRelease
+from daemon.policy.announced import acknowledgement
+from daemon.policy.disposal import report
+from daemon.policy.regime import bundled
+from daemon.policy.replay import replay
+from daemon.seal import envelope as envelopes
+from daemon.seal.keys import keyid
+from daemon.seal.wrap import release_info, unwrap
+from tests import agency
+from tests.agency import CLIP, OTHER_CLIP
+from tests.policy.office import INCIDENT, Office, open_office
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    office = open_office(tmp_path)
+    yield office
+    office.desk.store.close()
+
+
+# what docks announce
+
+
+def test_a_notice_is_stored_proven_and_acknowledged(office: Office) -> None:
+    office.announce(office.notice())
+    ack = envelopes.parse(acknowledgement(office.desk, "dock-1"), what="ack").statement(st.Acknowledgement)
+    assert (ack.through, ack.recipients) == (1, (keyid(agency.open_key("policy").public_key()),))
+
+
+def test_through_waits_for_the_gap_and_then_covers_both(office: Office) -> None:
+    first, second = office.notice(), office.notice(OTHER_CLIP)
+    office.announce(second)
+    assert office.desk.store.through("dock-1") == 0
+    office.announce(first)
+    assert office.desk.store.through("dock-1") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"recipients": ("policy", "officer")}, "SignerNotAllowedError"),
+        ({"recipients": ("recovery",)}, "InconsistentError"),
+        ({"signer": "dock-2"}, "SignerNotAllowedError"),
+        ({"signer": "cam-1"}, "SignerNotAllowedError"),
+        ({"signer": "stranger"}, "BadSignatureError"),
+    ],
+)
+def test_a_bad_notice_is_refused_by_name_and_never_acknowledged(
+    office: Office, options: dict[str, object], error: str
+) -> None:
+    office.announce(office.notice(**options))
+    assert office.desk.store.through("dock-1") == 0
+    assert office.desk.store.clip(CLIP) is None
+    assert office.log("refused")[0]["detail"]["error"] == error
+    assert office.desk.store.refusals() == {f"notice: {error}": 1}
+
+
+def test_a_docks_first_seal_stands(office: Office) -> None:
+    office.announce(office.notice())
+    office.announce(office.notice(data_key=b"x" * 32))
+    assert office.desk.store.through("dock-1") == 1
+    assert "sealed clip" in office.log("refused")[0]["detail"]["reason"]
+
+
+def test_an_older_notice_never_overwrites_a_newer(office: Office) -> None:
+    old, new = office.notice(), office.notice(previous=0)
+    office.announce(new)
+    office.announce(old)
+    row = office.desk.store.clip(CLIP)
+    assert row is not None and row.sequence == 2
+    assert office.desk.store.through("dock-1") == 2
+
+
+# deciding, releasing
+
+
+def test_unclassified_is_refused_to_all(office: Office) -> None:
+    office.announce(office.notice())
+    for person in ("officer", "supervisor", "affairs", "chief", "records"):
+        decision = office.ask(person, CLIP, "report" if person == "officer" else "court")
+        assert decision["outcome"] == "refused"
+        assert [need["kind"] for need in decision["needs"]] == ["classification"]
+
+
+def test_a_release_opens_only_with_the_viewers_key_and_stands_in_the_log_first(office: Office) -> None:
+    office.announce(office.notice())
+    assert office.classify("none") == (True, None)
+    decision = office.ask("officer", CLIP)
+    assert decision["outcome"] == "released"
+    (envelope,) = office.orders(CLIP)
+    release = envelope.statement(st.Release)
+    assert unwrap(release.wrapped_key, agency.open_key("officer"), release_info(release)) == b"k" * 32
+    assert release.expires_at - release.granted_at == timedelta(days=7)
+    assert envelope.digest in office.log("released")[0]["attestations"]
+    assert release.regime_sha256 == bundled("portland-negotiated-2023").sha256
+    assert set(release.facts) >= {row[0] for row in office.desk.store.db.execute("SELECT digest FROM attestation")} - {
+        digest for digest, _, _ in office.desk.store.about_clip(CLIP, st.Opened)
+    }
+
+
+def test_an_order_is_repeated_until_its_dock_lists_it(office: Office) -> None:
+    from daemon.policy.decisions import repeat_orders
+
+    office.announce(office.notice())
+    office.classify("none")
+    release = office.ask("officer", CLIP)
+    order_id = envelopes.from_dict(release["release"], what="release").statement(st.Release).order_id
+    office.desk.store.db.execute("DELETE FROM outbox")
+    repeat_orders(office.desk)
+    repeat_orders(office.desk)
+    assert len(office.orders(CLIP)) == 1
+    shown = NoticeRelease(
+        order_id=order_id,
+        person_id="officer",
+        purpose="report",
+        expires_at=office.clock.now() + timedelta(days=7),
+        state="live",
+    )
+    office.announce(office.notice(lock=Lock(state="released", reason="a release order is live", releases=(shown,))))
+    office.desk.store.db.execute("DELETE FROM outbox")
+    repeat_orders(office.desk)
+    assert office.orders(CLIP) == []
+
+
+def test_a_refused_request_stays_open_and_is_decided_again(office: Office) -> None:
+    office.announce(office.notice())
+    office.classify("deadly")
+    decision = office.ask("officer", CLIP)
+    assert decision["outcome"] == "refused"
+    assert office.told()[0]
+    assert office.decision("officer", decision["request_id"])["outcome"] == "released"
+
+
+def test_a_request_nobody_could_answer_closes_after_14_days(office: Office) -> None:
+    office.announce(office.notice())
+    office.classify("deadly")
+    decision = office.ask("officer", CLIP)
+    office.clock.turn(days=14, seconds=1)
+    office.tick()
+    office.told()
+    assert office.decision("officer", decision["request_id"])["outcome"] == "refused"
+
+
+def test_a_person_without_an_opening_key_gets_no_release(tmp_path: Path) -> None:
+    office = open_office(tmp_path)
+    people = agency.trust_statement().plain()["people"]
+    del people["officer"]["open"]
+    office.desk.trust = agency.trust(people=people)
+    office.desk.store.know_trust(office.desk.trust)
+    office.announce(office.notice())
+    office.classify("none")
+    assert office.ask("officer", CLIP)["because"][0]["policy_id"] == "no-open-key"
+    office.desk.store.close()
+
+
+# what revokes
+
+
+def released(office: Office, force: str = "none") -> tuple[str, str]:
+    """A released clip; returns the request and the order."""
+    office.announce(office.notice())
+    office.classify(force)
+    if force != "none":
+        office.told()
+    decision = office.ask("officer", CLIP)
+    assert decision["outcome"] == "released"
+    order = envelopes.from_dict(decision["release"], what="release").statement(st.Release)
+    return decision["request_id"], order.order_id
+
+
+def revoked(office: Office, request_id: str, order_id: str) -> None:
+    last = office.orders(CLIP)[-1]
+    assert last.kind == "revocation"
+    assert last.statement(st.Revocation).order_id == order_id
+    assert office.decision("officer", request_id)["outcome"] == "revoked"
+    assert office.log("revoked")[-1]["detail"]["order_id"] == order_id
+
+
+def test_a_reclassification_revokes_what_no_longer_stands_and_says_why(office: Office) -> None:
+    request_id, order_id = released(office)
+    office.clock.turn(seconds=10)
+    office.classify("deadly")
+    revoked(office, request_id, order_id)
+    assert office.decision("officer", request_id)["needs"][0]["form"] == "audio"
+
+
+def test_a_withdrawn_statement_revokes(office: Office) -> None:
+    request_id, order_id = released(office, "deadly")
+    ((digest, _, _),) = office.desk.store.about_incident(INCIDENT, st.OfficerStatement)
+    withdrawal = st.Withdrawal(attestation_sha256=digest, reason="given under a wrong name", at=office.clock.now())
+    assert office.attest(withdrawal, "supervisor")[0] is False
+    assert office.attest(withdrawal, "affairs") == (True, None)
+    revoked(office, request_id, order_id)
+
+
+def test_a_hold_revokes_a_training_release(office: Office) -> None:
+    office.announce(office.notice())
+    office.classify("none")
+    decision = office.ask("trainer", CLIP, "training")
+    assert decision["outcome"] == "released"
+    hold = st.Hold(hold_id="h1", clip_id=CLIP, state="placed", reason="suit filed", at=office.clock.now())
+    assert office.attest(hold, "records") == (True, None)
+    assert office.decision("trainer", decision["request_id"])["outcome"] == "revoked"
+
+
+def test_orders_expire_and_the_viewer_is_told(office: Office) -> None:
+    request_id, _ = released(office)
+    office.clock.turn(days=7)
+    office.tick()
+    assert office.decision("officer", request_id)["outcome"] == "expired"
+
+
+def test_no_order_outlives_the_authorization_it_rests_on(tmp_path: Path) -> None:
+    office = open_office(tmp_path, "portland-city-offer-2023")
+    office.announce(office.notice())
+    office.classify("deadly")
+    until = office.clock.now() + timedelta(hours=5)
+    authorization = st.Authorization(
+        authorization_id="a1",
+        person_id="officer",
+        incident_id=INCIDENT,
+        purposes=("report",),
+        issued_at=office.clock.now(),
+        expires_at=until,
+    )
+    assert office.attest(authorization, "chief") == (True, None)
+    decision = office.ask("officer", CLIP)
+    release = envelopes.from_dict(decision["release"], what="release").statement(st.Release)
+    assert release.expires_at == until
+    office.desk.store.close()
+
+
+# who may say what
+
+
+def test_who_may_say_what(office: Office) -> None:
+    office.announce(office.notice())
+    refused = [
+        (office.classify("none", by="officer"), "SignerNotAllowedError"),
+        (office.classify("minimal", by="supervisor", involved=["supervisor"]), "SignerNotAllowedError"),
+        (office.classify("none", by="stranger"), "BadSignatureError"),
+        (office.told(by="supervisor"), "SignerNotAllowedError"),
+        (office.told(to="supervisor", by="affairs"), "SignerNotAllowedError"),
+        (office.told(officer="affairs"), "SignerNotAllowedError"),
+        (office.classify("none", classified_at=office.clock.now() + timedelta(hours=1)), "InconsistentError"),
+    ]
+    for (accepted, reason), error in refused:
+        assert not accepted
+        assert reason is not None and reason.startswith(error)
+    assert sum(office.desk.store.refusals().values()) == len(refused)
+    assert office.desk.store.about_incident(INCIDENT, st.Classification) == []
+
+
+def test_the_wearer_does_not_classify_their_own_incident(office: Office) -> None:
+    office.announce(office.notice(officer="supervisor"))
+    accepted, reason = office.classify("none", by="supervisor")
+    assert not accepted and "wore a camera" in str(reason)
+
+
+def test_published_under_another_name_is_refused(office: Office) -> None:
+    request = st.Request(request_id="r", clip_id=CLIP, purpose="report", requested_at=office.clock.now())
+    envelope = agency.signed(request, "officer")
+    with office.desk.store.transaction():
+        from daemon.policy import attestations
+
+        attestations.receive(office.desk, envelope.to_bytes(), "chief", "request", envelope.digest)
+    assert office.desk.store.refusals() == {"request: SignerNotAllowedError": 1}
+
+
+def test_a_replay_is_harmless_and_answered_again(office: Office) -> None:
+    office.announce(office.notice())
+    classification = st.Classification(
+        incident_id=INCIDENT,
+        force="none",
+        in_custody_death=False,
+        occurred_at=office.clock.now(),
+        classified_at=office.clock.now(),
+    )
+    envelope = agency.signed(classification, "supervisor")
+    assert office.receive(envelope, "supervisor") == (True, None)
+    size = office.desk.custody.size
+    assert office.receive(envelope, "supervisor") == (True, None)
+    assert office.desk.custody.size == size
+
+
+def test_of_two_who_disagree_the_stricter_stands_until_its_signer_revises(office: Office) -> None:
+    office.announce(office.notice())
+    office.classify("none", by="supervisor")
+    office.classify("deadly", by="affairs")
+    decision = office.ask("officer", CLIP)
+    assert decision["outcome"] == "refused"
+    office.clock.turn(seconds=5)
+    office.classify("none", by="affairs")
+    assert office.decision("officer", decision["request_id"])["outcome"] == "released"
+
+
+# clips that need more than their tag
+
+
+def test_a_clip_without_incident_counts_as_no_force_only_on_dispatchs_word(office: Office) -> None:
+    start = office.clock.now() - timedelta(hours=3)
+    past_end = start + timedelta(minutes=10)
+    cases = [
+        ({"as_of": None}, "refused"),
+        ({"as_of": past_end - timedelta(seconds=1)}, "refused"),
+        ({"as_of": past_end, "trigger": "sidearm"}, "refused"),
+        ({"as_of": past_end, "trigger": "conducted_energy_weapon"}, "refused"),
+        ({"as_of": past_end}, "released"),
+    ]
+    for number, (options, outcome) in enumerate(cases):
+        clip_id = f"00000000-0000-4000-8000-{number:012d}"
+        office.announce(office.notice(clip_id, incidents=(), recorded=start, **options))
+        assert office.ask("officer", clip_id)["outcome"] == outcome, options
+
+
+def test_a_classification_that_names_the_clip_ends_its_being_no_incident(office: Office) -> None:
+    past_end = office.clock.now()
+    office.announce(office.notice(incidents=(), as_of=past_end))
+    office.classify("deadly", clip_ids=[CLIP])
+    assert office.ask("officer", CLIP)["outcome"] == "refused"
+
+
+def test_a_camera_clock_too_far_off_counts_as_unclassified_until_the_clip_is_named(office: Office) -> None:
+    office.announce(office.notice(skew=301.0))
+    office.classify("none")
+    decision = office.ask("officer", CLIP)
+    assert decision["outcome"] == "refused"
+    office.clock.turn(seconds=5)
+    office.classify("none", clip_ids=[CLIP])
+    assert office.decision("officer", decision["request_id"])["outcome"] == "released"
+
+
+def test_a_clip_in_several_incidents_opens_only_when_each_would(office: Office) -> None:
+    office.announce(office.notice(incidents=(INCIDENT, "23-310002")))
+    office.classify("none")
+    decision = office.ask("officer", CLIP)
+    assert decision["outcome"] == "refused"
+    office.classify("none", incident_id="23-310002")
+    assert office.decision("officer", decision["request_id"])["outcome"] == "released"
+
+
+def test_quarantined_footage_opens_only_once_admitted(office: Office) -> None:
+    office.announce(office.notice(integrity="unsigned", incidents=()))
+    office.classify("none", clip_ids=[CLIP])
+    decision = office.ask("officer", CLIP)
+    assert decision["because"][0]["policy_id"] == "quarantine"
+    correction = st.Correction(
+        clip_id=CLIP, officer_id="officer", admit=True, reason="camera broken in a struggle", at=office.clock.now()
+    )
+    assert office.attest(correction, "records") == (True, None)
+    assert office.decision("officer", decision["request_id"])["outcome"] == "released"
+
+
+def test_correcting_who_wore_a_pool_camera_decides_again(office: Office) -> None:
+    office.announce(office.notice(officer="witness"))
+    office.classify("none")
+    decision = office.ask("officer", CLIP)
+    assert decision["outcome"] == "refused"
+    correction = st.Correction(clip_id=CLIP, officer_id="officer", reason="pool camera", at=office.clock.now())
+    office.attest(correction, "supervisor")
+    assert office.decision("officer", decision["request_id"])["outcome"] == "released"
+    assert office.ask("witness", CLIP)["outcome"] == "refused"
+
+
+# time
+
+
+def test_the_deadline_shows_as_due_then_overdue_and_unlocks_nothing(office: Office) -> None:
+    office.announce(office.notice())
+    office.classify("deadly")
+    decision = office.ask("officer", CLIP)
+    topic = office.desk.topics.standing("dock-1", CLIP)
+    assert json.loads(office.posted(topic)[-1])["overdue"] is False
+    office.clock.turn(hours=46, seconds=1)  # it occurred two hours before
+    office.tick()
+    standing = json.loads(office.posted(topic)[-1])
+    assert standing["overdue"] is True
+    assert office.decision("officer", decision["request_id"])["outcome"] == "refused"
+
+
+def test_a_fact_a_moment_ahead_counts_when_its_moment_has_come(office: Office) -> None:
+    office.announce(office.notice())
+    office.classify("deadly")
+    decision = office.ask("officer", CLIP)
+    statement = st.OfficerStatement(
+        incident_id=INCIDENT,
+        officer_id="officer",
+        to="internal_affairs",
+        form="audio",
+        given_at=office.clock.now() + timedelta(seconds=3),
+        recording_sha256="ab" * 32,
+    )
+    assert office.attest(statement, "affairs") == (True, None)
+    assert office.decision("officer", decision["request_id"])["outcome"] == "refused"
+    office.clock.turn(seconds=3)
+    office.tick()
+    assert office.decision("officer", decision["request_id"])["outcome"] == "released"
+
+
+# record, retention
+
+
+def test_replay_under_the_same_regime_gives_the_same_answers_and_another_differs(office: Office) -> None:
+    office.announce(office.notice())
+    office.classify("deadly")
+    office.ask("officer", CLIP)
+    office.ask("affairs", CLIP, "investigation")
+    office.told()
+    same = list(replay(office.desk.store, bundled("portland-negotiated-2023")))
+    assert [one.recorded["outcome"] for one in same] == ["refused", "refused", "released", "released"]
+    assert not any(one.differs for one in same)
+    assert [one.recorded | {"outcome": None} for one in same] == [
+        one.answer.document() | {"outcome": None} for one in same
+    ]
+    other = list(replay(office.desk.store, bundled("portland-union-offer-2023")))
+    assert [one.differs for one in other] == [True, True, False, False]
+
+
+def test_disposal_is_reported_before_it_happens_and_a_hold_suspends_it(tmp_path: Path) -> None:
+    office = open_office(tmp_path, retention={"dispose": "automatic", "notice_days": 14})
+    office.announce(office.notice())
+    office.classify("none")
+    office.clock.turn(days=179)
+    office.tick()
+    assert office.log("disposal_due") == []
+    office.clock.turn(days=2)
+    hold = st.Hold(hold_id="h1", incident_id=INCIDENT, state="placed", reason="suit", at=office.clock.now())
+    office.attest(hold, "chief")
+    office.tick()
+    assert report(office.desk, office.clock.now())[0].held_by == ("h1",)
+    lifted = st.Hold(hold_id="h1", incident_id=INCIDENT, state="lifted", reason="settled", at=office.clock.now())
+    office.clock.turn(seconds=1)
+    office.attest(lifted, "chief")
+    office.tick()
+    assert len(office.log("disposal_due")) == 1
+    office.clock.turn(days=13)
+    office.tick()
+    assert office.orders(CLIP) == []
+    office.clock.turn(days=1)
+    office.tick()
+    (order,) = office.orders(CLIP)
+    assert order.statement(st.Disposal).clip_id == CLIP
+    office.desk.store.close()
+
+
+def test_the_schedule_keeps_longer_by_force_and_for_ever_what_nobody_classified(tmp_path: Path) -> None:
+    office = open_office(tmp_path, retention={"by_force": {"deadly": 900}})
+    office.announce(office.notice())
+    office.announce(office.notice(OTHER_CLIP, incidents=("23-310009",)))
+    office.classify("deadly")
+    office.clock.turn(days=899)
+    assert report(office.desk, office.clock.now()) == []
+    office.clock.turn(days=2)
+    assert [due.clip_id for due in report(office.desk, office.clock.now())] == [CLIP]
+    office.desk.store.close()
+
+
+def dispose_early(office: Office, by: str, number: int) -> tuple[bool, str | None]:
+    authorization = st.Authorization(
+        authorization_id=f"d{number}",
+        clip_id=CLIP,
+        purposes=("disposal",),
+        issued_at=office.clock.now(),
+        expires_at=office.clock.now() + timedelta(days=1),
+    )
+    return office.attest(authorization, by)
+
+
+def test_early_disposal_needs_two_people_and_then_our_own_wraps_go(office: Office) -> None:
+    office.announce(office.notice())
+    office.classify("none")
+    assert office.ask("officer", CLIP)["outcome"] == "released"
+    assert dispose_early(office, "chief", 1)[0] and dispose_early(office, "chief", 2)[0]
+    assert [order.kind for order in office.orders(CLIP)] == ["release"]
+    assert dispose_early(office, "records", 3)[0]
+    disposal = office.orders(CLIP)[-1].statement(st.Disposal)
+    assert len(disposal.approvals) == 2
+    row = office.desk.store.clip(CLIP)
+    assert row is not None
+    done = office.notice().model_copy(
+        update={
+            "lock": Lock(state="disposed", reason="disposed of by order"),
+            "seal_envelope": None,
+            "capture_envelope": None,
+            "tag_envelope": None,
+        }
+    )
+    office.announce(done)
+    assert office.desk.store.through("dock-1") == 2
+    assert not office.desk.store.has(row.seal_sha256)
+    assert office.ask("officer", CLIP)["because"][0]["policy_id"] == "disposed"
+    assert office.log("disposed")
+    assert all(order.envelope == b"" for order in office.desk.store.orders("clip_id = ?", CLIP))
+    assert office.orders(CLIP) == []
+
+
+def test_nothing_disposed_of_comes_back(office: Office) -> None:
+    office.announce(office.notice())
+    gone = office.notice().model_copy(update={"lock": Lock(state="disposed", reason="x"), "seal_envelope": None})
+    office.announce(gone)
+    assert "without an order" in office.log("refused")[-1]["detail"]["reason"]
+    row = office.desk.store.clip(CLIP)
+    assert row is not None and not row.disposed
