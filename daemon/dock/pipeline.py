@@ -131,6 +131,8 @@ def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot], p
             progress(size)
 
         def check(slot: Slot) -> None:
+            if slot.segments[0].index == 0 and slot.sealed[:HEADER] != key.header:  # no tag covers it for us
+                raise TamperedError(f"{target}: the header on the medium is not what was written")
             for segment, plain, sealed in _views(slot):
                 key.decrypt_into(segment, sealed, plain)
 
@@ -209,10 +211,15 @@ def read_uncached(fd: int, buffer: memoryview, length: int, offset: int) -> int:
     padded = -(-length // _ALIGN) * _ALIGN
     done = 0
     while done < length:
-        count = os.preadv(fd, [buffer[done:padded]], offset + done)
-        done += count
-        if count == 0 or done % _ALIGN:  # the file ends here; O_DIRECT reads on from page boundaries only
+        try:
+            count = os.preadv(fd, [buffer[done:padded]], offset + done)
+        except OSError as error:
+            if error.errno == errno.EINVAL and done % _ALIGN:
+                break  # O_DIRECT stopped short of a page, which it does only where the file ends
+            raise
+        if count == 0:
             break
+        done += count
     return min(done, length)
 
 

@@ -17,7 +17,7 @@ LEGAL = {
     State.READING: {Event.SEAL, Event.FAIL},
     State.STAGED: {Event.COMMIT, Event.QUARANTINE, Event.FAIL},
     State.LOCKED: {Event.RELEASE, Event.DISPOSE},
-    State.RELEASED: {Event.RELEASE, Event.LOCK},
+    State.RELEASED: {Event.RELEASE, Event.LOCK, Event.DISPOSE},
     State.QUARANTINED: {Event.ADMIT, Event.DISPOSE},
     State.DISPOSED: set(),
 }
@@ -108,7 +108,7 @@ class ClipLife(RuleBasedStateMachine):
             assert self.state in {State.QUARANTINED, State.DISPOSED}
 
 
-ClipLife.TestCase.settings = settings(max_examples=200, stateful_step_count=30)
+ClipLife.TestCase.settings = settings(max_examples=100, stateful_step_count=20)
 TestClipLife = ClipLife.TestCase
 
 

@@ -440,6 +440,7 @@ def test_disposal_is_reported_before_it_happens_and_a_hold_suspends_it(tmp_path:
     office.attest(hold, "chief")
     office.tick()
     assert report(office.desk, office.clock.now())[0].held_by == ("h1",)
+    assert office.log("disposal_due") == []
     lifted = st.Hold(hold_id="h1", incident_id=INCIDENT, state="lifted", reason="settled", at=office.clock.now())
     office.clock.turn(seconds=1)
     office.attest(lifted, "chief")

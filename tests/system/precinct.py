@@ -103,11 +103,12 @@ def wait_until(done: Callable[[], bool], what: str, seconds: float = 20.0) -> No
 
 
 @contextmanager
-def running(root: Path, **ingest: object) -> Iterator[Precinct]:
-    """A precinct in `root`; `ingest` are further settings of the dock's [ingest] section."""
+def running(root: Path, more: str = "", **ingest: object) -> Iterator[Precinct]:
+    """A precinct in `root`; `ingest` are further settings of the dock's [ingest] section, `more` is further TOML."""
     world = worlds.make(root, free_port())
     settings = world.config / "dock.toml"
-    settings.write_text(settings.read_text() + "".join(f"{name} = {value}\n" for name, value in ingest.items()))
+    lines = "".join(f"{name} = {value}\n" for name, value in ingest.items())
+    settings.write_text(settings.read_text() + lines + more)
     with Stage(world) as stage:
         stage.start_services()
         precinct = Precinct(world, stage)

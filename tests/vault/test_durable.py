@@ -16,7 +16,7 @@ from daemon.model.errors import BwcError, ConfigurationError, NotDurableError, T
 from daemon.vault import durable
 from daemon.vault.database import Database
 from daemon.vault.layout import VaultLayout
-from daemon.vault.reading import HashingReader, MissingError, hash_file, size_of
+from daemon.vault.reading import HashingReader, MissingError, hash_file, read_document, size_of
 from daemon.vault.space import free_bytes
 from daemon.vault.writing import write_verified
 
@@ -177,6 +177,12 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["a.mp4", "dangling", "late.mp4"]
     with pytest.raises(ConfigurationError):
         Opened([b"one"]).write(tmp_path / "missing" / "a.mp4")
+
+
+def test_a_document_is_never_read_beyond_its_limit(tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate((16 << 20) + 5)
+    assert len(read_document(tmp_path / "big")) == (16 << 20) + 1
 
 
 def test_reading(tmp_path: Path) -> None:

@@ -49,11 +49,6 @@ def test_a_clip_is_found_in_clips_or_quarantine(fs: FakeFilesystem) -> None:
             read(find_clip(VAULT, CLIP))
 
 
-def test_a_document_is_never_read_beyond_its_limit(fs: FakeFilesystem) -> None:
-    fs.create_file("/big", st_size=(16 << 20) + 5)
-    assert len(read_document(Path("/big"))) == (16 << 20) + 1
-
-
 def test_plain_directories_are_bays(fs: FakeFilesystem) -> None:
     for name in ("bay-1", "bay_2", ".hidden", "with space", "new\nline", "x" * 65):
         fs.create_dir(MOUNTS / name)

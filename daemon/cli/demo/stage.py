@@ -60,7 +60,7 @@ class Stage:
 
     def start(self, name: str, *command: str) -> None:
         """A process that stays, its standard error in `logs/<name>.log`."""
-        with (self._world.logs / f"{name}.log").open("wb") as log:
+        with (self._world.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._running.append((name, process))
 
@@ -69,7 +69,17 @@ class Stage:
         self.start("broker", sys.executable, "-m", "daemon.cli.demo.broker", str(self._world.port))
         self._wait_for_port(self._world.port)
         self.start("policy", *BWC, "policy", "serve", "--config", str(self._world.config / "policy.toml"))
+        self.start_dock()
+
+    def start_dock(self) -> None:
         self.start("dock", *BWC, "dock", "run", "--config", str(self._world.config / "dock.toml"))
+
+    def stop(self, name: str) -> None:
+        """Ends one process as a service manager would."""
+        process = next(process for known, process in self._running if known == name)
+        self._running = [entry for entry in self._running if entry[0] != name]
+        process.terminate()
+        process.wait(15)
 
     def check_alive(self) -> None:
         """Raises StoryError with the last words of a process that ended."""

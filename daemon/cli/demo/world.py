@@ -82,7 +82,7 @@ def make(root: Path, port: int) -> World:
     """Makes the world in the empty directory `root`."""
     world = World(root, port)
     for path in (world.config, world.mounts, world.opened, world.logs):
-        path.mkdir(parents=True)
+        path.mkdir(parents=True, exist_ok=True)
     owners = ("root", "policy", "recovery", DOCK, *CAMERAS.values(), *(person.person_id for person in PEOPLE))
     for owner in owners:
         new_pair(world.keys, owner)
