@@ -184,9 +184,8 @@ class _Call:
         return self.judged
 
     def judge(self, docked_until: int, grace: float) -> Judged:
-        is_open = self.end == _NEVER
         last_stop = max((recording.end for recording in self.recordings), default=self.begin)
-        end = last_stop if is_open else self.end
+        end = last_stop if self.end == _NEVER else self.end
         self.length = max(0, end - self.begin)
         covered = _covered(self.recordings, self.begin, end)
         delay = min((recording.trigger for recording in self.recordings), default=0) - self.begin
@@ -196,7 +195,7 @@ class _Call:
         elif delay > grace:
             verdict = "late"
         else:
-            verdict = "on_time" if is_open or end - last_stop <= grace else "partial"
+            verdict = "on_time" if end - last_stop <= grace else "partial"
         self.judged = Judged(
             self.assignment,
             verdict,

@@ -65,10 +65,13 @@ class VaultCheck:
         seal = None
         try:
             seal = envelopes.parse(read_document(clip.seal), what=str(clip.seal)).statement(Seal)
-            evidence = verify_clip(clip, clip_id, vault.agency, vault.trust)
-            self._remember(evidence.custody)
         except BwcError as error:
-            yield Finding(clip_id, str(clip.path), str(error))
+            yield Finding(clip_id, str(clip.seal), str(error))
+        else:
+            try:
+                self._remember(verify_clip(clip, clip_id, vault.agency, vault.trust).custody)
+            except BwcError as error:  # its message names the file
+                yield Finding(clip_id, str(clip.path), str(error))
         if seal is not None:
             yield from _check_bytes(vault, clip, clip_id, seal)
         yield from check_tags_and_orders(clip, clip_id, vault.trust, seal.ingested_at if seal else vault.now)

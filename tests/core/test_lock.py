@@ -51,7 +51,14 @@ def test_a_live_order_opens() -> None:
         (LIVE, Reading(NOW, 1000.0, trusted=False), False),
         (LIVE, READING, True),
     ],
-    ids=["revoked", "expired before", "expired by the wall clock", "by the boot clock", "untrusted clock", "quarantine"],
+    ids=[
+        "revoked",
+        "expired before",
+        "expired by the wall clock",
+        "by the boot clock",
+        "untrusted clock",
+        "quarantine",
+    ],
 )
 def test_every_doubt_locks(changed: Order, reading: Reading, quarantined: bool) -> None:
     view = lock_of([changed], reading, quarantined=quarantined)
@@ -62,7 +69,12 @@ def test_every_doubt_locks(changed: Order, reading: Reading, quarantined: bool) 
 def test_each_doubt_is_told_apart() -> None:
     reasons = {
         lock_of(given_orders, READING, quarantined=inside).reason
-        for given_orders, inside in (([], False), ([order(revoked=True)], False), ([order(expired=True)], False), ([], True))
+        for given_orders, inside in (
+            ([], False),
+            ([order(revoked=True)], False),
+            ([order(expired=True)], False),
+            ([], True),
+        )
     }
     assert len(reasons) == 4
 
@@ -77,9 +89,7 @@ def test_expiry_is_exact() -> None:
 
 @given(hs.lists(orders, max_size=4), hs.booleans(), hs.booleans())
 def test_released_exactly_when_some_order_holds_in_every_way(found: list[Order], trusted: bool, inside: bool) -> None:
-    holds = any(
-        not o.revoked and not o.expired and o.expires_at > NOW and o.deadline > 1000.0 for o in found
-    )
+    holds = any(not o.revoked and not o.expired and o.expires_at > NOW and o.deadline > 1000.0 for o in found)
     view = lock_of(found, Reading(NOW, 1000.0, trusted), quarantined=inside)
     assert (view.state == "released") == (holds and trusted and not inside)
 

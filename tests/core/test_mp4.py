@@ -50,7 +50,11 @@ def test_real_footage_cut_anywhere(real: bytes) -> None:
     assert playable(real)
     whole = boundaries(real)
     dice = random.Random(3)
-    cuts = {*range(64), *(end + by for end in whole for by in (-1, 1, 7)), *(dice.randrange(len(real)) for _ in range(200))}
+    cuts = {
+        *range(64),
+        *(end + by for end in whole for by in (-1, 1, 7)),
+        *(dice.randrange(len(real)) for _ in range(200)),
+    }
     for cut in cuts - whole:
         if cut < len(real):
             assert not playable(real[:cut]), cut

@@ -163,9 +163,7 @@ def test_an_entry_stands_in_its_own_place_only(position: tuple[int, int], elsewh
     index, size = position
     assume(elsewhere != index)
     with pytest.raises(TamperedError):
-        check_inclusion(
-            tree.leaf_hash(leaf(index)), elsewhere, size, grown().inclusion(index, size), naive_root(size)
-        )
+        check_inclusion(tree.leaf_hash(leaf(index)), elsewhere, size, grown().inclusion(index, size), naive_root(size))
 
 
 @given(growths, hs.data())

@@ -17,7 +17,9 @@ def tmpfs(at: Path, size: str) -> Iterator[Path]:
     at.mkdir(exist_ok=True)
     if os.geteuid() != 0:
         pytest.skip("mounting needs root")
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(at)], capture_output=True, text=True)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(at)], capture_output=True, text=True
+    )
     if made.returncode != 0:
         pytest.skip(f"mounting is not allowed here: {made.stderr.strip()}")
     try:

@@ -121,7 +121,9 @@ def short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     def preadv(fd: int, buffers: list[memoryview], offset: int) -> int:
         return real_read(fd, [buffers[0][: max(4096, len(buffers[0]) // 8192 * 4096)]], offset)
 
-    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: real_write(fd, data[: max(4096, len(data) // 8192 * 4096)], at))
+    monkeypatch.setattr(
+        os, "pwrite", lambda fd, data, at: real_write(fd, data[: max(4096, len(data) // 8192 * 4096)], at)
+    )
     monkeypatch.setattr(os, "preadv", preadv)
 
 
@@ -227,7 +229,9 @@ def gain_a_name(path: Path) -> None:
     os.link(path, path.with_name("second"))
 
 
-@pytest.mark.parametrize("happens", [grow, shrink, change, change_and_hide, vanish, gain_a_name], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "happens", [grow, shrink, change, change_and_hide, vanish, gain_a_name], ids=lambda f: f.__name__
+)
 @pytest.mark.parametrize("size", [4096, FOUR + SEGMENT], ids=["short", "long"])
 def test_a_source_that_does_not_hold_still(bench: Bench, size: int, happens: Callable[[Path], None]) -> None:
     bench.record(size)

@@ -95,7 +95,7 @@ def test_refuses(mount: Path, root: int, what: str) -> None:
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(CameraReadError):
         safe.open_file(root, "clips/evil.mp4", limit=limit)
-    assert len(os.listdir("/proc/self/fd")) == before, "no descriptor is left open"
+    assert len(os.listdir("/proc/self/fd")) <= before, "no descriptor is left open"
 
 
 @pytest.mark.usefixtures("way")
@@ -122,7 +122,16 @@ def test_refuses_what_is_no_file(mount: Path, root: int, name: str) -> None:
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(
     "path",
-    ["../outside/secret", "clips/../../outside/secret", "/etc/passwd", "clips/a.mp4/..", "..", "", "clips/a.mp4/x", "a\0b"],
+    [
+        "../outside/secret",
+        "clips/../../outside/secret",
+        "/etc/passwd",
+        "clips/a.mp4/..",
+        "..",
+        "",
+        "clips/a.mp4/x",
+        "a\0b",
+    ],
 )
 def test_never_leaves_the_mount(root: int, path: str) -> None:
     for opened in (lambda: safe.open_file(root, path, limit=LIMIT), lambda: safe.open_directory(root, path)):
@@ -134,13 +143,18 @@ def test_never_leaves_the_mount(root: int, path: str) -> None:
 def test_a_linked_folder_on_the_way(mount: Path, root: int) -> None:
     (mount / "clips").rename(mount / "real")
     (mount / "clips").symlink_to("real")
-    for opened in (lambda: safe.open_file(root, "clips/a.mp4", limit=LIMIT), lambda: safe.open_directory(root, "clips")):
+    for opened in (
+        lambda: safe.open_file(root, "clips/a.mp4", limit=LIMIT),
+        lambda: safe.open_directory(root, "clips"),
+    ):
         with pytest.raises(CameraReadError):
             os.close(opened())
 
 
 @pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("name", [b"new\nline.mp4", b"\xff\xfe.mp4", b"\x1b[31mred.mp4", "\u00e4.mp4".encode(), b" .mp4"])
+@pytest.mark.parametrize(
+    "name", [b"new\nline.mp4", b"\xff\xfe.mp4", b"\x1b[31mred.mp4", "\u00e4.mp4".encode(), b" .mp4"]
+)
 def test_odd_names_are_opened_and_shown_harmlessly(mount: Path, root: int, name: bytes) -> None:
     (mount / "clips" / os.fsdecode(name)).write_bytes(b"x")
     path = f"clips/{os.fsdecode(name)}"

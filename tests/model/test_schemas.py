@@ -91,7 +91,23 @@ def test_unknown_fields(name: str) -> None:
     holds()
 
 
-ODD: list[Any] = [None, True, -1, 0.5, 2**53, "", "x" * 3000, "../x", "2023-11-29", "NaN", [], [None], {}, {"a": 1}, ["x"] * 2]
+ODD: list[Any] = [
+    None,
+    True,
+    -1,
+    0.5,
+    2**53,
+    "",
+    "x" * 3000,
+    "../x",
+    "2023-11-29",
+    "NaN",
+    [],
+    [None],
+    {},
+    {"a": 1},
+    ["x"] * 2,
+]
 
 
 def mutate(value: Any, dice: random.Random) -> Any:

@@ -118,7 +118,9 @@ def test_topics_go_apart_as_they_were_put_together() -> None:
 
 
 def test_exit_codes_are_the_contracts() -> None:
-    found = {name: kind.exit_code for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, BwcError)}
+    found = {
+        name: kind.exit_code for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, BwcError)
+    }
     assert found.pop("ConfigurationError") == 2
     assert found.pop("LockedError") == 3
     verification = {name for name in found if issubclass(getattr(errors, name), VerificationError)}

@@ -55,7 +55,10 @@ def test_what_is_signed_parses_checks_and_is_the_same(made: Statement) -> None:
 def respellings(document: dict[str, Any]) -> dict[str, bytes]:
     """Other spellings of one envelope."""
     [signature] = document["signatures"]
-    urlsafe = {"payload": _urlsafe(document["payload"]), "signatures": [signature | {"sig": _urlsafe(signature["sig"])}]}
+    urlsafe = {
+        "payload": _urlsafe(document["payload"]),
+        "signatures": [signature | {"sig": _urlsafe(signature["sig"])}],
+    }
     turned = dict(reversed(document.items())) | {"signatures": [dict(reversed(signature.items()))]}
     return {
         "whitespace": json.dumps(document, indent=7).encode() + b"\n \t",

@@ -57,7 +57,13 @@ def _private(kind: ec.EllipticCurve, password: bytes | None) -> bytes:
 @pytest.mark.parametrize("load", LOADERS)
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\xff\xfe", b"-----BEGIN PRIVATE KEY-----\n", _private(ec.SECP384R1(), None), _private(ec.SECP256R1(), b"x")],
+    [
+        b"",
+        b"\xff\xfe",
+        b"-----BEGIN PRIVATE KEY-----\n",
+        _private(ec.SECP384R1(), None),
+        _private(ec.SECP256R1(), b"x"),
+    ],
     ids=["empty", "binary", "torn", "another curve", "encrypted"],
 )
 def test_what_is_no_key(tmp_path: Path, load: Callable[[Path], object], content: bytes) -> None:

@@ -150,7 +150,9 @@ def test_only_the_root_key_enrols() -> None:
         parse_trust(signed(statement("hold"), "root").to_bytes(), ROOT, what="trust")
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", trust_bytes()[:-1], signed(trust_statement(), "chief").to_bytes()])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"\xff", trust_bytes()[:-1], signed(trust_statement(), "chief").to_bytes()]
+)
 def test_a_file_that_cannot_be_loaded_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "trust.json"
     path.write_bytes(content)

@@ -20,7 +20,20 @@ from daemon.model.errors import (
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
 from daemon.seal.verify import MAX_AHEAD, Verified, newest_time, refuse_future, verify
-from tests.agency import CAMERAS, DOCKS, EARLIER, NOW, PEOPLE, SIGNERS, revoked, sign_id, sign_key, signed, statement, trust
+from tests.agency import (
+    CAMERAS,
+    DOCKS,
+    EARLIER,
+    NOW,
+    PEOPLE,
+    SIGNERS,
+    revoked,
+    sign_id,
+    sign_key,
+    signed,
+    statement,
+    trust,
+)
 
 EVERYBODY = (*CAMERAS, *DOCKS, "policy", *PEOPLE)
 ALLOWED: dict[str, set[str]] = {

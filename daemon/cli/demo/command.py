@@ -38,7 +38,7 @@ def demo(keep: Path | None, as_json: bool) -> None:
     root.mkdir(parents=True, exist_ok=True)
     teller: Teller = Silent() if as_json else Terminal() if sys.stdout.isatty() else Plain()
     try:
-        document = _tell(root.resolve(), teller)
+        document = _tell(root.resolve(), teller, kept=keep is not None)
     finally:
         if keep is None:
             shutil.rmtree(root, ignore_errors=True)
@@ -50,11 +50,11 @@ def demo(keep: Path | None, as_json: bool) -> None:
         )
 
 
-def _tell(root: Path, teller: Teller) -> dict[str, object]:
+def _tell(root: Path, teller: Teller, *, kept: bool) -> dict[str, object]:
     started = time.monotonic()
     world = worlds.make(root, free_port())
     with Stage(world) as stage:
-        story = Story(world, stage, teller)
+        story = Story(world, stage, teller, kept=kept)
         story.tell()
     document: dict[str, object] = {
         "steps": story.steps,

@@ -28,13 +28,16 @@ from daemon.seal.envelope import LIMIT
 
 DEADLY, ROUTINE = "23-310001", "23-310002"
 _SECONDS = 20.0
+_PLACES = ("vault", "mounts", "config", "keys", "opened", "logs")
 
 
 class Story:
     """One telling. `steps` collects what `story.json` holds."""
 
-    def __init__(self, world: World, stage: Stage, teller: Teller) -> None:
+    def __init__(self, world: World, stage: Stage, teller: Teller, *, kept: bool) -> None:
+        """`kept`: the world stays when the story is told."""
         self._world = world
+        self._kept = kept
         self._stage = stage
         self._teller = teller
         self._topics = Topics(AGENCY)
@@ -257,19 +260,27 @@ class Story:
     def _close(self) -> None:
         title = "where everything lies, and what to try next"
         self._teller.step(7, title)
-        world = self._world
-        root = world.key("root", "sign", public=True)
-        commands = [
-            f"bwc dock check --config {world.config / 'dock.toml'}",
-            f"bwc custody verify {world.root / 'custody.jsonl'} --key {world.key(DOCK, 'sign', public=True)}",
-            f"bwc custody log --config {world.config / 'dock.toml'} --clip {self._deadly_clip}",
-            f"bwc trust show {world.config / 'trust.json'} --root {root}",
-            "bwc policy compare --help",
-        ]
-        paths = {name: str(world.root / name) for name in ("vault", "mounts", "config", "keys", "opened", "logs")}
+        commands = self._commands(self._world.root)
+        paths = {name: str(self._world.root / name) for name in _PLACES}
         self._note(7, title, {"paths": paths, "commands": commands})
-        lines = [f"{name:8} {path}" for name, path in paths.items()]
-        self._teller.end("the world", [*lines, "", "try next (with --keep DIR, it stays):", *commands])
+        if self._kept:
+            lines = [f"{name:8} {path}" for name, path in paths.items()]
+            self._teller.end("the world", [*lines, "", "try next:", *commands])
+        else:
+            keep = "bwc demo --keep DIR"
+            shown = self._commands(Path("DIR"))
+            self._teller.end("the world", [f"all of it is cleaned up now; {keep} leaves it in DIR. then try:", *shown])
+
+    def _commands(self, root: Path) -> list[str]:
+        """What to try next on a world in `root`."""
+        config, keys = root / "config", root / "keys"
+        return [
+            f"bwc dock check --config {config / 'dock.toml'}",
+            f"bwc custody verify {root / 'custody.jsonl'} --key {keys / f'{DOCK}.sign.pub.pem'}",
+            f"bwc custody log --config {config / 'dock.toml'} --last 10",
+            f"bwc policy replay --regime doj-preferred-2023 --config {config / 'policy.toml'}",
+            f"bwc trust show {config / 'trust.json'} --root {keys / 'root.sign.pub.pem'}",
+        ]
 
     # helpers
 

@@ -26,7 +26,8 @@ ROUTINE_OFFICER = Person("52345", "Officer Park", "officer")
 SUPERVISOR = Person("41001", "Sergeant Reyes", "supervisor")
 INVESTIGATOR = Person("31001", "Investigator Okafor", "internal_affairs")
 CHIEF = Person("10001", "Chief Day", "chief")
-PEOPLE = (OFFICER, ROUTINE_OFFICER, SUPERVISOR, INVESTIGATOR, CHIEF)
+RECORDS = Person("20001", "Clerk Silva", "records")
+PEOPLE = (OFFICER, ROUTINE_OFFICER, SUPERVISOR, INVESTIGATOR, CHIEF, RECORDS)
 CAMERAS = {OFFICER.person_id: "cam-0001", ROUTINE_OFFICER.person_id: "cam-0002"}
 
 

@@ -1,0 +1,176 @@
+"""The client and the short visit, against a real Mosquitto."""
+
+from __future__ import annotations
+
+import queue
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from daemon.link.mqtt import Disconnected, MqttClient, Published, Received, Subscribed
+from daemon.link.session import Session
+from daemon.model.config import Broker
+from daemon.model.errors import ConfigurationError, UnavailableError
+from tests.link.conftest import Mosquitto, Watched
+
+Make = Callable[..., Watched]
+
+
+def test_connected_published_received(watched: Make) -> None:
+    listener, speaker = watched("listener", subscriptions=("a/#",)), watched("speaker")
+    listener.connect()
+    assert speaker.connect().max_packet == 20000
+    mid = speaker.client.publish("a/b", b"\x00payload", retain=False)
+    assert speaker.next(Published) == Published("speaker", mid or 0, None)
+    message = listener.take()
+    assert (message.topic, message.payload, message.retained) == ("a/b", b"\x00payload", False)
+    assert listener.client.alive
+
+
+def test_a_publish_that_nobody_hears_is_taken(watched: Make) -> None:
+    speaker = watched("speaker")
+    speaker.connect()
+    speaker.client.publish("nobody/listens", b"x", retain=False)
+    assert speaker.next(Published).refused is None
+
+
+def test_a_publish_that_is_refused_says_so(watched: Make) -> None:
+    """The broker acknowledges, and says in the reason code that it did not take it."""
+    speaker = watched("speaker")
+    speaker.connect()
+    speaker.client.publish("forbidden/topic", b"x", retain=False)
+    assert speaker.next(Published).refused
+
+
+def test_a_message_not_acknowledged_comes_again(watched: Make) -> None:
+    options = {"subscriptions": ("a/#",), "session_seconds": 60}
+    first, speaker = watched("listener", **options), watched("speaker")
+    first.connect()
+    speaker.connect()
+    speaker.client.publish("a/1", b"kept", retain=False)
+    assert first.next(Received).payload == b"kept"
+    first.client.stop()
+    speaker.client.publish("a/2", b"queued", retain=False)
+    speaker.next(Published, lambda event: event.refused is None)
+    again = watched("listener", **options)
+    again.client.start()
+    payloads = {again.take().payload for _ in range(2)}
+    assert payloads == {b"kept", b"queued"}
+    again.client.stop()
+    last = watched("listener", **options)
+    last.connect()
+    speaker.client.publish("a/3", b"new", retain=False)
+    assert last.take().payload == b"new", "what was acknowledged does not come again"
+
+
+def test_the_last_word_is_retained(mosquitto: Mosquitto, watched: Make) -> None:
+    speaker = watched("speaker")
+    speaker.connect()
+    speaker.client.publish_last("status", b"offline")
+    speaker.client.stop()
+    assert not speaker.client.alive
+    with Session(mosquitto.config, ("status",)) as session:
+        [message] = session.retained()
+    assert (message.payload, message.retained) == (b"offline", True)
+
+
+def test_a_will_speaks_for_whoever_was_cut_off(mosquitto: Mosquitto, watched: Make) -> None:
+    """Only configured here: its delay is longer than a test may wait. A clean stop must keep it silent."""
+    listener = watched("listener", subscriptions=("status",))
+    listener.connect()
+    quiet = watched("quiet", will=("status", b"offline"))
+    quiet.connect()
+    quiet.client.stop()
+    speaker = watched("speaker")
+    speaker.connect()
+    speaker.client.publish("status", b"after", retain=False)
+    assert listener.take().payload == b"after"
+
+
+def test_it_comes_back_after_the_broker_was_gone(mosquitto: Mosquitto, watched: Make) -> None:
+    listener = watched("listener", subscriptions=("a/#",))
+    listener.connect()
+    mosquitto.stop()
+    listener.next(Disconnected)
+    mosquitto.start()
+    listener.next(Subscribed)
+    with Session(mosquitto.config, ()) as session:
+        session.publish("a/b", b"back", retain=False)
+    assert listener.take().payload == b"back"
+
+
+def test_a_visit(mosquitto: Mosquitto) -> None:
+    with Session(mosquitto.config, ("a/#", "b")) as session:
+        session.publish("a/1", b"one", retain=True)
+        session.publish("a/2", b"two", retain=True)
+        found = session.wait(lambda message: message.payload == b"two", 10.0)
+        assert found is not None
+        assert found.topic == "a/2"
+        assert session.wait(lambda _: True, 0.05) is None
+        session.publish("a/1", b"newer", retain=True)
+    with Session(mosquitto.config, ("a/#",)) as session:
+        assert {m.topic: m.payload for m in session.retained()} == {"a/1": b"newer", "a/2": b"two"}
+
+
+def test_messages_that_come_before_they_are_waited_for_are_kept(mosquitto: Mosquitto) -> None:
+    with Session(mosquitto.config, ("a/#",)) as session:
+        for number in range(5):
+            session.publish("a/x", b"%d" % number, retain=False)
+        assert session.wait(lambda message: message.payload == b"4", 10.0) is not None
+
+
+def test_a_visit_that_is_refused(mosquitto: Mosquitto) -> None:
+    with Session(mosquitto.config, ()) as session, pytest.raises(UnavailableError):
+        session.publish("forbidden/x", b"x", retain=False)
+
+
+def test_a_visit_where_nobody_is(mosquitto: Mosquitto) -> None:
+    mosquitto.stop()
+    with pytest.raises(UnavailableError) as caught, Session(mosquitto.config, (), seconds=0.3):
+        pass
+    assert str(mosquitto.port) in str(caught.value)
+    assert caught.value.hint
+
+
+def test_a_broker_that_leaves_during_a_visit(mosquitto: Mosquitto) -> None:
+    with Session(mosquitto.config, (), seconds=0.5) as session:
+        mosquitto.stop()
+        with pytest.raises(UnavailableError):
+            session.publish("a", b"x", retain=False)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"username": "u", "password_file": "/nonexistent/password"},
+        {"url": "mqtts://localhost", "ca": "/nonexistent/ca.pem"},
+        {"url": "mqtts://localhost", "certificate": "/nonexistent/cert.pem", "key": "/nonexistent/key.pem"},
+    ],
+)
+def test_what_cannot_be_read_is_said_before_connecting(settings: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError):
+        MqttClient(Broker.model_validate({"url": "mqtt://localhost"} | settings), "id", queue.SimpleQueue().put)
+
+
+@pytest.mark.parametrize("url", ["http://x", "mqtt://", "mqtt://h:port", "mqtt://h:99999", "x"])
+def test_a_broker_url_that_is_none(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        _ = Broker(url=url).address
+
+
+def test_broker_urls() -> None:
+    assert Broker(url="mqtt://h").address == ("h", 1883)
+    assert Broker(url="mqtts://h").address == ("h", 8883)
+    assert Broker(url="mqtt://[::1]:5").address == ("::1", 5)
+    assert Broker(url="mqtts://h").tls
+    assert not Broker(url="mqtt://h").tls
+
+
+def test_tls_checks_the_brokers_name(tmp_path: Path) -> None:
+    client = MqttClient(Broker(url="mqtts://localhost"), "id", queue.SimpleQueue().put)
+    context = client._client._ssl_context
+    assert context is not None
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname

@@ -1,0 +1,173 @@
+"""What may become of a clip after it is locked: admitted, released, revoked, certified, bundled, disposed of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.cli.demo import world as cast
+from daemon.cli.demo.world import DOCK, Person
+from daemon.link.session import Session
+from daemon.model.times import format_instant
+from tests.system.precinct import Precinct, running, wait_until
+
+pytestmark = [pytest.mark.xdist_group("life"), pytest.mark.timeout(240)]
+INCIDENT = "L-1"
+
+
+@pytest.fixture(scope="module")
+def precinct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Precinct]:
+    with running(tmp_path_factory.mktemp("life") / "world", orphan_seconds=1.0) as precinct:
+        yield precinct
+
+
+@pytest.fixture(scope="module")
+def clip(precinct: Precinct) -> str:
+    """A clip taken in, and classified (by naming it) as an incident without force."""
+    (taken,) = precinct.dock_camera("bay-1", "--seconds", "2", "--timeout", "30")["clips"]
+    classify(precinct, str(taken["clip_id"]), "none")
+    return str(taken["clip_id"])
+
+
+def classify(precinct: Precinct, clip_id: str, force: str, incident: str = INCIDENT) -> None:
+    options = ["--incident-id", incident, "--clip-ids", clip_id, "--force", force]
+    options += ["--occurred-at", format_instant(datetime.now(UTC) - timedelta(hours=1))]
+    if force != "none":
+        options += ["--involved", cast.OFFICER.person_id]
+    attest(precinct, cast.SUPERVISOR, "classification", *options)
+
+
+def attest(precinct: Precinct, person: Person, kind: str, *options: str) -> None:
+    precinct.stage.bwc("attest", kind, *precinct.world.as_person(person), *options)
+
+
+def request(precinct: Precinct, person: Person, clip_id: str, purpose: str, expect: int = 0) -> dict[str, Any]:
+    who = precinct.world.as_person(person)
+    ran = precinct.stage.bwc("review", "request", *who, "--clip", clip_id, "--purpose", purpose, expect=expect)
+    decision: dict[str, Any] = ran.document
+    return decision
+
+
+def open_clip(precinct: Precinct, person: Person, clip_id: str, out: Path, *more: str, expect: int = 0) -> Any:
+    world = precinct.world
+    trust = ("--trust", world.config / "trust.json", "--root", world.key("root", "sign", public=True))
+    options = ("--clip", clip_id, "--vault", world.vault, *trust, "--out", out, *more)
+    return precinct.stage.bwc("review", "open", *world.as_person(person), *options, expect=expect)
+
+
+def test_a_locked_clip_does_not_open(precinct: Precinct, clip: str, tmp_path: Path) -> None:
+    ran = open_clip(precinct, cast.SUPERVISOR, clip, tmp_path / "x.mp4", expect=3)
+    assert "locked" in ran.words and "hint:" in ran.words
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_released_opened_and_certified(precinct: Precinct, clip: str, tmp_path: Path) -> None:
+    request(precinct, cast.OFFICER, clip, "report")
+    precinct.notice(clip, lambda n: n["lock"]["state"] == "released")
+    out = tmp_path / "clip.mp4"
+    opened = open_clip(precinct, cast.OFFICER, clip, out, "--certificate").document
+    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    certificate = json.loads((tmp_path / "clip.certificate.json").read_text())
+    page = (tmp_path / "clip.certificate.html").read_text()
+    assert opened["clip_sha256"] == certificate["file"]["sha256"] == digest
+    assert digest in page and "902(14)" in page and "<script" not in page
+    assert [entry["action"] for entry in certificate["custody"]][:2] == ["ingested", "tagged"]
+    assert precinct.await_custody(action="opened", clip_id=clip)
+    # nobody else's: the order is wrapped to the officer's key
+    assert "locked" in open_clip(precinct, cast.SUPERVISOR, clip, tmp_path / "y.mp4", expect=3).words
+
+
+def test_a_clip_changed_on_the_share_is_not_written(precinct: Precinct, clip: str, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "share"
+    shutil.copytree(precinct.world.vault, copy)
+    sealed = copy / "clips" / clip / "clip.sealed"
+    data = bytearray(sealed.read_bytes())
+    data[len(data) // 2] ^= 1
+    sealed.write_bytes(data)
+    world = precinct.world
+    trust = ("--trust", world.config / "trust.json", "--root", world.key("root", "sign", public=True))
+    who = ("review", "open", *world.as_person(cast.OFFICER), "--clip", clip, "--vault", copy)
+    ran = precinct.stage.bwc(*who, *trust, "--out", tmp_path / "z.mp4", expect=4)
+    assert "segment" in ran.words
+    assert not (tmp_path / "z.mp4").exists()
+
+
+def test_a_bundle_verifies_anywhere_and_tampering_is_named(precinct: Precinct, clip: str, tmp_path: Path) -> None:
+    bundle, config = tmp_path / "clip.bundle.zip", precinct.world.config / "dock.toml"
+    precinct.stage.bwc("custody", "export", "--config", config, "--clip", clip, "--out", bundle)
+    root = precinct.world.key("root", "sign", public=True)
+    verified = precinct.stage.bwc("custody", "verify", bundle, "--root", root).document
+    assert verified["clip_id"] == clip and verified["root_was_given"]
+    stranger = precinct.world.key("policy", "sign", public=True)
+    assert "another root key" in precinct.stage.bwc("custody", "verify", bundle, "--root", stranger, expect=4).words
+    with zipfile.ZipFile(bundle) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert any(name.endswith(".release.json") for name in files)
+    for name in files:
+        if name in {"bundle.json", "root.sign.pub.pem"}:
+            continue
+        changed = tmp_path / "changed.zip"
+        with zipfile.ZipFile(changed, "w") as archive:
+            for other, data in files.items():
+                archive.writestr(other, data.replace(b"a", b"b", 40) if other == name else data)
+        ran = precinct.stage.bwc("custody", "verify", changed, expect=4)
+        assert Path(name).name in ran.words or "trust" in ran.words, name
+
+
+def test_a_reclassification_locks_it_again_at_the_dock(precinct: Precinct, clip: str, tmp_path: Path) -> None:
+    classify(precinct, clip, "deadly")
+    notice = precinct.notice(clip, lambda n: any(r["state"] == "revoked" for r in n["lock"]["releases"]))
+    assert (notice["lock"]["state"], notice["lock"]["reason"]) == ("locked", "the release order was revoked")
+    ran = open_clip(precinct, cast.OFFICER, clip, tmp_path / "again.mp4", expect=3)
+    assert "revoked" in ran.words
+
+
+def test_quarantined_footage_leaves_its_camera_once_admitted(precinct: Precinct) -> None:
+    camera = precinct.camera("bay-2", "--fault", "torn-capture", "--bytes", "5000", "--timeout", "60")
+    entry = precinct.await_custody(action="quarantined")
+    clip_id = str(entry["clip_id"])
+    reason = ("--reason", "camera broken in a struggle", "--admit", "--officer-id", cast.OFFICER.person_id)
+    attest(precinct, cast.SUPERVISOR, "correction", "--clip-id", clip_id, *reason)
+    docked = precinct.stage.finish(camera)
+    assert docked.code == 0, docked.words
+    assert docked.document["clips"][0]["erased"]
+    assert precinct.custody(action="admitted", clip_id=clip_id)
+    assert (precinct.world.vault / "clips" / clip_id / "clip.sealed").exists()
+    assert not (precinct.world.vault / "quarantine" / clip_id).exists()
+    refused = request(precinct, cast.OFFICER, clip_id, "report", expect=3)
+    assert [need["kind"] for need in refused["needs"]] == ["classification"]
+    classify(precinct, clip_id, "none", "L-2")
+    precinct.notice(clip_id, lambda n: n["lock"]["state"] == "released")
+
+
+def test_disposal_destroys_the_clip_and_keeps_the_fact(precinct: Precinct) -> None:
+    (taken,) = precinct.dock_camera("bay-3", "--bytes", "7000", "--timeout", "30")["clips"]
+    clip_id = str(taken["clip_id"])
+    precinct.notice(clip_id)
+    until = format_instant(datetime.now(UTC) + timedelta(days=1))
+    options = ("--clip-id", clip_id, "--purposes", "disposal", "--expires-at", until)
+    attest(precinct, cast.CHIEF, "authorization", *options)
+    assert (precinct.world.vault / "clips" / clip_id).exists()
+    attest(precinct, cast.RECORDS, "authorization", *options)
+    entry = precinct.await_custody(action="disposed", clip_id=clip_id)
+    assert len(entry["attestations"]) == 3  # the order and both approvals
+    wait_until(lambda: not (precinct.world.vault / "clips" / clip_id).exists(), "the clip's directory to go")
+    topic = precinct.topics.clip(DOCK, clip_id)
+
+    def cleared() -> bool:
+        with Session(precinct.broker, (topic,)) as session:
+            return session.retained() == []
+
+    wait_until(cleared, "the last notice to be cleared")
+    assert request(precinct, cast.OFFICER, clip_id, "report", expect=3)["because"][0]["policy_id"] == "disposed"
+    checked = precinct.stage.bwc("dock", "check", "--config", precinct.world.config / "dock.toml").document
+    assert checked["findings"] == []
