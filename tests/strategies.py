@@ -12,7 +12,12 @@ from daemon.model import statements as st
 from daemon.model.times import truncate
 from tests.agency import open_pem, sign_pem
 
-instants = hs.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=hs.just(UTC)).map(truncate)
+# Hypothesis wants its bounds without a zone
+instants = hs.datetimes(
+    datetime(2000, 1, 1),  # noqa: DTZ001
+    datetime(2100, 1, 1),  # noqa: DTZ001
+    timezones=hs.just(UTC),
+).map(truncate)
 ids = hs.from_regex(r"\A[A-Za-z0-9_-][A-Za-z0-9._-]{0,20}\Z")
 clip_ids = hs.uuids().map(str)
 digests = hs.binary(min_size=32, max_size=32).map(bytes.hex)

@@ -11,18 +11,21 @@ from typing import Protocol, TypeVar
 from daemon.core.settle import FileStat, Sighting, readiness
 from daemon.dock import intake, place, receipts
 from daemon.dock.intake import CameraSeen, Job, ReadCapture
-from daemon.dock.reader_handle import CameraHangsError, DiskFullError, ReaderGoneError, ReaderHandle
+from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
 from daemon.dock.standing import Standing
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow
 from daemon.model.documents import Bay
 from daemon.model.errors import CameraReadError, UnavailableError
+from daemon.vault.space import DiskFullError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RETRY_SECONDS = 15.0
-"""How long a clip that could not be read, or had no room, is left alone."""
+"""How long a clip that could not be read is left alone."""
+ROOM_SECONDS = 2.0
+"""How long until the dock looks again whether there is room."""
 
 
 class Service(Protocol):
@@ -100,8 +103,11 @@ class ClipWay:
         except (ReaderGoneError, CameraHangsError):
             raise
         except (CameraReadError, UnavailableError) as error:
-            clip.problem, clip.retry_at = f"clip {stem}: {error}", time.monotonic() + RETRY_SECONDS
-            log.warning("bay %s: %s", self._bay, clip.problem, extra={"bay": self._bay})
+            pause = ROOM_SECONDS if isinstance(error, DiskFullError) else RETRY_SECONDS
+            problem = f"clip {stem}: {error}"
+            if problem != clip.problem:
+                log.warning("bay %s: %s", self._bay, problem, extra={"bay": self._bay})
+            clip.problem, clip.retry_at = problem, time.monotonic() + pause
         return clip.problem
 
     def _take_in(self, handle: ReaderHandle, clip: _Clip) -> str | None:
@@ -139,16 +145,16 @@ class ClipWay:
         dock = self._dock
         self._standing.reading(0)
         try:
-            place.stage(dock.vault, job.clip_id)
+            place.stage(dock.vault, job.clip_id, job.footage[0], self._settings.reserve_bytes)
             answer = handle.seal(job.command(dock), self._standing.reading)
             composed = self._service.call(lambda: intake.compose(dock, job, read, answer))
             if isinstance(composed, ClipRow):
                 self._drop(job)
                 return composed.clip_id
+            place.settle(dock.vault, job.clip_id, composed)
         except (CameraReadError, DiskFullError):
             self._drop(job)
             raise
-        place.settle(dock.vault, job.clip_id, composed)
         row = self._service.call(lambda: intake.commit(dock, job, composed.seal, composed.tag, read.capture))
         fields = {"clip_id": row.clip_id, "bay": job.bay, "camera": job.camera_serial}
         log.info("took in clip %s: %s, %d bytes", row.clip_id, row.integrity, job.footage[0], extra=fields)

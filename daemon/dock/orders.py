@@ -20,6 +20,7 @@ from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
 from daemon.seal.verify import verify
 from daemon.vault import durable
+from daemon.vault.space import DiskFullError, room
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ def receive(dock: Dock, data: bytes, topic_clip: str) -> None:
         _apply(dock, envelope, topic_clip)
     except VerificationError as error:
         _refuse(dock, envelope, topic_clip, error)
+    except DiskFullError as error:  # not refused: it is repeated until our notice lists it
+        log.warning("an order for clip %s waits: %s", topic_clip, error, extra={"clip_id": topic_clip})
 
 
 def _apply(dock: Dock, envelope: Envelope, topic_clip: str) -> None:
@@ -63,6 +66,7 @@ def _release(dock: Dock, envelope: Envelope, topic_clip: str) -> None:
     if known is not None:
         raise ReplayedError(f"order {release.order_id} is {known.state} already")
     state = advance(clip.state, Move.RELEASE)
+    _keep(dock, envelope, release.clip_id, release.order_id, "release")
     dock.store.put_order(
         OrderRow(
             release.order_id,
@@ -76,7 +80,6 @@ def _release(dock: Dock, envelope: Envelope, topic_clip: str) -> None:
             "live",
         )
     )
-    _keep(dock, envelope, release.clip_id, release.order_id, "release")
     dock.store.remember(envelope.digest, format_instant(reading.now))
     detail = {"order_id": release.order_id, "person_id": release.person_id, "purpose": release.purpose}
     detail["expires_at"] = format_instant(release.expires_at)
@@ -93,8 +96,8 @@ def _revoke(dock: Dock, envelope: Envelope, topic_clip: str) -> None:
     if known is None:  # it may overtake the release: remembered, so that the release is never accepted
         now = format_instant(dock.now())
         known = OrderRow(revocation.order_id, clip.clip_id, "unknown", "report", now, 0.0, "", 0.0, "revoked")
-    dock.store.put_order(replace(known, state="revoked"))
     _keep(dock, envelope, revocation.clip_id, revocation.order_id, "revocation")
+    dock.store.put_order(replace(known, state="revoked"))
     dock.store.remember(envelope.digest, format_instant(dock.now()))
     dock.record(Event("revoked", clip.clip_id, {"order_id": revocation.order_id}, (envelope.digest,)))
     relock(dock, clip)
@@ -164,8 +167,9 @@ def _keep(dock: Dock, envelope: Envelope, clip_id: str, order_id: str, kind: str
     if clip is None:
         raise BwcError(f"clip {clip_id} is in the store but not in the vault")
     path = clip.release(order_id) if kind == "release" else clip.revocation(order_id)
-    durable.make_directories(path.parent)
-    durable.write_replacing(path, envelope.to_bytes())
+    with room(path):
+        durable.make_directories(path.parent)
+        durable.write_replacing(path, envelope.to_bytes())
 
 
 def _refuse(dock: Dock, envelope: Envelope | None, topic_clip: str, error: VerificationError) -> None:

@@ -7,15 +7,23 @@ from pathlib import Path
 
 from daemon.dock.intake import Composed
 from daemon.model.statements import Seal
+from daemon.seal.stream import sealed_size
 from daemon.vault import durable
 from daemon.vault.layout import ClipDirectory, VaultLayout
+from daemon.vault.space import disk_full, has_room, room
 
 
-def stage(vault: VaultLayout, clip_id: str) -> Path:
-    """A fresh, empty directory in `incoming/` for the clip."""
+def stage(vault: VaultLayout, clip_id: str, size: int, reserve: int) -> Path:
+    """A fresh, empty directory in `incoming/` for a clip of `size` bytes.
+
+    Raises DiskFullError when taking it in would leave less than `reserve` bytes free.
+    """
+    if not has_room(vault.root, sealed_size(size) + reserve):
+        raise disk_full()
     directory = vault.incoming / clip_id
     clear(vault, clip_id)
-    (directory / "tags").mkdir(parents=True)
+    with room(directory):
+        (directory / "tags").mkdir(parents=True)
     return directory
 
 
@@ -27,12 +35,16 @@ def clear(vault: VaultLayout, clip_id: str) -> None:
 
 
 def settle(vault: VaultLayout, clip_id: str, composed: Composed) -> None:
-    """Writes the envelopes beside the sealed file and moves the directory to its place. Durable when it returns."""
+    """Writes the envelopes beside the sealed file and moves the directory to its place. Durable when it returns.
+
+    Raises DiskFullError, or NotDurableError when anything else fails: then nobody knows what is on the medium.
+    """
     staged = ClipDirectory(vault.incoming / clip_id)
-    if composed.capture is not None:
-        durable.write_new(staged.capture, composed.capture)
-    durable.write_new(staged.tag(1), composed.tag.to_bytes())
-    durable.write_new(staged.seal, composed.seal.to_bytes())
-    durable.fsync_directory(staged.tag(1).parent)
-    durable.fsync_directory(staged.path)
+    with room(staged.path):
+        if composed.capture is not None:
+            durable.write_new(staged.capture, composed.capture)
+        durable.write_new(staged.tag(1), composed.tag.to_bytes())
+        durable.write_new(staged.seal, composed.seal.to_bytes())
+        durable.fsync_directory(staged.tag(1).parent)
+        durable.fsync_directory(staged.path)
     durable.rename(staged.path, vault.clip(composed.seal.statement(Seal).clip_id, composed.place).path)

@@ -15,12 +15,9 @@ from typing import Any
 
 from daemon.dock import reader
 from daemon.model.errors import CameraReadError, NotDurableError, TamperedError, UnavailableError
+from daemon.vault.space import disk_full
 
 Message = dict[str, Any]
-
-
-class DiskFullError(UnavailableError):
-    """The vault has no room for the clip. It is still on the camera; ingest goes on when space returns."""
 
 
 class ReaderGoneError(CameraReadError):
@@ -108,9 +105,7 @@ def _error(answer: Message) -> Exception:
         case "UnavailableError":
             return UnavailableError(message)
         case "OSError" if answer["errno"] in {errno.ENOSPC, errno.EDQUOT}:
-            return DiskFullError(
-                "the vault's disk is full", hint="free space in the vault; the clip is still on its camera"
-            )
+            return disk_full()
         case "OSError":
             return NotDurableError(f"writing the sealed file failed: {message}")
         case _:

@@ -14,6 +14,8 @@ from daemon.seal import envelope as envelopes
 
 def _missing(dock: Dock, clip: ClipRow) -> str | None:
     """What keeps a held clip from its receipt just now; None when nothing does."""
+    if dock.custody_behind:
+        return "the vault's disk is full: custody cannot be copied there"
     if clip.state == State.QUARANTINED:
         return "in quarantine: kept on the camera until a correction admits it"
     if dock.trust.policy_keyid() not in dock.proven_recipients:

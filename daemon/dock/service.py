@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from collections.abc import Callable
@@ -183,16 +184,32 @@ class DockService:
             for item in items:
                 self._handle(item, done)
             self._tick()
-        self._files.follow()
-        touched, dock.touched = dock.touched, set()
-        for clip_id in touched:
-            custody_files.write_clip_custody(dock, clip_id)
+        touched = self._copy_custody()
         after, dock.after = dock.after, []
         for act in (*done, *after):
             act()
         if touched:
             self._announcer.status()
         self._announcer.pump()
+
+    def _copy_custody(self) -> set[str]:
+        """Brings the vault's copies of the log up to date. Without room for them no receipt is written."""
+        dock = self._dock
+        touched, dock.touched = dock.touched, set()
+        try:
+            self._files.follow()
+            for clip_id in sorted(touched):
+                custody_files.write_clip_custody(dock, clip_id)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            if not dock.custody_behind:
+                log.warning("the vault's disk is full: custody waits in the store, and no receipt is written")
+            dock.custody_behind = True
+            dock.touched |= touched
+        else:
+            dock.custody_behind = False
+        return touched
 
     def _handle(self, item: _Item, done: list[Callable[[], None]]) -> None:
         match item:

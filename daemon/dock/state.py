@@ -36,6 +36,8 @@ class Dock:
     """Clips whose custody grew in this transaction."""
     after: list[Callable[[], None]] = field(default_factory=list)
     """What to do once this transaction is durable."""
+    custody_behind: bool = False
+    """Whether the vault's copies of the log lag behind for want of room."""
     latest: datetime | None = None
     """The latest time persisted: a wall clock that reads earlier is not trusted."""
 

@@ -83,6 +83,7 @@ class Ingest(Section):
     settle_seconds: Annotated[float, Field(ge=0, le=60)] = 0.1
     orphan_seconds: Positive = 600.0
     hang_seconds: Positive = 30.0
+    reserve_bytes: Annotated[int, Field(ge=0, le=1 << 50)] = 1 << 30
     max_clip_bytes: Annotated[int, Field(gt=0, le=1 << 50)] = 64 << 30
     max_clips: Annotated[int, Field(gt=0, le=1_000_000)] = 50_000
     max_skew_seconds: Annotated[float, Field(ge=0)] = 300.0

@@ -114,7 +114,7 @@ TestClipLife = ClipLife.TestCase
 
 def test_only_four_states_outlive_the_process() -> None:
     assert {state for state in State if after_restart(state) is state and state is not State.WAITING} == DURABLE
-    assert DURABLE == {State.LOCKED, State.RELEASED, State.QUARANTINED, State.DISPOSED}
+    assert {State.LOCKED, State.RELEASED, State.QUARANTINED, State.DISPOSED} == DURABLE
     assert {after_restart(state) for state in State} == {*DURABLE, State.WAITING}
 
 

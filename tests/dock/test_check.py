@@ -150,7 +150,7 @@ SWAPS: dict[str, Callable[[SmallVault], bytes]] = {
     "capture": lambda v: v.doubtful.capture.read_bytes(),
     "custody": lambda v: v.doubtful.custody.read_bytes(),
     "tag": lambda v: v.doubtful.tag(1).read_bytes(),
-    "a seal by another dock": lambda v: signed(statement("seal", dock_id="dock-2"), "dock-2").to_bytes(),
+    "a seal by another dock": lambda v: signed(_seal_of(v, dock_id="dock-2"), "dock-2").to_bytes(),
     "a seal that was never recorded": lambda v: signed(_seal_of(v, bay="bay-9"), "dock-1").to_bytes(),
     "a capture by another camera": lambda v: signed(statement("capture"), "cam-2").to_bytes(),
 }

@@ -341,7 +341,7 @@ def test_whoever_waits_hears_of_the_read_back_too(bench: Bench, between: list[Ca
     assert bench.progress == [3 * FOUR] * 3
 
 
-class Marked(RuntimeError):
+class MarkedError(RuntimeError):
     pass
 
 
@@ -359,11 +359,11 @@ def test_the_first_failure_of_any_stage_ends_them_all(slots: list[Slot], stage: 
     def work(number: int) -> Callable[[Slot], None]:
         def handle(slot: Slot) -> None:
             if number == stage and slot.length == at + 1:
-                raise Marked
+                raise MarkedError
 
         return handle
 
-    with pytest.raises(Marked):
+    with pytest.raises(MarkedError):
         stages.run(slots, fill, [work(number) for number in range(3)])
     assert filled <= at + 1 + 2 * len(slots)
 

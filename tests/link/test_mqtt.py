@@ -108,6 +108,9 @@ def test_a_visit(mosquitto: Mosquitto) -> None:
         found = session.wait(lambda message: message.payload == b"two", 10.0)
         assert found is not None
         assert found.topic == "a/2"
+        kept = session.wait(lambda _: True, 10.0)  # what one wait passed over waits for the next
+        assert kept is not None
+        assert kept.topic == "a/1"
         assert session.wait(lambda _: True, 0.05) is None
         session.publish("a/1", b"newer", retain=True)
     with Session(mosquitto.config, ("a/#",)) as session:

@@ -161,7 +161,7 @@ WEARER = Wearer(serial="cam-1", officer_id="51234", key=sign_key("cam-1"), skew_
 @given(
     hs.floats(0.1, 36_000),
     hs.floats(0, 120),
-    hs.datetimes(datetime(2000, 1, 1), datetime(2090, 1, 1), timezones=hs.just(UTC)),
+    strategies.instants,
     hs.lists(hs.tuples(strategies.texts, hs.floats(0, 100)), max_size=3).map(tuple),
     hs.sampled_from(["button", "dispatch", "sidearm"]),
 )

@@ -46,7 +46,7 @@ def test_an_independent_reader_verifies_our_checkpoint() -> None:
 
 def test_key_hash_and_signature_of_a_note_signed_by_others() -> None:
     """The example in the documentation of golang.org/x/mod/sumdb/note."""
-    name, hash_hex, key = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW".split("+", 2)
+    name, hash_hex, key = ["PeterNeumann", "c74f20a3", "ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]
     signer = Ed25519PublicKey.from_public_bytes(base64.b64decode(key)[1:])
     assert key_hash(name, signer).hex() == hash_hex
     text = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"

@@ -15,6 +15,7 @@ from typing import Any
 from daemon.cli.demo import world as worlds
 from daemon.cli.demo.stage import SIM, Stage, free_port
 from daemon.cli.demo.world import AGENCY, DOCK, World
+from daemon.link.mqtt import Received
 from daemon.link.session import Session
 from daemon.model.config import Broker
 from daemon.model.topics import Topics
@@ -78,10 +79,15 @@ class Precinct:
         document: dict[str, Any] = json.loads(message.payload)
         return document
 
-    def bay(self, bay: str, state: str) -> dict[str, Any]:
-        """The bay's standing, once it is in `state`."""
+    def bay(self, bay: str, state: str, wanted: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+        """The bay's standing, once it is in `state` and as wanted."""
+
+        def reached(message: Received) -> bool:
+            standing = json.loads(message.payload)
+            return standing["state"] == state and wanted(standing)
+
         with Session(self.broker, (self.topics.bay(DOCK, bay),)) as session:
-            message = session.wait(lambda m: json.loads(m.payload)["state"] == state, 20)
+            message = session.wait(reached, 20)
         assert message is not None, f"bay {bay} never became {state}"
         document: dict[str, Any] = json.loads(message.payload)
         return document
@@ -103,9 +109,15 @@ def wait_until(done: Callable[[], bool], what: str, seconds: float = 20.0) -> No
 
 
 @contextmanager
-def running(root: Path, more: str = "", **ingest: object) -> Iterator[Precinct]:
-    """A precinct in `root`; `ingest` are further settings of the dock's [ingest] section, `more` is further TOML."""
+def running(
+    root: Path, more: str = "", before: Callable[[World], None] = lambda _: None, **ingest: object
+) -> Iterator[Precinct]:
+    """A precinct in `root`; `ingest` are further settings of the dock's [ingest] section, `more` is further TOML.
+
+    `before` is called with the world before anything starts.
+    """
     world = worlds.make(root, free_port())
+    before(world)
     settings = world.config / "dock.toml"
     lines = "".join(f"{name} = {value}\n" for name, value in ingest.items())
     settings.write_text(settings.read_text() + lines + more)

@@ -130,6 +130,7 @@ url = "{broker}"
 [ingest]
 plain_directories = true
 scan_seconds = 0.3
+reserve_bytes = 16777216
 """
 
 _POLICY = """\
