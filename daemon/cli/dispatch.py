@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from daemon.cli import dispatch_files
+from daemon.cli.dispatch_files import SetAside
 from daemon.cli.dispatch_output import as_csv, as_document, print_text
 from daemon.core.activation import GRACE_SECONDS
 from daemon.core.assignments import assignments
-from daemon.core.compliance import review
+from daemon.core.compliance import Compliance, review
 from daemon.core.eido import instant
 from daemon.model import strict_json
+from daemon.model.config import DockConfig, load_config
 
 _PATH = click.Path(path_type=Path)
 
@@ -40,17 +42,21 @@ def dispatch() -> None:
 
 
 @dispatch.command()
-@click.option("--eido", "documents", type=_PATH, required=True, help="EIDO documents: a file, or a folder of *.json.")
-@click.option("--captures", type=_PATH, required=True, help="Captures: a file, or a folder of *.json.")
-@click.option("--grace", type=click.FloatRange(0, 86400), default=GRACE_SECONDS, show_default=True, metavar="SECONDS")
+@click.option("--eido", "documents", type=_PATH, help="EIDO documents: a file, or a folder of *.json.")
+@click.option("--captures", type=_PATH, help="Captures: a file, or a folder of *.json.")
+@click.option("--config", "config_path", type=_PATH, help="Instead of both: a dock's configuration, for its own store.")
+@click.option(
+    "--grace", type=click.FloatRange(0, 86400), metavar="SECONDS", help=f"[default: the dock's, or {GRACE_SECONDS:g}]"
+)
 @click.option("--from", "begin", type=_Time(), metavar="TIME", help="Only what was dispatched, or began, from then on.")
 @click.option("--to", "end", type=_Time(), metavar="TIME", help="Only what was dispatched, or began, before then.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "as_table", is_flag=True, help="Print one CSV line for each assignment.")
 def report(
-    documents: Path,
-    captures: Path,
-    grace: float,
+    documents: Path | None,
+    captures: Path | None,
+    config_path: Path | None,
+    grace: float | None,
     begin: datetime | None,
     end: datetime | None,
     as_json: bool,
@@ -58,8 +64,9 @@ def report(
 ) -> None:
     """Report activation compliance: for each assignment whether its officer's camera was on, the absent ones first.
 
-    Documents and captures are taken as they are: no signature is checked, and no clock skew corrected. A capture may
-    be the signed envelope or the bare payload. What cannot be used is set aside with a reason; the rest counts.
+    With --config: on what a dock holds (the last 24 hours without --from). With --eido and --captures: on files, taken
+    as they are: no signature is checked, and no clock skew corrected. A capture may be the signed envelope or the bare
+    payload. What cannot be used is set aside with a reason; the rest counts.
     Verdicts always rest on everything given; --from and --to choose what is shown.
 
     \b
@@ -71,17 +78,43 @@ def report(
 
     \b
     Example:
+      bwc dispatch report --config dock.toml --from 2023-11-29 --to 2023-11-30
       bwc dispatch report --eido cad/ --captures captures/ --from 2023-11-29
     """
     if as_json and as_table:
         raise click.UsageError("--json and --csv exclude each other")
-    found = dispatch_files.read(documents, captures)
-    clips = list(found.clips.values())
-    called = assignments(found.snapshots, cameras={clip.officer_id for clip in clips})
-    compliance = review(clips, called, found.docked_until, grace, begin, end)
+    if config_path is not None and documents is None and captures is None:
+        compliance, set_aside = _of_dock(load_config(DockConfig, config_path), grace, begin, end)
+    elif config_path is None and documents is not None and captures is not None:
+        compliance, set_aside = _of_files(documents, captures, GRACE_SECONDS if grace is None else grace, begin, end)
+    else:
+        raise click.UsageError("give either --eido and --captures, or --config")
     if as_json:
-        click.echo(strict_json.dump(as_document(compliance, found.set_aside)))
+        click.echo(strict_json.dump(as_document(compliance, set_aside)))
     elif as_table:
         click.echo(as_csv(compliance), nl=False)
     else:
-        print_text(compliance, found.set_aside, terminal=sys.stdout.isatty())
+        print_text(compliance, set_aside, terminal=sys.stdout.isatty())
+
+
+def _of_files(
+    documents: Path, captures: Path, grace: float, begin: datetime | None, end: datetime | None
+) -> tuple[Compliance, list[SetAside]]:
+    found = dispatch_files.read(documents, captures)
+    clips = list(found.clips.values())
+    called = assignments(found.snapshots, cameras={clip.officer_id for clip in clips})
+    return review(clips, called, found.docked_until, grace, begin, end), found.set_aside
+
+
+def _of_dock(
+    config: DockConfig, grace: float | None, begin: datetime | None, end: datetime | None
+) -> tuple[Compliance, list[SetAside]]:
+    """Over the dock's own store; the last 24 hours when no period is given."""
+    from daemon.dock import compliance_source
+
+    end = end or datetime.now(UTC)
+    begin = begin or end - timedelta(days=1)
+    found = compliance_source.read(config, begin, end)
+    seconds = config.activation.grace_seconds if grace is None else grace
+    compliance = review(found.clips, found.assignments, found.docked_until, seconds, begin, end)
+    return compliance, [SetAside(source, reason) for source, reason in found.set_aside]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from daemon.model.types import check_id
 _CAPTURE_LIMIT = 1 << 20
 _CAPTURE_TYPE = "application/vnd.bwc.capture.v1+json"
 _MANY = 1000
-_CHUNK = 100
+_CHUNK = 250
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,16 @@ def capture(document: dict[str, Any]) -> Clip:
     return Clip(clip_id, officer_id, *times)
 
 
-def _document(file: str) -> _Item:
-    return _interpreted(file, eido.LIMIT, eido.parse)
+def _documents(files: Sequence[str]) -> list[_Item]:
+    """All that the documents say, as one snapshot, and those set aside."""
+    items = [_interpreted(file, eido.LIMIT, eido.parse) for file in files]
+    snapshots = [item for item in items if isinstance(item, Snapshot)]
+    others = [item for item in items if not isinstance(item, Snapshot)]
+    return [eido.together(snapshots), *others] if snapshots else [*others]
 
 
-def _capture(file: str) -> _Item:
-    return _interpreted(file, _CAPTURE_LIMIT, capture)
+def _captures(files: Sequence[str]) -> list[_Item]:
+    return [_interpreted(file, _CAPTURE_LIMIT, capture) for file in files]
 
 
 def _interpreted(file: str, limit: int, interpret: Callable[[dict[str, Any]], _Item]) -> _Item:
@@ -103,19 +108,20 @@ def _interpreted(file: str, limit: int, interpret: Callable[[dict[str, Any]], _I
 
 
 def _each(documents: Sequence[str], captures: Sequence[str]) -> Iterator[_Item]:
-    """What each file says, in their order; many files are shared out among the processors."""
+    """What the files say, in their order; many files are shared out among the processors."""
     workers = len(os.sched_getaffinity(0))
     if len(documents) + len(captures) < _MANY or workers == 1:
-        yield from map(_document, documents)
-        yield from map(_capture, captures)
+        yield from _documents(documents)
+        yield from _captures(captures)
         return
     with ProcessPoolExecutor(workers, get_context("fork")) as pool:
-        answers = [
-            pool.map(_document, documents, chunksize=_CHUNK),
-            pool.map(_capture, captures, chunksize=_CHUNK),
-        ]
-        for answer in answers:
-            yield from answer
+        answers = [pool.map(_documents, _chunks(documents)), pool.map(_captures, _chunks(captures))]
+        for item in chain.from_iterable(answers):
+            yield from item
+
+
+def _chunks(files: Sequence[str]) -> list[Sequence[str]]:
+    return [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
 
 
 def _files(path: Path) -> list[str]:

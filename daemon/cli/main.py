@@ -14,6 +14,7 @@ _GROUPS = {
     "attest": "daemon.cli.attest:attest",
     "custody": "daemon.cli.custody:custody",
     "demo": "daemon.cli.demo.command:demo",
+    "dispatch": "daemon.cli.dispatch:dispatch",
     "dock": "daemon.cli.dock:dock",
     "keys": "daemon.cli.keys:keys",
     "policy": "daemon.cli.policy:policy",

@@ -7,7 +7,7 @@ the other way round.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import chain, islice
@@ -104,6 +104,16 @@ def parse(document: Mapping[str, Any]) -> Snapshot:
     if written_at is not None:
         times.append(written_at)
     return Snapshot(tuple(incidents), statuses, tuple(merges), max(times))
+
+
+def together(snapshots: Sequence[Snapshot]) -> Snapshot:
+    """One snapshot that says what these (one at least) say, each thing once."""
+    return Snapshot(
+        tuple({incident for one in snapshots for incident in one.incidents}),
+        tuple({status for one in snapshots for status in one.statuses}),
+        tuple({merge for one in snapshots for merge in one.merges}),
+        max(one.as_of for one in snapshots),
+    )
 
 
 @lru_cache(maxsize=4096)

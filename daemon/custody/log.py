@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from daemon.custody import tree
 from daemon.model import strict_json
 from daemon.model.documents import CustodyEntry
-from daemon.model.errors import ConfigurationError, TamperedError
+from daemon.model.errors import TamperedError
 from daemon.seal.keys import SignKey
 from daemon.seal.note import Checkpoint, sign_checkpoint
+from daemon.vault.database import read_only
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS custody_entry (sequence INTEGER PRIMARY KEY, clip_id TEXT, line BLOB NOT NULL);
@@ -116,14 +116,5 @@ class CustodyLog:
 @contextmanager
 def open_read_only(path: Path, origin: str, actor: str) -> Iterator[CustodyLog]:
     """The log inside a service's database, for reading while the service runs. Raises ConfigurationError."""
-    try:
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
-        connection.execute("BEGIN")
-    except sqlite3.Error as error:
-        raise ConfigurationError(f"{path}: {error}") from None
-    try:
+    with read_only(path) as connection:
         yield CustodyLog(connection, origin, actor, create=False)
-    except sqlite3.Error as error:
-        raise ConfigurationError(f"{path}: {error}") from None
-    finally:
-        connection.close()

@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from daemon.custody.log import Event
-from daemon.dock.clip_way import ClipWay, Service
+from daemon.dock.clip_way import ClipWay, Service, StoppedError
 from daemon.dock.intake import CameraSeen
 from daemon.dock.mounts import Docked
 from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
 from daemon.dock.standing import Standing
 from daemon.dock.state import Dock
 from daemon.model.documents import Camera
-from daemon.model.errors import CameraReadError, VerificationError
+from daemon.model.errors import CameraReadError, NotDurableError, TamperedError, VerificationError
 from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
 
@@ -67,8 +67,13 @@ class BayThread:
                 self._stopping.wait(self._settings.scan_seconds)
         except CameraHangsError as error:
             self._report(error)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the dock must not go on without knowing
+        except (NotDurableError, TamperedError) as error:  # the vault's medium cannot be relied on: stop everything
             self._service.fail(error)
+        except StoppedError:
+            pass  # what was under way is finished at the next start
+        except Exception:  # a camera's oddity fails its own bay, never the others
+            log.exception("bay %s failed; its camera still holds what was not receipted", self._docked.bay)
+            self._standing.set("failed", "an error in the dock itself; see its log. undock and dock again to retry")
 
     def _serve_reader(self) -> None:
         """Looks until undocked, or until the reader process ends: then a new one goes on."""

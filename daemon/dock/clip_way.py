@@ -10,13 +10,13 @@ from typing import Protocol, TypeVar
 
 from daemon.core.settle import FileStat, Sighting, readiness
 from daemon.dock import intake, place, receipts
-from daemon.dock.intake import CameraSeen, Job, ReadCapture
+from daemon.dock.intake import CameraSeen, Composed, Job, ReadCapture
 from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
 from daemon.dock.standing import Standing
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow
 from daemon.model.documents import Bay
-from daemon.model.errors import CameraReadError, UnavailableError
+from daemon.model.errors import CameraReadError, NotDurableError, UnavailableError
 from daemon.vault.space import DiskFullError
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,10 @@ RETRY_SECONDS = 15.0
 """How long a clip that could not be read is left alone."""
 ROOM_SECONDS = 2.0
 """How long until the dock looks again whether there is room."""
+
+
+class StoppedError(UnavailableError):
+    """The service is stopping; what was asked for did not happen."""
 
 
 class Service(Protocol):
@@ -100,11 +104,11 @@ class ClipWay:
             return clip.problem
         try:
             clip.problem = self._take_in(handle, clip) or self._receipt(handle, clip)
-        except (ReaderGoneError, CameraHangsError):
+        except (ReaderGoneError, CameraHangsError, StoppedError):
             raise
         except (CameraReadError, UnavailableError) as error:
             pause = ROOM_SECONDS if isinstance(error, DiskFullError) else RETRY_SECONDS
-            problem = f"clip {stem}: {error}"
+            problem = f"clip {ascii(stem)[1:-1]}: {error}"
             if problem != clip.problem:
                 log.warning("bay %s: %s", self._bay, problem, extra={"bay": self._bay})
             clip.problem, clip.retry_at = problem, time.monotonic() + pause
@@ -155,10 +159,19 @@ class ClipWay:
         except (CameraReadError, DiskFullError):
             self._drop(job)
             raise
-        row = self._service.call(lambda: intake.commit(dock, job, composed.seal, composed.tag, read.capture))
+        row = self._commit(job, composed, read)
         fields = {"clip_id": row.clip_id, "bay": job.bay, "camera": job.camera_serial}
         log.info("took in clip %s: %s, %d bytes", row.clip_id, row.integrity, job.footage[0], extra=fields)
         return row.clip_id
+
+    def _commit(self, job: Job, composed: Composed, read: ReadCapture) -> ClipRow:
+        """The commit point. The clip lies in its place already: if this fails, only a restart can tell what is true."""
+        try:
+            return self._service.call(lambda: intake.commit(self._dock, job, composed.seal, composed.tag, read.capture))
+        except StoppedError:
+            raise
+        except Exception as error:
+            raise NotDurableError(f"clip {job.clip_id} is in the vault, but its commit failed: {error}") from error
 
     def _drop(self, job: Job) -> None:
         place.clear(self._dock.vault, job.clip_id)

@@ -11,6 +11,7 @@ from daemon.custody.log import CustodyLog
 from daemon.custody.record import make_record
 from daemon.dock.state import Dock
 from daemon.model import strict_json
+from daemon.model.errors import TamperedError
 from daemon.vault import durable
 from daemon.vault.layout import VaultLayout
 
@@ -44,6 +45,15 @@ class CustodyFiles:
             if new:
                 durable.fsync_directory(path.parent)
             self.durable_size = end
+
+    def refuse_rollback(self) -> None:
+        """Raises TamperedError when the vault holds more of the log than the store: the store was set back."""
+        if self.durable_size > self._log.size:
+            raise TamperedError(
+                f"the vault's custody log has {self.durable_size} entries, the store only {self._log.size}: "
+                "the store was rolled back",
+                hint="restore the store's newest state; nothing is taken in until both agree",
+            )
 
     def _find_size(self) -> int:
         """How many whole lines the newest file ends with; a torn last line (a crash while appending) is cut off."""

@@ -46,10 +46,11 @@ _PARSED = 5000
 class DispatchStore:
     """Tables of dispatch in the dock's database; its transactions are the service's."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, *, create: bool = True) -> None:
         self._db = db
         self._parsed: OrderedDict[str, Snapshot] = OrderedDict()
-        db.executescript(SCHEMA)
+        if create:
+            db.executescript(SCHEMA)
 
     def add(self, data: bytes, received_at: datetime) -> Snapshot | None:
         """Keeps a document; None when it is known already. Raises VerificationError when it cannot be used."""

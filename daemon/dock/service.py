@@ -16,6 +16,7 @@ from daemon.custody.log import CustodyLog
 from daemon.dock import announce, custody_files, inbox, orders, recovery, tagging
 from daemon.dock.announce import Announcer
 from daemon.dock.bays import BayThread
+from daemon.dock.clip_way import StoppedError
 from daemon.dock.custody_files import CustodyFiles
 from daemon.dock.dispatch_folder import FolderIntake
 from daemon.dock.dispatch_store import DispatchStore
@@ -27,7 +28,7 @@ from daemon.link.mqtt import LinkEvent, MqttClient, Received, Subscribed
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
 from daemon.model.documents import Bay
-from daemon.model.errors import BwcError, ConfigurationError, NotDurableError, UnavailableError
+from daemon.model.errors import BwcError, ConfigurationError, NotDurableError
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
 from daemon.seal.keys import load_sign_key, load_sign_public
@@ -41,10 +42,6 @@ _TICK = 1.0
 _PERSIST_CLOCK_EVERY = 10.0
 _PRUNE_EVERY = 3600.0
 _SESSION = 7 * 24 * 3600
-
-
-class StoppedError(UnavailableError):
-    """The service is stopping; what was asked for did not happen."""
 
 
 @dataclass
@@ -89,6 +86,7 @@ class DockService:
         self._dock = dock = open_dock(config, clock)
         self._lock_fd = dock.vault.lock()
         self._files = CustodyFiles(dock.vault, dock.custody)
+        self._files.refuse_rollback()
         self._mailbox: Mailbox[_Item] = Mailbox(_TICK)
         self._bays: dict[str, BayThread] = {}
         self._failure: BaseException | None = None
@@ -164,9 +162,8 @@ class DockService:
         self._mailbox.put(_Shown(identity, bay))
 
     def fail(self, error: BaseException) -> None:
-        if not isinstance(error, StoppedError):
-            self._failure = self._failure or error
-            self.stop()
+        self._failure = self._failure or error
+        self.stop()
 
     def _receive_file(self, data: bytes, name: str) -> None:
         self.call(lambda: tagging.receive(self._dock, data, name))

@@ -5,6 +5,7 @@ An error here leaves the outcome of a commit unknown, so it is NotDurableError: 
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -110,6 +111,12 @@ _LONGEST = timedelta(days=3)
 _CLIP_FIELDS = ", ".join(field.name for field in fields(ClipRow))
 
 
+def clip_rows(db: sqlite3.Connection, where: str, *values: object) -> list[ClipRow]:
+    """Clips by a condition over the table's columns (a constant of the caller's, never input)."""
+    rows = db.execute(f"SELECT {_CLIP_FIELDS} FROM clip WHERE {where}", values)  # noqa: S608
+    return [ClipRow.of(row) for row in rows]
+
+
 class Store(Database):
     """The tables. Only the service's own thread uses it."""
 
@@ -131,8 +138,7 @@ class Store(Database):
         return self._clip("camera_serial = ? AND stem = ? AND clip_sha256 = ?", camera_serial, stem, clip_sha256)
 
     def clips(self, state: State | None = None) -> list[ClipRow]:
-        where, values = ("WHERE state = ?", (state,)) if state else ("", ())
-        return [ClipRow.of(row) for row in self.db.execute(f"SELECT {_CLIP_FIELDS} FROM clip {where}", values)]  # noqa: S608
+        return self._clips("state = ?", state) if state else self._clips("true")
 
     def add_clip(self, clip: ClipRow) -> None:
         marks = ", ".join("?" for _ in fields(ClipRow))
@@ -160,10 +166,14 @@ class Store(Database):
             format_instant(start - _SKEW),
         )
 
-    def newest_start(self, officer_id: str) -> str | None:
-        """When the officer's newest clip started."""
-        row = self.db.execute("SELECT max(started_at) FROM clip WHERE officer_id = ?", (officer_id,)).fetchone()
-        return None if row[0] is None else str(row[0])
+    def newest_stop(self, officer_id: str) -> str | None:
+        """When the officer's newest clip ended."""
+        row = self.db.execute(
+            "SELECT stopped_at FROM clip WHERE officer_id = ? AND started_at IS NOT NULL"
+            " ORDER BY started_at DESC LIMIT 1",
+            (officer_id,),
+        ).fetchone()
+        return None if row is None else str(row[0])
 
     def officers(self) -> set[str]:
         """Officers whose cameras have docked here."""
@@ -211,8 +221,7 @@ class Store(Database):
         return next(iter(self._clips(f"{where} LIMIT 1", *values)), None)
 
     def _clips(self, where: str, *values: object) -> list[ClipRow]:
-        rows = self.db.execute(f"SELECT {_CLIP_FIELDS} FROM clip WHERE {where}", values)  # noqa: S608
-        return [ClipRow.of(row) for row in rows]
+        return clip_rows(self.db, where, *values)
 
     # notices: each clip has one current notice, known by its sequence
 

@@ -138,8 +138,8 @@ def _taggings(dock: Dock, officer_id: str, clips: Collection[Worn]) -> dict[str,
         worn = worn_of(row)
         if worn is not None:
             known.setdefault(row.clip_id, worn.corrected(max_skew))
-    newest = max(clip.started_at for clip in known.values())
-    stored = dock.store.newest_start(officer_id)
+    newest = max(clip.stopped_at for clip in known.values())
+    stored = dock.store.newest_stop(officer_id)
     docked_until = {officer_id: max(newest, parse_instant(stored)) if stored else newest}
     grace = dock.config.activation.grace_seconds
     return tag_clips(known.values(), assignments, docked_until, grace)

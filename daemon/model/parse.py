@@ -19,7 +19,7 @@ def parse_model(model: type[M], data: bytes, *, what: str, limit: int = 65536) -
     """
     strict_json.parse_object(data, what=what, limit=limit)
     try:
-        return model.model_validate_json(data, strict=True)
+        return model.model_validate_json(data, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         raise SchemaError(f"{what}: {explain(error)}") from None
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _FORM = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$"
+_FIRST_YEAR, _LAST_YEAR = 1971, 9000
 _COMPILED = re.compile(_FORM, re.ASCII)
 
 
@@ -30,11 +31,16 @@ def parse_instant(text: object) -> datetime:
         return truncate(text)
     if not isinstance(text, str) or not _COMPILED.match(text):
         raise ValueError("expected a time like 2023-11-29T21:45:02.120Z")
-    return datetime.fromisoformat(text)
+    return truncate(datetime.fromisoformat(text))
 
 
 def truncate(at: datetime) -> datetime:
-    """The same instant in UTC, cut to whole milliseconds, as it would be read back."""
+    """The same instant in UTC, cut to whole milliseconds, as it would be read back.
+
+    Raises ValueError outside the years 1971 to 9000: no clock says so honestly, and sums with it would overflow.
+    """
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise ValueError(f"the year {at.year} is beyond any clock's")
     at = at.astimezone(UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 

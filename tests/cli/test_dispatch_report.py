@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -18,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from daemon.cli.dispatch import dispatch
+from daemon.cli.dispatch_files import capture
 from daemon.cli.dispatch_output import print_text
 from daemon.core.activation import Assignment, Clip
 from daemon.core.compliance import review, tally
@@ -34,7 +36,7 @@ def payload(clip_id: str, officer: str, started: str, triggered: str, stopped: s
         "clip_id": clip_id, "camera_serial": "cam-1", "officer_id": officer, "size_bytes": 1, "media_type": "video/mp4",
         "sha256": "ab" * 32, "started_at": f"2023-11-29T{started}Z", "triggered_at": f"2023-11-29T{triggered}Z",
         "stopped_at": f"2023-11-29T{stopped}Z", "pre_event_seconds": 30, "trigger_on": "button",
-        "trigger_off": "button", "markers": [],
+        "trigger_off": "button", "markers": [], "note": "???>>>?>?>",
     }  # fmt: skip
 
 
@@ -75,7 +77,7 @@ def day(tmp_path: Path) -> Path:
         cad / "naive.json": eido("I3") | {"lastUpdateTimeStamp": "2023-11-29T22:00:00"},
         captures / "a.capture.json": envelope(payload(CLIP, "51234", "20:59:35.000", "21:00:05.000", "22:00:00.000")),
         captures / "b.json": payload(LATER, "51235", "21:45:00.000", "21:45:30.000", "21:50:00.000"),
-        captures / "seal.json": envelope({"clip_id": CLIP}, "seal"),
+        captures / "seal.json": envelope(payload("y", "51235", "21:45:00", "21:45:30", "21:50:00"), "seal"),
         captures / "again.json": payload(CLIP, "51235", "20:59:35.000", "21:00:05.000", "22:00:00.000"),
         captures / "backwards.json": payload("x", "51235", "21:45:00.000", "21:44:30.000", "21:50:00.000"),
     }
@@ -87,6 +89,7 @@ def day(tmp_path: Path) -> Path:
     (cad / "notes.txt").write_text("not a document")
     (cad / ".5.json").write_text("still being written")
     (cad / "folder.json").mkdir()
+    os.mkfifo(cad / "pipe.json")
     return tmp_path
 
 
@@ -133,6 +136,13 @@ def test_what_cannot_be_used_is_set_aside_with_a_reason(day: Path) -> None:
     assert all(set_aside.values())
 
 
+def test_an_envelope_may_be_in_url_safe_base64() -> None:
+    body = payload(CLIP, "51234", "20:59:35.000", "21:00:05.000", "22:00:00.000")
+    signed = envelope(body)
+    assert {"-", "_"} & set(signed["payload"])
+    assert capture(signed) == capture(body)
+
+
 def test_a_file_will_do_for_a_folder(day: Path) -> None:
     arguments = ["--eido", str(day / "cad" / "1.eido.json"), "--captures", str(day / "captures" / "bay-1" / "b.json")]
     result = CliRunner().invoke(dispatch, ["report", *arguments, "--json"], catch_exceptions=False)
@@ -158,13 +168,15 @@ def test_text_names_the_absent_ones_first_and_does_not_steer_the_terminal(day: P
     assert "2 clips, 1 of them on no call; 7 documents set aside" in lines
 
 
-def test_in_a_terminal_there_are_tables(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_terminal_there_are_tables(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     begun = datetime.fromisoformat("2023-11-29T21:00:00Z")
     called = [Assignment("I1", "[red]Theft", "711", "A", begun, None, "unit")]
     print_text(review([], called, {"A": datetime.fromisoformat("2023-11-29T23:00:00Z")}), [], terminal=True)
     shown = capsys.readouterr().out
     assert "absent" in shown
     assert "┃" in shown
+    assert "[red]Theft" in shown
 
 
 def test_grace_and_period(day: Path) -> None:
@@ -172,6 +184,7 @@ def test_grace_and_period(day: Path) -> None:
     assert json.loads(run(day, "--grace", "5", "--json"))["clips"][CLIP]["verdict"] == "on_time"
     tomorrow = json.loads(run(day, "--from", "2023-11-30", "--json"))
     assert (tomorrow["clips"], tomorrow["assignments"], tomorrow["officers"]) == ({}, [], {})
+    assert len(json.loads(run(day, "--from", "2023-11-29T21:00:00Z", "--json"))["assignments"]) == 2
     before = json.loads(run(day, "--to", "2023-11-29T13:30:00-08:00", "--json"))
     assert list(before["clips"]) == [CLIP]
     assert len(before["assignments"]) == 2

@@ -7,12 +7,11 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core import eido
 from daemon.core.activation import Assignment, Clip, Matching, match
 from daemon.core.assignments import assignments
-from daemon.core.eido import Incident, Merge, Snapshot, Status
+from daemon.core.eido import Incident, Merge, Snapshot, Status, together
 
-from .calls import DAY, document, newest_stops
+from .calls import DAY, newest_stops
 
 OFFICERS = ("A", "B")
 minutes = st.integers(0, 240).map(lambda number: DAY + timedelta(seconds=30 * number))
@@ -69,13 +68,9 @@ def test_neither_order_of_arrival_nor_repetition_changes_an_assignment(
 
 @given(snapshots)
 def test_one_document_with_the_whole_history_says_what_many_said(arriving: list[Snapshot]) -> None:
-    whole = Snapshot(
-        tuple({incident for one in arriving for incident in one.incidents}),
-        tuple({status for one in arriving for status in one.statuses}),
-        tuple({merge for one in arriving for merge in one.merges}),
-        DAY,
-    )
-    assert assignments([whole]) == assignments(arriving)
+    if arriving:
+        assert assignments([together(arriving)]) == assignments(arriving)
+        assert together(arriving).as_of == max(one.as_of for one in arriving)
 
 
 @given(snapshots)
@@ -179,9 +174,3 @@ def plainly_tagged(clip: Clip, called: list[Assignment], worn: list[Clip]) -> st
     half = (clip.stopped_at - clip.started_at).total_seconds() / 2
     holding = mine if len(mine) == 1 else [call for call in mine if overlap(clip, call) > half]
     return plainly_judged(holding[0], worn)[0] if len(holding) == 1 else "ambiguous"
-
-
-def test_the_spellings_of_the_table_are_documents_that_parse() -> None:
-    assert eido.parse(document("I1: 711 A Dispatched 21:00; merge REPLACED I2")).merges == (
-        Merge("I1", "REPLACED", "I2"),
-    )

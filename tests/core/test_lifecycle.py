@@ -12,21 +12,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from daemon.core.lifecycle import DURABLE, Event, IllegalMoveError, State, advance, after_restart
 
 FINAL = State.DISPOSED
-LEGAL = {
-    State.WAITING: {Event.SETTLE, Event.FAIL},
-    State.READING: {Event.SEAL, Event.FAIL},
-    State.STAGED: {Event.COMMIT, Event.QUARANTINE, Event.FAIL},
-    State.LOCKED: {Event.RELEASE, Event.DISPOSE},
-    State.RELEASED: {Event.RELEASE, Event.LOCK, Event.DISPOSE},
-    State.QUARANTINED: {Event.ADMIT, Event.DISPOSE},
-    State.DISPOSED: set(),
+LEGAL: dict[State, dict[Event, State]] = {
+    State.WAITING: {Event.SETTLE: State.READING, Event.FAIL: State.WAITING},
+    State.READING: {Event.SEAL: State.STAGED, Event.FAIL: State.WAITING},
+    State.STAGED: {Event.COMMIT: State.LOCKED, Event.QUARANTINE: State.QUARANTINED, Event.FAIL: State.WAITING},
+    State.LOCKED: {Event.RELEASE: State.RELEASED, Event.DISPOSE: State.DISPOSED},
+    State.RELEASED: {Event.RELEASE: State.RELEASED, Event.LOCK: State.LOCKED, Event.DISPOSE: State.DISPOSED},
+    State.QUARANTINED: {Event.ADMIT: State.LOCKED, Event.DISPOSE: State.DISPOSED},
+    State.DISPOSED: {},
 }
 
 
 @pytest.mark.parametrize(("state", "event"), [*itertools.product(State, Event)])
 def test_every_move_is_in_the_table_or_refused(state: State, event: Event) -> None:
     if event in LEGAL[state]:
-        assert advance(state, event) in State
+        assert advance(state, event) is LEGAL[state][event]
     else:
         with pytest.raises(IllegalMoveError):
             advance(state, event)
@@ -69,6 +69,11 @@ class ClipLife(RuleBasedStateMachine):
             self.admitted = False
         if event is Event.ADMIT:
             self.admitted = True
+
+    @precondition(lambda self: LEGAL[self.state])
+    @rule(data=hs.data())
+    def goes_on(self, data: hs.DataObject) -> None:
+        self.happens(data.draw(hs.sampled_from(sorted(LEGAL[self.state]))))
 
     @rule()
     def restart(self) -> None:

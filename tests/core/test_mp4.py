@@ -90,6 +90,7 @@ def test_a_file_read_from_disk_in_small_pieces(real: bytes, tmp_path: Path) -> N
         (FTYP + MOOV + struct.pack(">I4sQ", 1, b"mdat", 17), False),
         (FTYP + MOOV + struct.pack(">I4sQ", 1, b"mdat", 2**64 - 1), False),
         (FTYP + MOOV + struct.pack(">I4s", 1, b"mdat"), False),
+        (FTYP + MOOV + struct.pack(">I4sQ", 1, b"mdat", 8), False),  # its own length would be the next box
         (FTYP + MOOV + bytes(7), False),
         (b"", False),
         (b"not an mp4 at all, but long enough", False),

@@ -252,6 +252,12 @@ def test_a_changed_export(export: Export, harm: Callable[[list[bytes]], list[byt
     export.problem(leaves)
 
 
+def test_a_shortened_log_is_told_as_such(export: Export) -> None:
+    export.lines.write_bytes(b"".join(export.lines.read_bytes().splitlines(keepends=True)[:-1]))
+    assert "19" in export.problem()
+    assert "20" in export.problem()
+
+
 def test_every_flipped_bit_of_a_line_is_found(export: Export) -> None:
     data = export.lines.read_bytes()
     for at in range(0, len(data), 97):

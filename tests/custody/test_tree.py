@@ -166,6 +166,25 @@ def test_an_entry_stands_in_its_own_place_only(position: tuple[int, int], elsewh
         check_inclusion(tree.leaf_hash(leaf(index)), elsewhere, size, grown().inclusion(index, size), naive_root(size))
 
 
+@given(positions, sizes)
+def test_a_proof_of_another_shape_fails(position: tuple[int, int], other: int) -> None:
+    """The same hashes, claimed for a tree in which that entry's path is longer or shorter."""
+    index, size = position
+    assume(index < other)
+    assume(len(rfc6962.path(index, LEAVES[:other])) != len(rfc6962.path(index, LEAVES[:size])))
+    with pytest.raises(TamperedError):
+        check_inclusion(tree.leaf_hash(leaf(index)), index, other, grown().inclusion(index, size), naive_root(size))
+
+
+@given(growths, sizes)
+def test_a_consistency_proof_of_another_shape_fails(growth: tuple[int, int], other: int) -> None:
+    old, new = growth
+    assume(old < min(new, other))
+    assume(len(rfc6962.proof(old, LEAVES[:other])) != len(rfc6962.proof(old, LEAVES[:new])))
+    with pytest.raises(TamperedError):
+        check_consistency(old, other, naive_root(old), naive_root(new), grown().consistency(old, new))
+
+
 @given(growths, hs.data())
 def test_a_forged_consistency_proof_fails(growth: tuple[int, int], data: hs.DataObject) -> None:
     old, new = growth

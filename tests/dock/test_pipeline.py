@@ -261,6 +261,15 @@ def test_a_source_that_cannot_be_read(bench: Bench, monkeypatch: pytest.MonkeyPa
     assert threading.active_count() < 5, "no stage is left running"
 
 
+def test_an_early_end_that_the_size_does_not_tell(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failing camera may answer a read with nothing at all: that is not the end of the clip."""
+    bench.record(FOUR + SEGMENT)
+    real = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda fd, into, at: 0 if at >= SEGMENT else real(fd, [into[0][:SEGMENT]], at))
+    with pytest.raises(CameraReadError):
+        bench.seal()
+
+
 def test_a_full_disk(tmp_path: Path, slots: list[Slot]) -> None:
     with tmpfs(tmp_path / "vault", "2m") as vault:
         bench = Bench(tmp_path, slots)
@@ -356,8 +365,12 @@ def test_the_first_failure_of_any_stage_ends_them_all(slots: list[Slot], stage: 
         slot.length = filled
         return filled == 1000
 
+    handled: list[int] = []
+
     def work(number: int) -> Callable[[Slot], None]:
         def handle(slot: Slot) -> None:
+            if number == stage:
+                handled.append(slot.length)
             if number == stage and slot.length == at + 1:
                 raise MarkedError
 
@@ -366,6 +379,7 @@ def test_the_first_failure_of_any_stage_ends_them_all(slots: list[Slot], stage: 
     with pytest.raises(MarkedError):
         stages.run(slots, fill, [work(number) for number in range(3)])
     assert filled <= at + 1 + 2 * len(slots)
+    assert handled == list(range(1, at + 2)), "nothing is handled after the failure"
 
 
 def test_every_stage_sees_every_slot_in_order(slots: list[Slot]) -> None:

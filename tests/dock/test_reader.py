@@ -18,15 +18,16 @@ from typing import Any
 
 import pytest
 
-from daemon.dock import pipeline, reader
+from daemon.dock import pipeline, reader, safe
 from daemon.dock.reader import Reader, name_of, stem_of
-from daemon.dock.reader_handle import CameraHangsError, DiskFullError, ReaderGoneError, ReaderHandle
+from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
 from daemon.model.errors import BwcError, CameraReadError, NotDurableError, UnavailableError
 from daemon.model.statements import WrappedKey
 from daemon.seal import stream
 from daemon.seal.keys import keyid
 from daemon.seal.stream import PLAIN, SEGMENT
 from daemon.seal.wrap import data_key_info, unwrap
+from daemon.vault.space import DiskFullError
 from tests.agency import CLIP, OTHER_CLIP, open_key
 from tests.dock.camera_kit import Mount
 from tests.dock.mounting import tmpfs
@@ -348,6 +349,14 @@ def test_a_clip_erased_during_the_scan(mount: Mount, inside: Reader, monkeypatch
 
     monkeypatch.setattr(os, "scandir", scandir)
     assert [stem for stem, _, _ in inside.answer({"do": "scan"})["clips"]] == [CLIP]
+
+
+def test_only_sealing_can_fail_for_the_vault(mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    mount.footage()
+    monkeypatch.setattr(safe, "read_small", broken(errno.EIO))
+    assert inside.answer({"do": "capture", "stem": CLIP})["error"] == "CameraReadError"
+    monkeypatch.setattr(pipeline, "seal", broken(errno.EIO))
+    assert inside.answer({"do": "seal", **mount.command()})["error"] == "OSError"
 
 
 def test_an_unknown_command(inside: Reader) -> None:

@@ -142,3 +142,25 @@ def test_a_dock_that_was_down_misses_no_document(precinct: Precinct, tmp_path: P
     send(precinct, incident("D-8", 200, {"Dispatched": 0, "Cleared": 600}))
     precinct.stage.start_dock()
     assert tagged(precinct, clip_id, "D-8")["activation"]["verdict"] == "on_time"
+
+
+def test_the_report_of_the_docks_own_store(precinct: Precinct) -> None:
+    """After the tests above: the absent ones first, and what cannot be used named."""
+    send(precinct, incident("D-9", 20, {"Dispatched": 0, "Cleared": 60}))
+    config = str(precinct.world.config / "dock.toml")
+
+    def report() -> Any:
+        return precinct.stage.bwc("dispatch", "report", "--config", config, "--from", format_instant(START)).document
+
+    wait_until(lambda: any(a["incident_id"] == "D-9" for a in report()["assignments"]), "the newest incident")
+    document = report()
+    first = document["assignments"][0]
+    assert (first["incident_id"], first["officer_id"], first["verdict"], first["clips"]) == (
+        "D-9",
+        OFFICER,
+        "absent",
+        [],
+    )
+    verdicts = {a["incident_id"]: a["verdict"] for a in document["assignments"]}
+    assert {"D-1": "on_time", "D-2": "late", "D-4": "on_time"}.items() <= verdicts.items()
+    assert len([aside for aside in document["set_aside"] if "bad-" in str(aside)]) == 4

@@ -17,7 +17,7 @@ from daemon.vault import durable
 from daemon.vault.database import Database
 from daemon.vault.layout import VaultLayout
 from daemon.vault.reading import HashingReader, MissingError, hash_file, read_document, size_of
-from daemon.vault.space import free_bytes
+from daemon.vault.space import DiskFullError, free_bytes, has_room, room
 from daemon.vault.writing import write_verified
 
 
@@ -198,6 +198,17 @@ def test_reading(tmp_path: Path) -> None:
         with pytest.raises(MissingError):
             call(tmp_path / "missing")
     assert free_bytes(tmp_path) > 0
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(errno.ENOSPC, DiskFullError), (errno.EDQUOT, DiskFullError), (errno.EIO, NotDurableError)],
+)
+def test_want_of_room_is_told_from_a_failing_disk(tmp_path: Path, number: int, error: type[BwcError]) -> None:
+    with pytest.raises(error), room(tmp_path):
+        failing(number)
+    assert has_room(tmp_path, 0)
+    assert not has_room(tmp_path, 1 << 62)
 
 
 SCHEMA = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"

@@ -1,0 +1,39 @@
+"""What a compliance report needs of a dock's store, read while the dock runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from daemon.core.activation import Assignment, Clip
+from daemon.dock.dispatch_store import DispatchStore
+from daemon.dock.store import clip_rows
+from daemon.dock.tagging import worn_of
+from daemon.model.config import DockConfig
+from daemon.model.times import format_instant
+from daemon.vault.database import read_only
+
+_AROUND = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Clips (skew-corrected) and assignments of a period, and (source, reason) of documents set aside."""
+
+    clips: list[Clip]
+    assignments: list[Assignment]
+    docked_until: dict[str, datetime]
+    set_aside: list[tuple[str, str]]
+
+
+def read(config: DockConfig, begin: datetime, end: datetime) -> Recorded:
+    """Everything that bears on assignments dispatched, and clips started, in [begin, end)."""
+    with read_only(config.state / "dock.sqlite") as db:
+        dispatch = DispatchStore(db, create=False)
+        span = (format_instant(begin - _AROUND), format_instant(end + _AROUND))
+        rows = clip_rows(db, "started_at BETWEEN ? AND ?", *span)
+        worn = [found.corrected(config.ingest.max_skew_seconds) for row in rows if (found := worn_of(row)) is not None]
+        until: dict[str, datetime] = {}
+        for clip in worn:
+            until[clip.officer_id] = max(until.get(clip.officer_id, clip.stopped_at), clip.stopped_at)
+        return Recorded(worn, dispatch.between(begin - _AROUND, end + _AROUND), until, dispatch.set_aside_rows())
