@@ -36,6 +36,7 @@ class BayThread:
         self._standing = Standing(docked.bay, lambda bay: service.show(docked.identity, bay))
         self._handle: ReaderHandle | None = None
         self._way: ClipWay | None = None
+        self._docking: tuple[str, datetime] | None = None
         self._thread = threading.Thread(target=self._run, name=f"bay {docked.bay}", daemon=True)
 
     @property
@@ -133,7 +134,9 @@ class BayThread:
         if camera.serial not in self._dock.trust.statement.cameras:
             self._refuse(camera, f"camera {camera.serial} is not enrolled; it was not read")
             return None
-        if self._way is None or self._way.camera_serial != camera.serial:
+        docking = (camera.serial, camera.docked_at)
+        if self._way is None or self._docking != docking:  # undocked and docked again between two looks counts as well
+            self._docking = docking
             seen = self._service.call(lambda: _record_docking(self._dock, self._docked.bay, camera))
             self._way = ClipWay(self._dock, self._service, self._docked.bay, seen, self._standing)
         return self._way

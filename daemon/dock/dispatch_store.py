@@ -81,13 +81,36 @@ class DispatchStore:
     def work_out(self, snapshot: Snapshot, cameras: Collection[str]) -> set[str]:
         """Brings the assignments up to date with a document just added. Returns the officers whose own changed."""
         units = {status.unit_id for status in snapshot.statuses}
-        incidents = {incident.incident_id for incident in snapshot.incidents}
-        incidents |= {merge.other_id for merge in snapshot.merges if merge.other_id is not None}
-        evidence = self._documents("incident", incidents) | self._around("unit", units, snapshot)
+        officers = {officer for status in snapshot.statuses for officer in status.officer_ids}
+        incidents = self._merged({incident.incident_id for incident in snapshot.incidents}, snapshot)
+        evidence = self._documents("incident", incidents)
+        evidence |= self._around("unit", units, snapshot) | self._around("officer", officers, snapshot)
         known = [self._snapshot(digest) for digest in sorted(evidence)]
         incidents |= {s.incident_id for one in known for s in one.statuses if s.unit_id in units and not s.officer_ids}
         known += [self._snapshot(digest) for digest in sorted(self._documents("incident", incidents) - evidence)]
         return self._replace(incidents, assignments(known, cameras, incidents))
+
+    def mentioning(self, officer_id: str, around: datetime) -> list[Snapshot]:
+        """Documents that name an officer within a shift of a time: worked out again when their camera first docks."""
+        span = (format_instant(around - SHIFT), format_instant(around + SHIFT))
+        rows = self._db.execute(
+            "SELECT DISTINCT digest FROM dispatch_mention WHERE what = 'officer' AND name = ? AND at BETWEEN ? AND ?",
+            (officer_id, *span),
+        ).fetchall()
+        return [self._snapshot(row[0]) for row in rows]
+
+    def _merged(self, incidents: set[str], snapshot: Snapshot) -> set[str]:
+        """With every incident they were merged with, as far as any document says."""
+        found = set(incidents)
+        found |= {merge.other_id for merge in snapshot.merges if merge.other_id is not None}
+        waiting = list(found)
+        while waiting:
+            for digest in self._documents("incident", {waiting.pop()}):
+                for merge in self._snapshot(digest).merges:
+                    new = {merge.incident_id, merge.other_id or merge.incident_id} - found
+                    found |= new
+                    waiting += new
+        return found
 
     def of_officer(self, officer_id: str, start: datetime, end: datetime) -> list[Assignment]:
         """The officer's assignments that overlap [start, end)."""
@@ -172,6 +195,7 @@ def _mentions(snapshot: Snapshot) -> set[tuple[str, str, datetime]]:
     found = {("incident", incident.incident_id, incident.at) for incident in snapshot.incidents}
     found |= {("incident", merge.other_id, snapshot.as_of) for merge in snapshot.merges if merge.other_id}
     found |= {("unit", status.unit_id, status.at) for status in snapshot.statuses}
+    found |= {("officer", officer, status.at) for status in snapshot.statuses for officer in status.officer_ids}
     return found
 
 

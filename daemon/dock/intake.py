@@ -19,7 +19,7 @@ from daemon.core.lifecycle import State, advance
 from daemon.custody.log import Event
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow
-from daemon.dock.tagging import Worn, dispatch_due, fingerprint, make_tag, retag
+from daemon.dock.tagging import Worn, dispatch_due, fingerprint, first_seen, make_tag, retag
 from daemon.model import strict_json
 from daemon.model.errors import (
     BwcError,
@@ -227,6 +227,7 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
         dispatch_due=dispatch_due(tag, worn, dock.config.ingest.max_skew_seconds),
         sequence=dock.store.next_sequence(),
     )
+    newcomer = job.officer_id not in dock.store.officers()
     dock.store.add_clip(row)
     dock.store.unstage(seal.clip_id)
     detail: dict[str, Any] = {
@@ -245,6 +246,8 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
     if inside:
         dock.record(Event("quarantined", seal.clip_id, {"integrity": seal.integrity}, (seal_envelope.digest,)))
     dock.record(Event("tagged", seal.clip_id, {"revision": 1}, (tag_envelope.digest,)))
+    if newcomer and worn is not None:
+        first_seen(dock, worn.officer_id, worn.started_at)
     if worn is not None:  # verdicts are over all of an officer's clips: this one may change the others'
         retag(dock, worn.officer_id, worn.started_at - _AROUND, worn.stopped_at + _AROUND)
     return row

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daemon.core.activation import Clip
+from daemon.core.eido import Snapshot
 from daemon.core.tags import Tagging, tag_clips
 from daemon.custody.log import Event
 from daemon.dock.state import Dock
@@ -23,6 +24,8 @@ from daemon.vault import durable
 log = logging.getLogger(__name__)
 _NOTHING: Tagging = ("undispatched", ())
 _MOST_DOCUMENTS = 1000
+_LONGEST = timedelta(days=2)
+"""How far around a document's times clips are looked at again: as long as an open call is kept in mind."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +80,25 @@ def receive(dock: Dock, data: bytes, source: str) -> None:
         return
     if snapshot is None:
         return
-    officers = dock.dispatch.work_out(snapshot, dock.store.officers())
-    for officer_id in sorted(officers):
-        times = [status.at for status in snapshot.statuses] or [snapshot.as_of]
-        retag(dock, officer_id, min(times) - timedelta(days=1), max(times) + timedelta(days=1))
-    before = dock.dispatch_as_of
-    if before is None or snapshot.as_of > before:
-        dock.store.set("dispatch_as_of", format_instant(snapshot.as_of))
-        for clip in dock.store.waiting_for_dispatch(format_instant(snapshot.as_of)):
+    _work_out(dock, snapshot)
+    before, as_of = dock.dispatch_as_of, min(snapshot.as_of, now)  # no document speaks for the future
+    if before is None or as_of > before:
+        dock.store.set("dispatch_as_of", format_instant(as_of))
+        for clip in dock.store.waiting_for_dispatch(format_instant(as_of)):
             _revise(dock, clip, _NOTHING)
+
+
+def first_seen(dock: Dock, officer_id: str, at: datetime) -> None:
+    """An officer's camera docks for the first time: calls that named only their unit may now be theirs."""
+    for snapshot in dock.dispatch.mentioning(officer_id, at):
+        _work_out(dock, snapshot)
+
+
+def _work_out(dock: Dock, snapshot: Snapshot) -> None:
+    times = [status.at for status in snapshot.statuses] or [snapshot.as_of]
+    for officer_id in sorted(dock.dispatch.work_out(snapshot, dock.store.officers())):
+        # a call may have been open for long, and every clip since its dispatch may change
+        retag(dock, officer_id, min(times) - _LONGEST, max(times) + _LONGEST)
 
 
 def retag(dock: Dock, officer_id: str, start: datetime, end: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import uuid
@@ -33,9 +34,13 @@ def precinct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Precinct]:
 
 def quarantined(precinct: Precinct, bay: str, fault: str, integrity: str) -> None:
     """A faulty clip is sealed, announced locked, quarantined, and stays on its camera."""
+    before = precinct.custody(action="quarantined")
     docking = precinct.dock_camera(bay, "--fault", fault, "--bytes", "200000", "--until", "docked", "--stay")
     (clip,) = docking["clips"]
-    entry = precinct.await_custody(action="quarantined", integrity=integrity)
+    known = {entry["clip_id"] for entry in before}
+    wait_until(lambda: len(precinct.custody(action="quarantined")) > len(before), "the clip in quarantine")
+    entry = next(e for e in precinct.custody(action="quarantined") if e["clip_id"] not in known)
+    assert entry["detail"]["integrity"] == integrity
     notice = precinct.notice(entry["clip_id"])
     assert (notice["lock"]["state"], notice["integrity"]) == ("locked", integrity)
     assert (precinct.world.vault / "quarantine" / entry["clip_id"] / "clip.sealed").exists()
@@ -67,19 +72,11 @@ def test_torn_capture_waits_and_is_taken_in_unsigned(precinct: Precinct) -> None
 
 
 def test_oversize_capture_is_taken_in_unsigned(precinct: Precinct) -> None:
-    before = len(precinct.custody(action="quarantined"))
-    precinct.dock_camera("bay-d", "--fault", "oversize-capture", "--bytes", "1000", "--until", "docked", "--stay")
-    precinct.bay("bay-d", "waiting")
-    wait_until(lambda: len(precinct.custody(action="quarantined")) > before, "the clip in quarantine")
-    assert precinct.custody(action="quarantined")[-1]["detail"]["integrity"] == "unsigned"
-    shutil.rmtree(precinct.world.mounts / "bay-d")
+    quarantined(precinct, "bay-d", "oversize-capture", "unsigned")
 
 
 def test_wrong_digest_is_quarantined(precinct: Precinct) -> None:
-    before = {entry["clip_id"] for entry in precinct.custody(action="quarantined", integrity="mismatch")}
-    precinct.dock_camera("bay-e", "--fault", "wrong-digest", "--bytes", "1000", "--until", "docked", "--stay")
-    wait_until(lambda: len(precinct.custody(action="quarantined", integrity="mismatch")) > len(before), "quarantine")
-    shutil.rmtree(precinct.world.mounts / "bay-e")
+    quarantined(precinct, "bay-e", "wrong-digest", "mismatch")
 
 
 def test_truncated_container_is_flagged_but_receipted(precinct: Precinct) -> None:
@@ -114,10 +111,13 @@ def test_docked_twice_is_recognised(precinct: Precinct) -> None:
     assert len(precinct.custody(action="receipted", clip_id=clip["clip_id"])) == 2
 
 
-@pytest.fixture(scope="module")
+_bays = itertools.count()
+
+
+@pytest.fixture
 def clip(precinct: Precinct) -> dict[str, Any]:
     """A well-behaved clip, and what an order about it must say."""
-    (taken,) = precinct.dock_camera("bay-o", "--bytes", "70000", "--timeout", "30")["clips"]
+    (taken,) = precinct.dock_camera(f"order-{next(_bays)}", "--bytes", "70000", "--timeout", "30")["clips"]
     return dict(taken)
 
 
@@ -160,7 +160,7 @@ def trust_keyid(key: Any) -> str:
     return keyid(key)
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str | None, str]] = {
     "expired": ({"expires_at": datetime.now(UTC) - timedelta(seconds=1)}, None, "InconsistentError"),
     "another clip's footage": ({"clip_sha256": "1" * 64}, None, "InconsistentError"),
     "another dock": ({"dock_id": "east-1"}, None, "InconsistentError"),

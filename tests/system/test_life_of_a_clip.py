@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,7 +21,6 @@ from daemon.model.times import format_instant
 from tests.system.precinct import Precinct, running, wait_until
 
 pytestmark = [pytest.mark.xdist_group("life"), pytest.mark.timeout(240)]
-INCIDENT = "L-1"
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +29,29 @@ def precinct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Precinct]:
         yield precinct
 
 
-@pytest.fixture(scope="module")
+_bays = itertools.count(1)
+
+
+@pytest.fixture
 def clip(precinct: Precinct) -> str:
-    """A clip taken in, and classified (by naming it) as an incident without force."""
-    (taken,) = precinct.dock_camera("bay-1", "--seconds", "2", "--timeout", "30")["clips"]
-    classify(precinct, str(taken["clip_id"]), "none")
-    return str(taken["clip_id"])
+    """A clip taken in, and classified (by naming it) as an incident without force of its own."""
+    (taken,) = precinct.dock_camera(f"bay-{next(_bays)}", "--seconds", "2", "--timeout", "30")["clips"]
+    clip_id = str(taken["clip_id"])
+    precinct.notice(clip_id)
+    classify(precinct, clip_id, "none")
+    return clip_id
 
 
-def classify(precinct: Precinct, clip_id: str, force: str, incident: str = INCIDENT) -> None:
-    options = ["--incident-id", incident, "--clip-ids", clip_id, "--force", force]
+@pytest.fixture
+def released(precinct: Precinct, clip: str) -> str:
+    """A clip released to its officer, and honoured by the dock."""
+    request(precinct, cast.OFFICER, clip, "report")
+    precinct.notice(clip, lambda n: n["lock"]["state"] == "released")
+    return clip
+
+
+def classify(precinct: Precinct, clip_id: str, force: str) -> None:
+    options = ["--incident-id", f"of-{clip_id}", "--clip-ids", clip_id, "--force", force]
     options += ["--occurred-at", format_instant(datetime.now(UTC) - timedelta(hours=1))]
     if force != "none":
         options += ["--involved", cast.OFFICER.person_id]
@@ -68,9 +82,8 @@ def test_a_locked_clip_does_not_open(precinct: Precinct, clip: str, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_released_opened_and_certified(precinct: Precinct, clip: str, tmp_path: Path) -> None:
-    request(precinct, cast.OFFICER, clip, "report")
-    precinct.notice(clip, lambda n: n["lock"]["state"] == "released")
+def test_released_opened_and_certified(precinct: Precinct, released: str, tmp_path: Path) -> None:
+    clip = released
     out = tmp_path / "clip.mp4"
     opened = open_clip(precinct, cast.OFFICER, clip, out, "--certificate").document
     digest = hashlib.sha256(out.read_bytes()).hexdigest()
@@ -84,9 +97,8 @@ def test_released_opened_and_certified(precinct: Precinct, clip: str, tmp_path: 
     assert "locked" in open_clip(precinct, cast.SUPERVISOR, clip, tmp_path / "y.mp4", expect=3).words
 
 
-def test_a_clip_changed_on_the_share_is_not_written(precinct: Precinct, clip: str, tmp_path: Path) -> None:
-    import shutil
-
+def test_a_clip_changed_on_the_share_is_not_written(precinct: Precinct, released: str, tmp_path: Path) -> None:
+    clip = released
     copy = tmp_path / "share"
     shutil.copytree(precinct.world.vault, copy)
     sealed = copy / "clips" / clip / "clip.sealed"
@@ -101,7 +113,8 @@ def test_a_clip_changed_on_the_share_is_not_written(precinct: Precinct, clip: st
     assert not (tmp_path / "z.mp4").exists()
 
 
-def test_a_bundle_verifies_anywhere_and_tampering_is_named(precinct: Precinct, clip: str, tmp_path: Path) -> None:
+def test_a_bundle_verifies_anywhere_and_tampering_is_named(precinct: Precinct, released: str, tmp_path: Path) -> None:
+    clip = released
     bundle, config = tmp_path / "clip.bundle.zip", precinct.world.config / "dock.toml"
     precinct.stage.bwc("custody", "export", "--config", config, "--clip", clip, "--out", bundle)
     root = precinct.world.key("root", "sign", public=True)
@@ -123,7 +136,8 @@ def test_a_bundle_verifies_anywhere_and_tampering_is_named(precinct: Precinct, c
         assert Path(name).name in ran.words or "trust" in ran.words, name
 
 
-def test_a_reclassification_locks_it_again_at_the_dock(precinct: Precinct, clip: str, tmp_path: Path) -> None:
+def test_a_reclassification_locks_it_again_at_the_dock(precinct: Precinct, released: str, tmp_path: Path) -> None:
+    clip = released
     classify(precinct, clip, "deadly")
     notice = precinct.notice(clip, lambda n: any(r["state"] == "revoked" for r in n["lock"]["releases"]))
     assert (notice["lock"]["state"], notice["lock"]["reason"]) == ("locked", "the release order was revoked")
@@ -132,9 +146,8 @@ def test_a_reclassification_locks_it_again_at_the_dock(precinct: Precinct, clip:
 
 
 def test_quarantined_footage_leaves_its_camera_once_admitted(precinct: Precinct) -> None:
-    camera = precinct.camera("bay-2", "--fault", "torn-capture", "--bytes", "5000", "--timeout", "60")
-    entry = precinct.await_custody(action="quarantined")
-    clip_id = str(entry["clip_id"])
+    camera = precinct.camera("bay-q", "--fault", "torn-capture", "--bytes", "5000", "--timeout", "60")
+    clip_id = str(precinct.await_custody(action="quarantined")["clip_id"])
     reason = ("--reason", "camera broken in a struggle", "--admit", "--officer-id", cast.OFFICER.person_id)
     attest(precinct, cast.SUPERVISOR, "correction", "--clip-id", clip_id, *reason)
     docked = precinct.stage.finish(camera)
@@ -145,12 +158,12 @@ def test_quarantined_footage_leaves_its_camera_once_admitted(precinct: Precinct)
     assert not (precinct.world.vault / "quarantine" / clip_id).exists()
     refused = request(precinct, cast.OFFICER, clip_id, "report", expect=3)
     assert [need["kind"] for need in refused["needs"]] == ["classification"]
-    classify(precinct, clip_id, "none", "L-2")
+    classify(precinct, clip_id, "none")
     precinct.notice(clip_id, lambda n: n["lock"]["state"] == "released")
 
 
 def test_disposal_destroys_the_clip_and_keeps_the_fact(precinct: Precinct) -> None:
-    (taken,) = precinct.dock_camera("bay-3", "--bytes", "7000", "--timeout", "30")["clips"]
+    (taken,) = precinct.dock_camera("bay-d", "--bytes", "7000", "--timeout", "30")["clips"]
     clip_id = str(taken["clip_id"])
     precinct.notice(clip_id)
     until = format_instant(datetime.now(UTC) + timedelta(days=1))
