@@ -148,7 +148,7 @@ def test_the_report_of_the_docks_own_store(precinct: Precinct) -> None:
     """The absent ones first, and what cannot be used named."""
     send(precinct, incident("D-9", 20, {"Dispatched": 0, "Cleared": 60}))
     send(precinct, incident("D-10", 220, {"Dispatched": 0, "Cleared": 600}))
-    (precinct.world.root / "cad" / "worse.json").write_text("{")
+    (precinct.world.root / "cad" / "worse.json").write_text('{"worse')
     record(precinct, "bay-9", 220)
     config = str(precinct.world.config / "dock.toml")
 
