@@ -16,7 +16,7 @@ from daemon.vault import durable
 from daemon.vault.layout import VaultLayout
 
 LINES_A_FILE = 10_000
-_RECENT = 200
+_SETTLE_EVERY = 200
 
 
 class CustodyFiles:
@@ -74,7 +74,7 @@ class CustodyFiles:
 def write_clip_custody(dock: Dock, clip_id: str) -> None:
     """The clip's own entries with inclusion proofs and the checkpoint that covers them.
 
-    Derived from the log and made again at start, so it is replaced whole but not synced.
+    Derived from the log, so it is replaced whole but not synced: what a power cut may take is made again at start.
     """
     clip = dock.vault.find(clip_id)
     if clip is None:
@@ -82,12 +82,30 @@ def write_clip_custody(dock: Dock, clip_id: str) -> None:
     temporary = clip.custody.with_name(".custody.json.new")
     temporary.write_bytes(make_record(dock.custody, clip_id, dock.sign_key))
     temporary.replace(clip.custody)
+    if _unsettled(dock) >= _SETTLE_EVERY:
+        dock.after.append(lambda: _settle(dock))
+
+
+def _settle(dock: Dock) -> None:
+    """Makes all clips' records durable at once, and notes up to which entry that holds."""
+    if _unsettled(dock) >= _SETTLE_EVERY and not dock.custody_behind:
+        size = dock.custody.size
+        durable.sync_filesystem(dock.vault.root)
+        dock.store.set("custody_settled", str(size))
+
+
+def _settled(dock: Dock) -> int:
+    return int(dock.store.get("custody_settled") or 0)
+
+
+def _unsettled(dock: Dock) -> int:
+    return dock.custody.size - _settled(dock)
 
 
 def recently_touched(dock: Dock) -> set[str]:
-    """Clips whose custody.json a crash may have left behind the log."""
+    """Clips whose custody.json a crash may have left behind the log, or torn."""
     found = set()
-    for line in dock.custody.lines(max(0, dock.custody.size - _RECENT)):
+    for line in dock.custody.lines(_settled(dock)):
         clip_id = strict_json.parse_object(line, what="custody entry").get("clip_id")
         if clip_id:
             found.add(str(clip_id))

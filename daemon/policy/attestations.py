@@ -13,8 +13,9 @@ from daemon.model.errors import (
     VerificationError,
 )
 from daemon.model.times import format_instant
-from daemon.policy import decisions, gather
+from daemon.policy import decisions
 from daemon.policy.desk import Desk
+from daemon.policy.gather import Case
 from daemon.policy.store import RequestRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
@@ -77,13 +78,13 @@ def _check_known(desk: Desk, verified: Verified[st.Statement], person_id: str) -
     match statement:
         case st.Classification():
             clips = {*statement.clip_ids, *desk.store.clips_of_incident(statement.incident_id)}
-            if signer.id in {gather.wearer(desk, clip) for name in clips if (clip := desk.store.clip(name))}:
+            if signer.id in {Case(desk, clip).wearer for name in clips if (clip := desk.store.clip(name))}:
                 raise SignerNotAllowedError(f"{signer.id} wore a camera in incident {statement.incident_id}")
         case st.Correction():
             clip = desk.store.clip(statement.clip_id)
             if clip is None:
                 raise InconsistentError(f"no dock has announced clip {statement.clip_id}")
-            if gather.wearer(desk, clip) == signer.id:
+            if Case(desk, clip).wearer == signer.id:
                 raise SignerNotAllowedError(f"{signer.id} wore the camera of clip {statement.clip_id}")
         case st.Withdrawal():
             target = desk.store.signer(statement.attestation_sha256)

@@ -16,10 +16,11 @@ from daemon.model import strict_json
 from daemon.model.documents import Decision, Need, Standing
 from daemon.model.statements import Because
 from daemon.model.times import format_instant
-from daemon.policy import disposal, gather
+from daemon.policy import disposal
 from daemon.policy.decide import Answer, combine, decide, standing
 from daemon.policy.desk import Desk
 from daemon.policy.facts import Facts
+from daemon.policy.gather import Case
 from daemon.policy.store import ClipRow, DecisionRow, OrderRow, RequestRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import keyid
@@ -47,11 +48,12 @@ def judge(desk: Desk, clip: ClipRow | None, person_id: str, purpose: st.Purpose)
         return _UNKNOWN_CLIP, []
     if clip.disposed:
         return _DISPOSED, []
-    if not gather.admitted(desk, clip):
+    case = Case(desk, clip)
+    if not case.admitted:
         return _QUARANTINE, []
     if desk.trust.opener("person", person_id, desk.now()) is None:
         return _NO_OPEN_KEY, []
-    facts = gather.gather(desk, clip, person_id, purpose, desk.now())
+    facts = case.facts(person_id, purpose, desk.now())
     return combine([decide(desk.regime, one) for one in facts]), facts
 
 
@@ -133,7 +135,7 @@ def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, answ
         regime_sha256=desk.regime.sha256,
         trust_version=desk.trust.version,
         because=answer.because,
-        facts=tuple(facts_of(desk, clip, row)),
+        facts=tuple(sorted({*Case(desk, clip).digests, row.digest})),
         wrapped_key=wrap(data_key, recipient, release_key_info(order_id, clip.clip_id, keyid(recipient))),
     )
     envelope = envelopes.sign(release, desk.sign_key)
@@ -153,19 +155,6 @@ def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, answ
     desk.record("released", clip.clip_id, detail, (row.digest, envelope.digest))
     desk.store.post(desk.topics.order(clip.dock_id, clip.clip_id), order.envelope, retain=False)
     return order
-
-
-def facts_of(desk: Desk, clip: ClipRow, row: RequestRow) -> list[str]:
-    """Digests of every attestation the decision rests on, sorted."""
-    digests = {clip.seal_sha256, clip.tag_sha256, row.digest}
-    if clip.capture_sha256:
-        digests.add(clip.capture_sha256)
-    kinds = (st.Classification, st.OfficerStatement, st.Report, st.Authorization, st.Hold, st.Correction)
-    for kind in kinds:
-        digests |= {digest for digest, _, _ in desk.store.about_clip(clip.clip_id, kind)}
-        for incident_id in desk.store.incidents(clip.clip_id):
-            digests |= {digest for digest, _, _ in desk.store.about_incident(incident_id, kind)}
-    return sorted(digests)
 
 
 def _review_order(desk: Desk, order: OrderRow) -> None:
@@ -251,12 +240,12 @@ def _put_on_record(desk: Desk, row: RequestRow, said: _Said, at: str) -> None:
 
 def _post_standing(desk: Desk, clip: ClipRow) -> None:
     """What the board shows of a clip: its force, what its officers still owe, until when."""
-    facts = gather.gather(desk, clip, gather.wearer(desk, clip), "report", desk.now())
-    views = [standing(desk.regime, one) for one in facts]
+    case = Case(desk, clip)
+    views = [standing(desk.regime, one) for one in case.facts(case.wearer, "report", desk.now())]
     due = min((view.due for view in views if view.due), default=None)
     document = Standing(
         clip_id=clip.clip_id,
-        incidents=tuple(desk.store.incidents(clip.clip_id)),
+        incidents=tuple(case.incidents),
         force=max((view.force for view in views), key=_FORCES.index),
         needs=tuple(dict.fromkeys(need for view in views for need in view.needs)),
         due=due,

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from daemon.model import statements as st
 from daemon.model.statements import Because
 from daemon.model.times import format_instant, parse_instant
-from daemon.policy import gather
 from daemon.policy.desk import Desk
+from daemon.policy.gather import Case
 from daemon.policy.retention import keep_until
 from daemon.policy.store import ClipRow
 from daemon.seal import envelope as envelopes
@@ -32,8 +32,9 @@ class Due:
 
 def assess(desk: Desk, clip: ClipRow, now: datetime) -> Due:
     """How a clip stands towards disposal."""
-    facts = gather.gather(desk, clip, "nobody", "court", now)
-    recorded, trigger = gather.recorded(desk, clip)
+    case = Case(desk, clip)
+    facts = case.facts("nobody", "court", now)
+    recorded, trigger = case.recorded
     incidents = [one.incident for one in facts if one.incident is not None]
     until = keep_until(
         desk.config.retention,
@@ -43,7 +44,9 @@ def assess(desk: Desk, clip: ClipRow, now: datetime) -> Due:
         any(incident.in_custody_death for incident in incidents),
     )
     holds = tuple(sorted({hold.hold_id for one in facts for hold in one.holds}))
-    return Due(clip.clip_id, clip.dock_id, until, holds, _approvals(desk, clip, now))
+    signers = case.disposal_approvals(now)
+    approvals = tuple(sorted(signers.values())) if len(signers) >= 2 else ()
+    return Due(clip.clip_id, clip.dock_id, until, holds, approvals)
 
 
 def report(desk: Desk, now: datetime) -> list[Due]:
@@ -107,16 +110,3 @@ def _order(desk: Desk, clip: ClipRow, due: Due, reason: str) -> None:
     detail = {"order_id": order.order_id, "reason": reason}
     desk.record("disposal_ordered", clip.clip_id, detail, (envelope.digest, *due.approvals))
     desk.store.post(desk.topics.order(clip.dock_id, clip.clip_id), envelope.to_bytes(), retain=False)
-
-
-def _approvals(desk: Desk, clip: ClipRow, now: datetime) -> tuple[str, ...]:
-    """The authorizations of two different people for disposing of this clip; empty when there are fewer."""
-    found = desk.store.about_clip(clip.clip_id, st.Authorization)
-    for incident_id in desk.store.incidents(clip.clip_id):
-        found += desk.store.about_incident(incident_id, st.Authorization)
-    signers = {
-        signer: digest
-        for digest, signer, authorization in found
-        if "disposal" in authorization.purposes and authorization.issued_at <= now < authorization.expires_at
-    }
-    return tuple(sorted(signers.values())) if len(signers) >= 2 else ()

@@ -6,7 +6,7 @@ SQLite, WAL, `synchronous=FULL`. One thread owns it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,6 +75,8 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_topic ON outbox (topic);
 """
 _CACHED = 20_000
+_DECIDING = "('classification', 'statement', 'report', 'authorization', 'hold', 'correction')"
+"""Kinds of attestation that decisions rest on."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,17 @@ class DecisionRow:
     answer: str
 
 
+@dataclass(frozen=True, slots=True)
+class AboutRow:
+    """Where an attestation stands in the index."""
+
+    digest: str
+    signer: str
+    kind: str
+    incident_id: str | None
+    clip_id: str | None
+
+
 def _insert(table: str, row: Any, *, replace: bool = False) -> tuple[str, list[Any]]:
     names = [field.name for field in fields(row)]
     verb = "INSERT OR REPLACE" if replace else "INSERT"
@@ -185,6 +198,7 @@ class Store(Database):
                 verified.envelope.to_bytes(),
             ),
         )
+        self._keep(verified.digest, statement)  # its signature held a moment ago
 
     def has(self, digest: str) -> bool:
         return self.db.execute("SELECT 1 FROM attestation WHERE digest = ?", (digest,)).fetchone() is not None
@@ -198,13 +212,16 @@ class Store(Database):
         """A stored attestation's payload, its signature verified again (once a process). Raises TamperedError."""
         cached = self._read.get(digest)
         if cached is None:
-            cached = self._read_back(digest, kind)
-            self._read[digest] = cached
-            if len(self._read) > _CACHED:
-                self._read.popitem(last=False)
+            cached = self._keep(digest, self._read_back(digest, kind))
         if not isinstance(cached, kind):
             raise TamperedError(f"the store's attestation {digest[:16]} is a {cached.kind}, not a {kind.kind}")
         return cached
+
+    def _keep(self, digest: str, statement: st.Statement) -> st.Statement:
+        self._read[digest] = statement
+        if len(self._read) > _CACHED:
+            self._read.popitem(last=False)
+        return statement
 
     def _read_back(self, digest: str, kind: type[S]) -> S:
         row = self.db.execute(
@@ -219,20 +236,15 @@ class Store(Database):
         envelope.check(key)
         return envelope.statement(kind)
 
-    def about_incident(self, incident_id: str, kind: type[S]) -> list[tuple[str, str, S]]:
-        """(digest, signer, statement) of every standing attestation of this kind about the incident, oldest first."""
-        return self._about("incident_id", incident_id, kind)
-
-    def about_clip(self, clip_id: str, kind: type[S]) -> list[tuple[str, str, S]]:
-        return self._about("clip_id", clip_id, kind)
-
-    def _about(self, column: str, value: str, kind: type[S]) -> list[tuple[str, str, S]]:
+    def about(self, clip_id: str, incident_ids: Sequence[str]) -> list[AboutRow]:
+        """Every standing attestation that a decision about the clip may rest on, oldest first."""
+        marks = ", ".join("?" for _ in incident_ids)
         rows = self.db.execute(
-            f"SELECT digest, signer FROM attestation WHERE {column} = ? AND kind = ? AND withdrawn = 0"  # noqa: S608
-            " ORDER BY received_at, digest",
-            (value, kind.kind),
-        ).fetchall()
-        return [(digest, signer, self.statement(digest, kind)) for digest, signer in rows]
+            "SELECT digest, signer, kind, incident_id, clip_id FROM attestation WHERE withdrawn = 0"  # noqa: S608
+            f" AND kind IN {_DECIDING} AND (clip_id = ? OR incident_id IN ({marks})) ORDER BY received_at, digest",
+            (clip_id, *incident_ids),
+        )
+        return [AboutRow(*row) for row in rows]
 
     def withdraw(self, digest: str) -> tuple[str | None, str | None]:
         """Marks an attestation withdrawn; returns its incident and clip."""

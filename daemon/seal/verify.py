@@ -12,6 +12,7 @@ Step 5's other half, agreement with what is already known, is for whoever knows 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -98,17 +99,22 @@ def verify(envelope: Envelope, kind: type[S], trust: Trust, *, at: datetime) -> 
     return Verified(statement, owner, envelope)
 
 
+@functools.cache
+def _times(kind: type[st.Statement]) -> tuple[str, ...]:
+    return tuple(field for field in _TIMES if field in kind.model_fields)
+
+
 def newest_time(statement: st.Statement) -> datetime | None:
     """The latest instant the statement says something happened at."""
-    values = [value for field in _TIMES if isinstance(value := getattr(statement, field, None), datetime)]
+    values = [getattr(statement, field) for field in _times(type(statement))]
     return max(values, default=None)
 
 
 def refuse_future(statement: st.Statement, at: datetime) -> None:
     """Raises InconsistentError naming the first time that lies ahead of `at`."""
-    for field in _TIMES:
-        value = getattr(statement, field, None)
-        if isinstance(value, datetime) and value > at + MAX_AHEAD:
+    for field in _times(type(statement)):
+        value = getattr(statement, field)
+        if value > at + MAX_AHEAD:
             raise InconsistentError(f"{statement.kind}: {field} {format_instant(value)} lies in the future")
 
 

@@ -6,10 +6,13 @@ so twice), so each raises NotDurableError: the daemon stops and the service mana
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 
 from daemon.model.errors import NotDurableError
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def fsync(fd: int, what: str) -> None:
@@ -25,6 +28,17 @@ def fsync_directory(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fsync(fd, str(path))
+    finally:
+        os.close(fd)
+
+
+def sync_filesystem(path: Path) -> None:
+    """Makes everything durable that was written to the filesystem `path` is on. Raises NotDurableError."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _libc.syncfs(fd) != 0:
+            reason = os.strerror(ctypes.get_errno())
+            raise NotDurableError(f"{path}: syncfs failed ({reason}); what is on the medium is unknown")
     finally:
         os.close(fd)
 

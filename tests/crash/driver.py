@@ -1,0 +1,136 @@
+"""Taking clips in, in one thread of one process: the daemon's own functions without a broker, so that the Nth call of
+a kind is the same call every time and can be made to fail.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from daemon.dock import reader, reader_handle, recovery
+from daemon.dock.bays import BayThread
+from daemon.dock.clip_way import StoppedError
+from daemon.dock.mounts import plain
+from daemon.dock.reader_handle import ReaderHandle
+from daemon.dock.service import DockService
+from daemon.model.clock import Clock, SystemClock
+from daemon.model.config import DockConfig, load_config
+from daemon.model.documents import Bay
+from daemon.model.errors import CameraReadError, NotDurableError, TamperedError
+
+T = TypeVar("T")
+CLOSING = "/closing"
+"""Looked up (it does not exist) when everything is done but for closing the database: a mark in a trace."""
+
+
+class Halt(BaseException):
+    """The service's loop has failed: nothing below it may go on, as when its thread has ended."""
+
+
+class InlineHandle(ReaderHandle):
+    """The reader's code, called instead of asked."""
+
+    def __init__(self, mount: Path, limits: dict[str, Any]) -> None:
+        fd = os.open(mount, os.O_RDONLY | os.O_DIRECTORY)
+        self._reader = reader.Reader(self, fd, limits)  # type: ignore[arg-type] - progress goes to send_bytes
+
+    def send_bytes(self, _: bytes) -> None:
+        pass
+
+    def _ask(self, command: dict[str, Any], progress: Callable[[int], None] | None = None) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(json.dumps(self._reader.answer(json.loads(json.dumps(command)))))
+        if "error" in answer:
+            raise reader_handle._error(answer)
+        return answer
+
+
+class InlineService(DockService):
+    """The loop's steps, taken by whoever asks."""
+
+    def call(self, decide: Callable[[], T]) -> T:
+        item = self._as_call(decide)
+        try:
+            self._step([item])
+        except BaseException as error:
+            raise Halt from error
+        result: T = item.future.result(0)
+        return result
+
+    def show(self, identity: str, bay: Bay) -> None:
+        pass
+
+    def start(self) -> None:
+        self._step([self._as_call(lambda: recovery.recover(self._dock))])
+
+    def finish(self) -> None:
+        os.close(self._lock_fd)
+        self._dock.store.close()
+
+
+class InlineBay(BayThread):
+    """A bay that looks when told to."""
+
+    def look(self, handle: ReaderHandle) -> str:
+        """Looks once; the bay's state after. What would stop the dock is raised."""
+        try:
+            self._look(handle)
+        except (NotDurableError, TamperedError, StoppedError):
+            raise
+        except Exception as error:
+            if isinstance(error, CameraReadError):
+                return "failed"
+            raise BayFailedError from error
+        last = self._standing._last
+        return last.state if last else "empty"
+
+
+class BayFailedError(Exception):
+    """An error nobody expected: the bay would stop, the dock would not."""
+
+
+def ingest(service: InlineService, looks: int = 8) -> bool:
+    """Brings everything docked as far as it goes; whether all of it has a receipt."""
+    config = service._dock.config
+    done = True
+    for docked in plain(config.mounts).values():
+        bay = InlineBay(service._dock, service, docked)
+        limits = {"max_clips": 100, "max_clip_bytes": 1 << 30}
+        handle = InlineHandle(docked.path, limits)
+        for _ in range(looks):
+            if bay.look(handle) == "done":
+                break
+            time.sleep(config.ingest.settle_seconds * 1.1)
+        else:
+            done = False
+    return done
+
+
+def main(config: str, traced: bool = False, checkpoint_pages: int = 0, clock: Clock | None = None) -> None:
+    """One start, everything that is docked, one end. Raises what stops it; exits 5 when something has no receipt."""
+    settings = load_config(DockConfig, Path(config))
+    if traced:
+        _await_tracer()
+    service = InlineService(settings, clock or SystemClock())
+    if checkpoint_pages:
+        service._dock.store.db.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
+    try:
+        service.start()
+        done = ingest(service)
+    except Halt as halt:
+        assert halt.__cause__ is not None
+        raise halt.__cause__ from None
+    os.access(CLOSING, os.F_OK)
+    service.finish()
+    if not done:
+        os._exit(5)
+
+
+def _await_tracer() -> None:
+    end = time.monotonic() + 20
+    while "TracerPid:\t0\n" in Path("/proc/self/status").read_text():
+        assert time.monotonic() < end, "no tracer came"
+        time.sleep(0.001)
