@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from daemon.cli.options import DOCK_CONFIG, JSON
 from daemon.cli.output import print_json
 from daemon.custody.bundle import verify_bundle, write_bundle
 from daemon.custody.log import CustodyLog, open_read_only
@@ -21,16 +22,6 @@ from daemon.seal.keys import load_sign_key, load_sign_public
 from daemon.vault import durable
 from daemon.vault.reading import find_clip, read_document
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-_CONFIG = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("/etc/bwc/dock.toml"),
-    show_default=True,
-    help="The dock's configuration.",
-)
-
 
 @click.group()
 def custody() -> None:
@@ -38,7 +29,7 @@ def custody() -> None:
 
 
 @custody.command()
-@_CONFIG
+@DOCK_CONFIG
 @click.option("--clip", help="Only this clip's entries.")
 @click.option("--last", default=0, help="Only the last N entries.")
 def log(config_path: Path, clip: str | None, last: int) -> None:
@@ -53,7 +44,7 @@ def log(config_path: Path, clip: str | None, last: int) -> None:
 
 
 @custody.command()
-@_CONFIG
+@DOCK_CONFIG
 @click.argument("sequence", type=int)
 def show(config_path: Path, sequence: int) -> None:
     """Print one entry, readably."""
@@ -62,7 +53,7 @@ def show(config_path: Path, sequence: int) -> None:
 
 
 @custody.command()
-@_CONFIG
+@DOCK_CONFIG
 @click.argument("sequence", type=int)
 @click.option("--since", type=int, help="Instead, prove that the log of this many entries is its beginning.")
 def prove(config_path: Path, sequence: int, since: int | None) -> None:
@@ -90,10 +81,10 @@ def prove(config_path: Path, sequence: int, since: int | None) -> None:
 
 
 @custody.command()
-@_CONFIG
+@DOCK_CONFIG
 @click.option("--clip", help="Instead, an auditor's bundle about this clip: --out is the ZIP file to write.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory for the exported files.")
-@_JSON
+@JSON
 def export(config_path: Path, clip: str | None, out: Path, as_json: bool) -> None:
     """Export the log: custody.jsonl, the checkpoint.txt that covers exactly it, and custody.leaves.
 
@@ -131,7 +122,7 @@ def export(config_path: Path, clip: str | None, out: Path, as_json: bool) -> Non
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The signed checkpoint [default: beside LINES].")
 @click.option("--key", type=click.Path(path_type=Path), help="A log: its public key (.sign.pub.pem).")
 @click.option("--root", type=click.Path(path_type=Path), help="A bundle: the agency's root.sign.pub.pem.")
-@_JSON
+@JSON
 def verify(lines: Path, checkpoint: Path | None, key: Path | None, root: Path | None, as_json: bool) -> None:
     """Verify an exported log or a bundle, offline. Exit 4, naming what was changed, when it does not hold.
 

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from daemon.cli.options import DOCK_CONFIG, JSON, run_until_signalled
 from daemon.cli.output import print_json, start_logging
 from daemon.model.config import DockConfig, load_config
 from daemon.model.errors import ConfigurationError, TamperedError, UnavailableError
-
-CONFIG = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("/etc/bwc/dock.toml"),
-    show_default=True,
-    help="The dock's configuration.",
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 @click.group()
@@ -30,7 +20,7 @@ def dock() -> None:
 
 
 @dock.command()
-@CONFIG
+@DOCK_CONFIG
 def run(config_path: Path) -> None:
     """Run the dock until it is told to stop.
 
@@ -44,14 +34,11 @@ def run(config_path: Path) -> None:
     config = load_config(DockConfig, config_path)
     start_logging(config.log)
     forget_in_core_dumps()
-    service = DockService(config, SystemClock())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: service.stop())
-    service.run()
+    run_until_signalled(DockService(config, SystemClock()))
 
 
 @dock.command()
-@CONFIG
+@DOCK_CONFIG
 @click.option("--vault", type=click.Path(path_type=Path), help="Check this copy of the vault instead.")
 @click.option("--clip", "clips", multiple=True, help="Only this clip; may be repeated.")
 @click.option("--read-data/--no-read-data", default=True, show_default=True, help="Hash every sealed file.")
@@ -90,7 +77,7 @@ def check(config_path: Path, vault: Path | None, clips: tuple[str, ...], read_da
 
 
 @dock.command()
-@CONFIG
+@DOCK_CONFIG
 @JSON
 def status(config_path: Path, as_json: bool) -> None:
     """Show what the dock says of itself and its bays over MQTT.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from daemon.cli.options import JSON
 from daemon.cli.output import print_json
 from daemon.model.errors import ConfigurationError
 from daemon.model.types import check_id
@@ -36,7 +37,7 @@ def new(owner: str, out: Path) -> None:
 
 @keys.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@JSON
 def show(files: tuple[Path, ...], as_json: bool) -> None:
     """Show the keyid and use of public keys (.pub.pem).
 

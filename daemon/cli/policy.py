@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from daemon.cli import policy_live
+from daemon.cli.options import JSON, POLICY_CONFIG
 from daemon.cli.policy_output import print_answers
 from daemon.model.statements import Purpose
 from daemon.policy.decide import decide
@@ -17,7 +18,6 @@ from daemon.policy.facts import load_facts
 from daemon.policy.regime import DEFAULT, Regime, bundled, bundled_names, find
 
 _FACTS: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path), "help": "The facts, as JSON or TOML."}
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 @click.group()
@@ -31,7 +31,7 @@ def policy() -> None:
 
 @policy.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@_json
+@JSON
 def check(folder: Path, as_json: bool) -> None:
     """Check an agency's own regime, the policies (*.cedar) in DIR.
 
@@ -57,8 +57,8 @@ def check(folder: Path, as_json: bool) -> None:
 @click.option("--clip", help="Instead of --facts: a clip the service knows …")
 @click.option("--person", help="… who asks for it …")
 @click.option("--purpose", type=click.Choice(get_args(Purpose)), help="… and for what.")
-@policy_live.CONFIG
-@_json
+@POLICY_CONFIG
+@JSON
 def explain(
     facts_file: Path | None,
     name: str | None,
@@ -118,7 +118,7 @@ def explain(
 
 @policy.command()
 @click.option("--facts", "facts_file", required=True, **_FACTS)
-@_json
+@JSON
 def compare(facts_file: Path, as_json: bool) -> None:
     """Decide on the same facts under every regime, side by side.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from typing import Any
 
 import click
 
+from daemon.cli.options import JSON, POLICY_CONFIG, run_until_signalled
 from daemon.cli.output import print_json, start_logging
 from daemon.model.clock import SystemClock
 from daemon.model.config import PolicyConfig, load_config
@@ -24,16 +24,6 @@ from daemon.policy.desk import Desk
 from daemon.policy.regime import find
 from daemon.policy.replay import replay as replay_all
 from daemon.policy.service import PolicyService, open_desk
-
-CONFIG = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("/etc/bwc/policy.toml"),
-    show_default=True,
-    help="The policy service's configuration.",
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 @contextmanager
@@ -57,7 +47,7 @@ def explain_live(config_path: Path, regime: str | None, clip_id: str, person_id:
 
 
 @click.command()
-@CONFIG
+@POLICY_CONFIG
 def serve(config_path: Path) -> None:
     """Run the policy service until it is told to stop.
 
@@ -66,16 +56,13 @@ def serve(config_path: Path) -> None:
     """
     config = load_config(PolicyConfig, config_path)
     start_logging(config.log)
-    service = PolicyService(config, SystemClock())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: service.stop())
-    service.run()
+    run_until_signalled(PolicyService(config, SystemClock()))
 
 
 @click.command()
 @click.option("--regime", "name", metavar="R", required=True, help="A regime's name, or the folder of one.")
-@CONFIG
-@_JSON
+@POLICY_CONFIG
+@JSON
 def replay(name: str, config_path: Path, as_json: bool) -> None:
     """Decide every decision on record again under another regime: which would have gone otherwise, and why.
 
@@ -102,8 +89,8 @@ def replay(name: str, config_path: Path, as_json: bool) -> None:
 
 
 @click.command()
-@CONFIG
-@_JSON
+@POLICY_CONFIG
+@JSON
 def disposal(config_path: Path, as_json: bool) -> None:
     """Report what is due for disposal by the retention schedule, and what a legal hold keeps. Disposes of nothing.
 

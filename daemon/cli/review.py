@@ -11,6 +11,7 @@ from typing import Any, get_args
 import click
 
 from daemon.cli.attest import sign_and_publish
+from daemon.cli.options import JSON
 from daemon.cli.output import print_json
 from daemon.cli.person import Person, as_person
 from daemon.cli.words import need_sentence
@@ -26,7 +27,6 @@ from daemon.seal.keys import load_sign_public
 from daemon.seal.trust import load_trust
 from daemon.vault import durable
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _WAIT = click.option("--wait", default=15.0, show_default=True, help="Seconds to wait for the decision.")
 
 
@@ -36,7 +36,7 @@ def review() -> None:
 
 
 @review.command("list")
-@_JSON
+@JSON
 @as_person
 def list_clips(person: Person, as_json: bool) -> None:
     """List the clips that docks have announced, and whether each is locked.
@@ -69,7 +69,7 @@ def list_clips(person: Person, as_json: bool) -> None:
 @click.option("--clip", required=True, help="The clip's id.")
 @click.option("--purpose", required=True, type=click.Choice(get_args(Purpose)), help="What you need it for.")
 @_WAIT
-@_JSON
+@JSON
 @as_person
 def request(person: Person, clip: str, purpose: str, wait: float, as_json: bool) -> None:
     """Ask to view a clip. Exit 0 when it is released to you, 3 when it stays locked (and what would open it).
@@ -100,7 +100,7 @@ def request(person: Person, clip: str, purpose: str, wait: float, as_json: bool)
 @review.command()
 @click.option("--request", "request_id", help="One request; all of yours without it.")
 @click.option("--wait", default=0.0, show_default=True, help="Seconds to wait until the request is released.")
-@_JSON
+@JSON
 @as_person
 def status(person: Person, request_id: str | None, wait: float, as_json: bool) -> None:
     """Show how your requests stand. With --request: exit 0 when released, 3 when not."""
@@ -131,7 +131,7 @@ def status(person: Person, request_id: str | None, wait: float, as_json: bool) -
 @click.option("--root", required=True, type=click.Path(path_type=Path), help="The agency's root.sign.pub.pem.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The MP4 to write.")
 @click.option("--certificate", is_flag=True, help="Also write a certificate of authenticity (HTML and JSON) beside it.")
-@_JSON
+@JSON
 @as_person
 def open_(
     person: Person, clip: str, vault: Path, trust: Path, root: Path, out: Path, certificate: bool, as_json: bool

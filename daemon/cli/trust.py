@@ -9,6 +9,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from daemon.cli.options import JSON
 from daemon.cli.output import print_json
 from daemon.model.errors import ConfigurationError, VerificationError
 from daemon.model.parse import explain
@@ -44,7 +45,7 @@ def sign(file: Path, key: Path, out: Path) -> None:
 @trust.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @_ROOT
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@JSON
 def show(file: Path, root: Path, as_json: bool) -> None:
     """Show who is enrolled in a signed trust attestation."""
     loaded = _load(file, root)

@@ -25,26 +25,32 @@ class CustodyFiles:
     def __init__(self, vault: VaultLayout, log: CustodyLog) -> None:
         self._vault = vault
         self._log = log
+        self._end = 0  # bytes of the newest file that hold durable lines
         self.durable_size = self._find_size()
 
     def follow(self) -> None:
-        """Appends the lines that are new. Durable when it returns."""
+        """Appends the lines that are new. Durable when it returns.
+
+        After a failure the same lines are written again, over whatever part of them got into the file.
+        """
         size = self._log.size
         while self.durable_size < size:
             first = self.durable_size // LINES_A_FILE * LINES_A_FILE
+            if first == self.durable_size:
+                self._end = 0
             end = min(size, first + LINES_A_FILE)
             data = b"".join(line + b"\n" for line in self._log.lines(self.durable_size, end))
             path = self._vault.custody / f"{first}.jsonl"
-            new = not path.exists()
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             try:
+                os.lseek(fd, self._end, os.SEEK_SET)
                 durable.write_all(fd, data)
                 durable.fsync(fd, str(path))
             finally:
                 os.close(fd)
-            if new:
+            if self._end == 0:
                 durable.fsync_directory(path.parent)
-            self.durable_size = end
+            self.durable_size, self._end = end, self._end + len(data)
 
     def refuse_rollback(self) -> None:
         """Raises TamperedError when the vault holds more of the log than the store: the store was set back."""
@@ -68,6 +74,7 @@ class CustodyFiles:
             with path.open("r+b") as file:
                 file.truncate(whole)
                 durable.fsync(file.fileno(), str(path))
+        self._end = whole
         return first + data.count(b"\n", 0, whole)
 
 

@@ -18,7 +18,7 @@ from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
 from daemon.policy import disposal
 from daemon.policy.desk import Desk
-from daemon.policy.store import ClipRow
+from daemon.policy.rows import ClipRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import LIMIT
 from daemon.seal.keys import keyid

@@ -16,7 +16,7 @@ from daemon.model.times import format_instant
 from daemon.policy import decisions
 from daemon.policy.desk import Desk
 from daemon.policy.gather import Case
-from daemon.policy.store import RequestRow
+from daemon.policy.rows import RequestRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
 from daemon.seal.verify import Verified, newest_time, verify

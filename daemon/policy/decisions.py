@@ -21,7 +21,7 @@ from daemon.policy.decide import Answer, combine, decide, standing
 from daemon.policy.desk import Desk
 from daemon.policy.facts import Facts
 from daemon.policy.gather import Case
-from daemon.policy.store import ClipRow, DecisionRow, OrderRow, RequestRow
+from daemon.policy.rows import ClipRow, DecisionRow, OrderRow, RequestRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import keyid
 from daemon.seal.wrap import release_key_info, seal_info, unwrap, wrap

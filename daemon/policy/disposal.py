@@ -15,7 +15,7 @@ from daemon.model.times import format_instant, parse_instant
 from daemon.policy.desk import Desk
 from daemon.policy.gather import Case
 from daemon.policy.retention import keep_until
-from daemon.policy.store import ClipRow
+from daemon.policy.rows import ClipRow
 from daemon.seal import envelope as envelopes
 
 

@@ -21,7 +21,7 @@ from daemon.policy.facts import (
     StatementFacts,
     Viewer,
 )
-from daemon.policy.store import AboutRow, ClipRow
+from daemon.policy.rows import AboutRow, ClipRow
 
 _STRICTNESS = ("none", "minimal", "nondeadly", "serious", "deadly")
 _WEAPONS = {"sidearm", "conducted_energy_weapon"}

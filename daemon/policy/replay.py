@@ -10,7 +10,8 @@ from daemon.model import strict_json
 from daemon.policy.decide import Answer, combine, decide
 from daemon.policy.facts import Facts
 from daemon.policy.regime import Regime
-from daemon.policy.store import DecisionRow, Store
+from daemon.policy.rows import DecisionRow
+from daemon.policy.store import Store
 
 _LIMIT = 64 << 20
 

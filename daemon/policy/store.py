@@ -7,147 +7,23 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from daemon.model import statements as st
 from daemon.model.errors import TamperedError
 from daemon.model.times import parse_instant
+from daemon.policy.rows import SCHEMA, VERSION, AboutRow, ClipRow, DecisionRow, OrderRow, RequestRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.trust import Trust
 from daemon.seal.verify import Verified
 from daemon.vault.database import Database
 
 S = TypeVar("S", bound=st.Statement)
-VERSION = 1
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE trust (version INTEGER PRIMARY KEY, envelope BLOB NOT NULL, since TEXT NOT NULL);
-CREATE TABLE attestation (
-  digest TEXT PRIMARY KEY, kind TEXT NOT NULL, signer TEXT NOT NULL, received_at TEXT NOT NULL,
-  trust_version INTEGER NOT NULL, incident_id TEXT, clip_id TEXT, officer_id TEXT,
-  withdrawn INTEGER NOT NULL DEFAULT 0, envelope BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX attestation_of_incident ON attestation (incident_id, kind);
-CREATE INDEX attestation_of_clip ON attestation (clip_id, kind);
-CREATE TABLE clip (
-  dock_id TEXT, clip_id TEXT, sequence INTEGER NOT NULL, previous INTEGER NOT NULL, officer_id TEXT NOT NULL,
-  seal_sha256 TEXT NOT NULL, capture_sha256 TEXT, tag_sha256 TEXT NOT NULL, clip_sha256 TEXT NOT NULL,
-  integrity TEXT NOT NULL, recorded_at TEXT NOT NULL, disposed INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (dock_id, clip_id)
-) WITHOUT ROWID;
-CREATE INDEX clip_by_id ON clip (clip_id);
-CREATE INDEX clip_by_age ON clip (recorded_at) WHERE disposed = 0;
-CREATE INDEX clip_by_sequence ON clip (dock_id, sequence);
-CREATE TABLE clip_incident (clip_id TEXT, incident_id TEXT, PRIMARY KEY (clip_id, incident_id)) WITHOUT ROWID;
-CREATE INDEX incident_clip ON clip_incident (incident_id);
-CREATE TABLE dock (dock_id TEXT PRIMARY KEY, through INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE request (
-  digest TEXT PRIMARY KEY, person_id TEXT NOT NULL, clip_id TEXT NOT NULL, state TEXT NOT NULL, answer TEXT,
-  opened_at TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX request_of_clip ON request (clip_id, state);
-CREATE INDEX request_by_state ON request (state, opened_at);
-CREATE TABLE release_order (
-  order_id TEXT PRIMARY KEY, request TEXT NOT NULL, dock_id TEXT NOT NULL, clip_id TEXT NOT NULL,
-  person_id TEXT NOT NULL, expires_at TEXT NOT NULL, state TEXT NOT NULL, listed INTEGER NOT NULL,
-  envelope BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX order_of_clip ON release_order (clip_id, state);
-CREATE INDEX order_by_state ON release_order (state, expires_at);
-CREATE INDEX order_unlisted ON release_order (order_id) WHERE listed = 0;
-CREATE TABLE decision (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, request TEXT NOT NULL, clip_id TEXT NOT NULL,
-  person_id TEXT NOT NULL, regime TEXT NOT NULL, regime_sha256 TEXT NOT NULL, trust_version INTEGER NOT NULL,
-  facts TEXT NOT NULL, answer TEXT NOT NULL
-);
-CREATE TABLE standing (
-  dock_id TEXT, clip_id TEXT, fingerprint TEXT NOT NULL, due TEXT, overdue INTEGER NOT NULL,
-  PRIMARY KEY (dock_id, clip_id)
-) WITHOUT ROWID;
-CREATE INDEX standing_due ON standing (due) WHERE overdue = 0 AND due IS NOT NULL;
-CREATE TABLE answer (digest TEXT PRIMARY KEY, reason TEXT) WITHOUT ROWID;
-CREATE TABLE refusal (kind TEXT, error TEXT, count INTEGER NOT NULL, PRIMARY KEY (kind, error)) WITHOUT ROWID;
-CREATE TABLE outbox (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, payload BLOB NOT NULL, retain INTEGER NOT NULL
-);
-CREATE INDEX outbox_topic ON outbox (topic);
-"""
 _CACHED = 20_000
 _DECIDING = "('classification', 'statement', 'report', 'authorization', 'hold', 'correction')"
 """Kinds of attestation that decisions rest on."""
-
-
-@dataclass(frozen=True)
-class ClipRow:
-    """A clip as its dock last announced it; digests name the attestations that say more."""
-
-    dock_id: str
-    clip_id: str
-    sequence: int
-    previous: int
-    officer_id: str
-    seal_sha256: str
-    capture_sha256: str | None
-    tag_sha256: str
-    clip_sha256: str
-    integrity: str
-    recorded_at: str
-    disposed: bool = False
-
-
-@dataclass(frozen=True)
-class RequestRow:
-    """A request to view. `state`: open (refused so far), released, closed. `answer`: the decision last published."""
-
-    digest: str
-    person_id: str
-    clip_id: str
-    state: str
-    answer: str | None
-    opened_at: str
-
-
-@dataclass(frozen=True)
-class OrderRow:
-    """An order that was issued. `listed`: its dock's notice shows it in this state; until then it is repeated."""
-
-    order_id: str
-    request: str
-    dock_id: str
-    clip_id: str
-    person_id: str
-    expires_at: str
-    state: str
-    listed: bool
-    envelope: bytes
-
-
-@dataclass(frozen=True)
-class DecisionRow:
-    """One decision on record: `facts` are the documents it was decided on, `answer` what was answered (JSON)."""
-
-    at: str
-    request: str
-    clip_id: str
-    person_id: str
-    regime: str
-    regime_sha256: str
-    trust_version: int
-    facts: str
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class AboutRow:
-    """Where an attestation stands in the index."""
-
-    digest: str
-    signer: str
-    kind: str
-    incident_id: str | None
-    clip_id: str | None
 
 
 def _insert(table: str, row: Any, *, replace: bool = False) -> tuple[str, list[Any]]:
@@ -162,7 +38,7 @@ class Store(Database):
 
     def __init__(self, path: Path) -> None:
         """Opens or creates the database. Raises ConfigurationError for one of another version."""
-        super().__init__(path, _SCHEMA, VERSION)
+        super().__init__(path, SCHEMA, VERSION)
         self._trusts: dict[int, Trust] = {}
         self._read: OrderedDict[str, st.Statement] = OrderedDict()
 

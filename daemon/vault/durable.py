@@ -24,23 +24,28 @@ def fsync(fd: int, what: str) -> None:
 
 
 def fsync_directory(path: Path) -> None:
-    """Makes names created in or moved into `path` durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Makes names created in or moved into `path` durable. Raises NotDurableError."""
     try:
-        fsync(fd, str(path))
-    finally:
-        os.close(fd)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fsync(fd, str(path))
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise NotDurableError(f"{path}: syncing the directory failed ({error.strerror})") from error
 
 
 def sync_filesystem(path: Path) -> None:
     """Makes everything durable that was written to the filesystem `path` is on. Raises NotDurableError."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if _libc.syncfs(fd) != 0:
-            reason = os.strerror(ctypes.get_errno())
-            raise NotDurableError(f"{path}: syncfs failed ({reason}); what is on the medium is unknown")
-    finally:
-        os.close(fd)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if _libc.syncfs(fd) != 0:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise NotDurableError(f"{path}: syncfs failed ({error.strerror}); what is on the medium is unknown") from error
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:

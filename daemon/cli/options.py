@@ -1,0 +1,41 @@
+"""Options and ways that several command groups share."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def _config(name: str, whose: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        default=Path(f"/etc/bwc/{name}.toml"),
+        show_default=True,
+        help=f"The {whose}'s configuration.",
+    )
+
+
+DOCK_CONFIG = _config("dock", "dock")
+POLICY_CONFIG = _config("policy", "policy service")
+
+
+class Service(Protocol):
+    """What runs until it is told to stop."""
+
+    def run(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+def run_until_signalled(service: Service) -> None:
+    """Runs it until SIGTERM or SIGINT."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stop())
+    service.run()
