@@ -55,6 +55,9 @@ def main() -> None:
     """Entry point of the `bwc` script."""
     try:
         bwc.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.ClickException as error:
         _print_error(_lowered(error.format_message()), _usage_hint(error))
         sys.exit(2)

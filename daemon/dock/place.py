@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from daemon.dock.intake import Composed
+from daemon.model.errors import NotDurableError
 from daemon.model.statements import Seal
 from daemon.seal.stream import sealed_size
 from daemon.vault import durable
@@ -16,22 +17,26 @@ from daemon.vault.space import disk_full, has_room, room
 def stage(vault: VaultLayout, clip_id: str, size: int, reserve: int) -> Path:
     """A fresh, empty directory in `incoming/` for a clip of `size` bytes.
 
-    Raises DiskFullError when taking it in would leave less than `reserve` bytes free.
+    Raises DiskFullError when taking it in would leave less than `reserve` bytes free, NotDurableError when anything
+    else fails.
     """
-    if not has_room(vault.root, sealed_size(size) + reserve):
-        raise disk_full()
     directory = vault.incoming / clip_id
-    clear(vault, clip_id)
     with room(directory):
+        if not has_room(vault.root, sealed_size(size) + reserve):
+            raise disk_full()
+        clear(vault, clip_id)
         (directory / "tags").mkdir(parents=True)
     return directory
 
 
 def clear(vault: VaultLayout, clip_id: str) -> None:
-    """Drops what was staged: the clip is still on its camera, and its key is forgotten."""
+    """Drops what was staged: the clip is still on its camera, and its key is forgotten. Raises NotDurableError."""
     directory = vault.incoming / clip_id
-    if directory.exists():
-        shutil.rmtree(directory)
+    try:
+        if directory.exists():
+            shutil.rmtree(directory)
+    except OSError as error:
+        raise NotDurableError(f"{directory}: cannot be removed ({error.strerror})") from error
 
 
 def settle(vault: VaultLayout, clip_id: str, composed: Composed) -> None:

@@ -13,16 +13,18 @@ from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Pub
 from daemon.model.config import Broker
 from daemon.model.errors import UnavailableError
 
+CONNECT_SECONDS = 10.0
+"""How long the broker may take to let us in, and for each answer."""
 _QUIET = 0.7
 
 
 class Session:
     """One connection with its subscriptions, used by one thread as a context manager."""
 
-    def __init__(self, broker: Broker, subscriptions: tuple[str, ...], seconds: float = 10.0) -> None:
-        """`seconds` bounds connecting and each answer of the broker."""
+    def __init__(self, broker: Broker, subscriptions: tuple[str, ...], seconds: float | None = None) -> None:
+        """`seconds` bounds connecting and each answer of the broker; CONNECT_SECONDS when not given."""
         self._broker = broker
-        self._seconds = seconds
+        self._seconds = CONNECT_SECONDS if seconds is None else seconds
         self._events: queue.SimpleQueue[LinkEvent] = queue.SimpleQueue()
         self._received: list[Received] = []
         self._client = MqttClient(broker, f"bwc-{uuid.uuid4().hex[:12]}", self._events.put, subscriptions=subscriptions)
