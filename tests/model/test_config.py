@@ -1,0 +1,64 @@
+"""The example configurations are complete and load; mistakes are named with file and key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from daemon.model.config import DockConfig, PolicyConfig, Section, load_config
+from daemon.model.errors import ConfigurationError
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+@pytest.mark.parametrize(("model", "name"), [(DockConfig, "dock.toml"), (PolicyConfig, "policy.toml")])
+def test_the_example_loads_and_mentions_every_key(model: type[Section], name: str) -> None:
+    load_config(model, CONFIG / name)
+    text = (CONFIG / name).read_text()
+    for key in _keys(model):
+        assert re.search(rf"^#? ?{key} = |^\[(.*\.)?{key}\]", text, re.MULTILINE), f"{name} does not mention {key}"
+
+
+def _keys(model: type[Section]) -> set[str]:
+    found = set()
+    for name, field in model.model_fields.items():
+        found.add(name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found |= _keys(field.annotation)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "agency: field required"),
+        ('agency = "a/b"', "agency: "),
+        ("colour = 1", "colour: "),
+        ("[ingest]\nscan_seconds = 0", "ingest.scan_seconds: "),
+        ("[broker]\nurl = 5", "broker.url: "),
+        ('sign_key = "credential:dock"', "sign_key: "),
+    ],
+)
+def test_every_mistake_is_named(tmp_path: Path, text: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    path = tmp_path / "dock.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(DockConfig, path)
+    assert str(path) in str(caught.value)
+    assert says in str(caught.value)
+
+
+def test_paths_are_relative_to_the_file_and_credentials_come_from_systemd(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/bwc-dock")
+    path = tmp_path / "dock.toml"
+    text = (CONFIG / "dock.toml").read_text()
+    text = re.sub(r"^sign_key = .*$", 'sign_key = "credential:sign"', text, flags=re.MULTILINE)
+    path.write_text(re.sub(r"^vault = .*$", 'vault = "vault"', text, flags=re.MULTILINE))
+    config = load_config(DockConfig, path)
+    assert config.vault == tmp_path / "vault"
+    assert config.sign_key == Path("/run/credentials/bwc-dock/sign")
