@@ -36,6 +36,10 @@ _KINDS: tuple[type[st.Statement], ...] = (
 )
 
 
+KEPT_SECONDS = 30 * 24 * 3600
+"""How long an attestation stays retained: a policy service restored from a backup hears it again."""
+
+
 class RefusedError(BwcError):
     """The policy service did not accept an attestation."""
 
@@ -62,7 +66,7 @@ def sign_and_publish(person: Person, payloads: list[dict[str, Any]], kind: type[
     with Session(person.broker, (person.topics.answer(person.person_id, "+"),)) as session:
         for envelope in signed:
             topic = person.topics.attestation(person.person_id, kind.kind, envelope.digest)
-            session.publish(topic, envelope.to_bytes(), retain=True)
+            session.publish(topic, envelope.to_bytes(), retain=True, keep_seconds=KEPT_SECONDS)
             _await_answer(session, person, envelope.digest)
     return [envelope.digest for envelope in signed]
 

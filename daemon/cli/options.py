@@ -32,10 +32,12 @@ class Service(Protocol):
 
     def run(self) -> None: ...
     def stop(self) -> None: ...
+    def reload(self) -> None: ...
 
 
 def run_until_signalled(service: Service) -> None:
-    """Runs it until SIGTERM or SIGINT."""
+    """Runs it until SIGTERM or SIGINT; SIGHUP makes it read the trust file again."""
+    signal.signal(signal.SIGHUP, lambda *_: service.reload())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
     service.run()

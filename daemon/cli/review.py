@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import click
 
-from daemon.cli.attest import sign_and_publish
+from daemon.cli.attest import KEPT_SECONDS, sign_and_publish
 from daemon.cli.options import JSON
 from daemon.cli.output import print_json
 from daemon.cli.person import Person, as_person
@@ -150,7 +150,7 @@ def open_(
 
         def attest(opened: Envelope) -> None:
             topic = person.topics.attestation(person.person_id, "opened", opened.digest)
-            session.publish(topic, opened.to_bytes(), retain=True)
+            session.publish(topic, opened.to_bytes(), retain=True, keep_seconds=KEPT_SECONDS)
 
         now = truncate(datetime.now(UTC))
         result = open_clip(vault, clip, viewer, person.topics.agency, loaded, now, out, attest)

@@ -23,7 +23,7 @@ from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.mounts import Docked, MountWatcher
 from daemon.dock.state import Dock
 from daemon.dock.store import Store
-from daemon.link.mailbox import Mailbox
+from daemon.link.mailbox import Mailbox, Reload
 from daemon.link.mqtt import LinkEvent, MqttClient, Received, Subscribed
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
@@ -32,7 +32,7 @@ from daemon.model.errors import BwcError, ConfigurationError, NotDurableError
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
 from daemon.seal.keys import load_sign_key, load_sign_public
-from daemon.seal.trust import load_trust
+from daemon.seal.trust import Trust, load_trust, refuse_rollback
 from daemon.vault.layout import VaultLayout
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class _Shown:
     bay: Bay
 
 
-_Item = _Call | _Looked | _Shown | LinkEvent
+_Item = _Call | _Looked | _Shown | Reload | LinkEvent
 
 
 def open_dock(config: DockConfig, clock: Clock) -> Dock:
@@ -76,7 +76,21 @@ def open_dock(config: DockConfig, clock: Clock) -> Dock:
     vault.create()
     store = Store(config.state / "dock.sqlite")
     custody = CustodyLog(store.db, f"bwc/{config.agency}/{config.dock_id}", config.dock_id)
-    return Dock(config, clock, store, DispatchStore(store.db), vault, custody, sign_key, trust, Topics(config.agency))
+    parts = (vault, custody, sign_key, trust, Topics(config.agency))
+    dock = Dock(config, clock, store, DispatchStore(store.db), *parts)
+    with store.transaction():
+        put_in_force(dock, trust)
+    return dock
+
+
+def put_in_force(dock: Dock, trust: Trust) -> None:
+    """A trust version takes effect. Raises ConfigurationError for one older than what was in force."""
+    version, digest = dock.store.get("trust_version"), dock.store.get("trust_digest")
+    if version is not None and digest is not None:
+        refuse_rollback(trust, int(version), digest, str(dock.config.trust.file))
+    dock.store.set("trust_version", str(trust.version))
+    dock.store.set("trust_digest", trust.digest)
+    dock.trust = trust
 
 
 class DockService:
@@ -141,6 +155,10 @@ class DockService:
     def stop(self) -> None:
         """Ends `run`, from a signal handler or another thread."""
         self._mailbox.stop()
+
+    def reload(self) -> None:
+        """Reads the trust file again, from a signal handler."""
+        self._mailbox.put(Reload())
 
     # what bays ask
 
@@ -214,6 +232,8 @@ class DockService:
                 self._decide(item, done)
             case _Looked():
                 done.append(lambda: self._reconcile(item.bays))
+            case Reload():
+                self._reload()
             case _Shown():
                 thread = self._bays.get(item.bay.bay)
                 if thread is not None and thread.identity == item.identity:
@@ -229,6 +249,17 @@ class DockService:
                     self._announcer.status()
             case _ if item.client == "publisher":
                 self._announcer.handle(item)
+
+    def _reload(self) -> None:
+        """A new trust version takes effect; one that cannot be used changes nothing."""
+        dock = self._dock
+        try:
+            put_in_force(dock, load_trust(dock.config.trust.file, load_sign_public(dock.config.trust.root)))
+        except ConfigurationError as error:
+            log.error("the trust in force stays: %s", error)  # noqa: TRY400 - the message says it all
+        else:
+            log.info("trust version %d is in force", dock.trust.version)
+            self._wake_bays()
 
     def _decide(self, item: _Call, done: list[Callable[[], None]]) -> None:
         """Runs one bay's question; its own error undoes only its own writes."""

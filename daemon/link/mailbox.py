@@ -10,6 +10,10 @@ Item = TypeVar("Item")
 _MOST = 500
 
 
+class Reload:
+    """Asks a service to read its trust again (SIGHUP)."""
+
+
 class Mailbox(Generic[Item]):
     """Batches of items for a loop that handles each batch in one transaction."""
 

@@ -136,9 +136,16 @@ class MqttClient:
         thread = self._client._thread
         return thread is not None and thread.is_alive()
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool) -> int | None:
-        """Hands a QoS 1 message to the network thread; returns its mid, None when it could not be taken."""
-        info = self._client.publish(topic, payload, qos=1, retain=retain)
+    def publish(self, topic: str, payload: bytes, *, retain: bool, keep_seconds: int | None = None) -> int | None:
+        """Hands a QoS 1 message to the network thread; returns its mid, None when it could not be taken.
+
+        `keep_seconds`: how long the broker keeps it (MQTT 5 message expiry), for ever when not given.
+        """
+        properties = None
+        if keep_seconds is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = keep_seconds
+        info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
         return info.mid if info.rc == paho.MQTT_ERR_SUCCESS else None
 
     def publish_last(self, topic: str, payload: bytes, seconds: float = 2.0) -> None:

@@ -47,9 +47,9 @@ class Session:
     ) -> None:
         self._client.stop()
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
+    def publish(self, topic: str, payload: bytes, *, retain: bool, keep_seconds: int | None = None) -> None:
         """Returns once the broker has it. Raises UnavailableError when it has not, or refuses it."""
-        mid = self._client.publish(topic, payload, retain=retain)
+        mid = self._client.publish(topic, payload, retain=retain, keep_seconds=keep_seconds)
         if mid is None:
             raise UnavailableError("the broker's connection was lost")
         answer = self._until(lambda event: isinstance(event, Published) and event.mid == mid, "acknowledgement")

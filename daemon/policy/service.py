@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from daemon.custody.log import CustodyLog
-from daemon.link.mailbox import Mailbox
+from daemon.link.mailbox import Mailbox, Reload
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published, Received, Subscribed
 from daemon.link.pump import Pump
 from daemon.model.clock import Clock
@@ -20,7 +20,7 @@ from daemon.policy.desk import Desk
 from daemon.policy.regime import find as find_regime
 from daemon.policy.store import Store
 from daemon.seal.keys import keyid, load_open_key, load_sign_key, load_sign_public
-from daemon.seal.trust import Trust, load_trust, parse_trust
+from daemon.seal.trust import Trust, load_trust, parse_trust, refuse_rollback
 
 log = logging.getLogger(__name__)
 _SESSION = 7 * 24 * 3600
@@ -39,23 +39,24 @@ def open_desk(config: PolicyConfig, clock: Clock) -> Desk:
     store = Store(config.state / "policy.sqlite")
     custody = CustodyLog(store.db, f"bwc/{config.agency}/policy", "policy")
     desk = Desk(config, clock, store, custody, regime, trust, sign_key, open_key, Topics(config.agency))
-    envelope = config.trust.file.read_bytes()
-    _remember_trust(desk, trust, envelope, lambda data: parse_trust(data, root, what="stored trust"))
+    with desk.store.transaction():
+        put_in_force(desk, trust, config.trust.file.read_bytes())
     return desk
 
 
-def _remember_trust(desk: Desk, trust: Trust, data: bytes, parse: Callable[[bytes], Trust]) -> None:
-    """Keeps every trust version that was in force; a lower version than the newest is refused."""
-    known = [parse(envelope) for _, envelope in desk.store.trusts()]
-    newest, file = (known[-1] if known else trust), desk.config.trust.file
-    if newest.version > trust.version:
-        raise ConfigurationError(f"{file}: version {trust.version}, but {newest.version} was in force")
-    if newest.version == trust.version and newest.digest != trust.digest:
-        raise ConfigurationError(f"{file}: another trust of the same version {trust.version}")
+def put_in_force(desk: Desk, trust: Trust, envelope: bytes) -> None:
+    """A trust version takes effect. Every earlier one stays known: what was signed under it stays verifiable.
+
+    Raises ConfigurationError for one older than what was in force.
+    """
+    root = load_sign_public(desk.config.trust.root)
+    known = [parse_trust(data, root, what="stored trust") for _, data in desk.store.trusts()]
+    newest = known[-1] if known else trust
+    refuse_rollback(trust, newest.version, newest.digest, str(desk.config.trust.file))
     for version in (*known, trust):
         desk.store.know_trust(version)
-    with desk.store.transaction():
-        desk.store.add_trust(trust, data, format_instant(desk.now()))
+    desk.store.add_trust(trust, envelope, format_instant(desk.now()))
+    desk.trust = trust
 
 
 class PolicyService:
@@ -63,7 +64,7 @@ class PolicyService:
 
     def __init__(self, config: PolicyConfig, clock: Clock) -> None:
         self._desk = desk = open_desk(config, clock)
-        self._mailbox: Mailbox[LinkEvent] = Mailbox(tick_seconds=1.0)
+        self._mailbox: Mailbox[LinkEvent | Reload] = Mailbox(tick_seconds=1.0)
         self._publisher = MqttClient(config.broker, f"{config.agency}-policy", self._mailbox.put, name="publisher")
         root = desk.topics.root
         self._consumer = MqttClient(
@@ -96,7 +97,11 @@ class PolicyService:
         """Ends `run`, from a signal handler or another thread."""
         self._mailbox.stop()
 
-    def _step(self, batch: list[LinkEvent]) -> None:
+    def reload(self) -> None:
+        """Reads the trust file again, from a signal handler."""
+        self._mailbox.put(Reload())
+
+    def _step(self, batch: list[LinkEvent | Reload]) -> None:
         """One transaction over everything that came in; acknowledged and published only when it is durable."""
         desk = self._desk
         received: list[Received] = []
@@ -104,6 +109,8 @@ class PolicyService:
             changed: set[str] = set()
             for event in batch:
                 match event:
+                    case Reload():
+                        self._reload()
                     case Received():
                         changed |= self._receive(event)
                         received.append(event)
@@ -121,6 +128,16 @@ class PolicyService:
         for message in received:
             self._consumer.ack(message)
         self._send()
+
+    def _reload(self) -> None:
+        """A new trust version takes effect; one that cannot be used changes nothing."""
+        desk, trust = self._desk, self._desk.config.trust
+        try:
+            put_in_force(desk, load_trust(trust.file, load_sign_public(trust.root)), trust.file.read_bytes())
+        except (ConfigurationError, OSError) as error:
+            log.error("the trust in force stays: %s", error)  # noqa: TRY400 - the message says it all
+        else:
+            log.info("trust version %d is in force", desk.trust.version)
 
     def _receive(self, message: Received) -> set[str]:
         match self._desk.topics.split(message.topic):

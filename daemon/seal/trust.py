@@ -136,6 +136,14 @@ def load_trust(path: Path, root: Ed25519PublicKey) -> Trust:
         raise ConfigurationError(str(error), hint="bwc trust check FILE --root ROOT.sign.pub.pem says more") from error
 
 
+def refuse_rollback(trust: Trust, version: int, digest: str, what: str) -> None:
+    """Raises ConfigurationError for a trust older than the one in force, or another one of the same version."""
+    if trust.version < version:
+        raise ConfigurationError(f"{what}: version {trust.version}, but {version} was in force")
+    if trust.version == version and trust.digest != digest:
+        raise ConfigurationError(f"{what}: another trust of the same version {version}")
+
+
 def _sign_keys(trust: TrustStatement) -> Iterator[tuple[Owner, str]]:
     for serial, pem in trust.cameras.items():
         yield Owner("camera", serial), pem

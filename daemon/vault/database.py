@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from daemon.model.errors import ConfigurationError, NotDurableError
+from daemon.vault.durable import fsync_directory, make_directories
 
 
 class Database:
@@ -20,7 +21,7 @@ class Database:
     def __init__(self, path: Path, schema: str, version: int) -> None:
         """Opens or creates it. Raises ConfigurationError for a database of another version, or none at all."""
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        make_directories(path.parent, mode=0o750)
         try:
             self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "trusted_schema = OFF", "secure_delete = ON"):
@@ -30,6 +31,7 @@ class Database:
                 self.db.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
         except sqlite3.DatabaseError as error:
             raise ConfigurationError(f"{path}: {error}") from error
+        fsync_directory(path.parent)  # SQLite does so itself, but does not say when it fails
         if found not in {0, version}:
             raise ConfigurationError(f"{path}: written by another version (schema {found}, this one has {version})")
 

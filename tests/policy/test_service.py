@@ -512,3 +512,23 @@ def test_nothing_disposed_of_comes_back(office: Office) -> None:
     assert "without an order" in office.log("refused")[-1]["detail"]["reason"]
     row = office.desk.store.clip(CLIP)
     assert row is not None and not row.disposed
+
+
+# keys change
+
+
+def test_what_was_signed_under_an_older_key_still_counts(office: Office) -> None:
+    office.announce(office.notice())
+    office.classify("deadly")
+    office.told()
+    people = agency.trust_statement().plain()["people"]
+    people["affairs"]["sign"] = agency.sign_pem("affairs' new key")
+    cameras = {"cam-1": agency.sign_pem("cam-1's new key")}
+    office.desk.trust = agency.trust(version=2, people=people, cameras=cameras)
+    office.desk.store.know_trust(office.desk.trust)
+    office.desk.store._read.clear()
+    office.announce(office.notice())
+    assert office.desk.store.through("dock-1") == 2
+    assert office.ask("officer", CLIP)["outcome"] == "released"
+    accepted, reason = office.told(by="affairs")
+    assert not accepted and "not enrolled" in str(reason)

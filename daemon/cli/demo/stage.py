@@ -74,6 +74,10 @@ class Stage:
     def start_dock(self) -> None:
         self.start("dock", *BWC, "dock", "run", "--config", str(self._world.config / "dock.toml"))
 
+    def signal(self, name: str, number: int) -> None:
+        """Sends a signal to one process."""
+        next(process for known, process in self._running if known == name).send_signal(number)
+
     def stop(self, name: str) -> None:
         """Ends one process as a service manager would."""
         process = next(process for known, process in self._running if known == name)
