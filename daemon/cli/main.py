@@ -70,6 +70,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output went away; there is nobody to tell
         sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _print_error(f"{where}{(error.strerror or str(error)).lower()}", None)
+        sys.exit(1)
 
 
 def _print_error(message: str, hint: str | None) -> None:

@@ -75,11 +75,15 @@ class ReaderHandle:
             self._process.kill()
             self._process.join(0.5)
 
+    def _answers(self) -> bool:
+        """Waits in slices: when the whole dock was stopped for a while (SIGSTOP, a paused machine), that is no hang."""
+        return any(self._pipe.poll(self._hang_seconds / 10) for _ in range(10))
+
     def _ask(self, command: Message, progress: Callable[[int], None] | None = None) -> Message:
         try:
             self._pipe.send_bytes(json.dumps(command).encode())
             while True:
-                if not self._pipe.poll(self._hang_seconds):
+                if not self._answers():
                     self._process.kill()
                     raise CameraHangsError(f"the camera has not answered for {self._hang_seconds:g} seconds")
                 answer: Message = json.loads(self._pipe.recv_bytes())

@@ -53,7 +53,10 @@ CASES = [
     (f"attest classification {WHO} --keys missing --force none", 2, "missing"),
     (f"attest statement {WHO} --keys k --form whispered", 2, "whispered"),
     (f"attest hold {WHO} --from broken.toml --keys k", 2, "broken.toml"),
-    ("demo --keep .", 2, "not empty"),
+    ("demo --keep .", 2, "not an empty directory"),
+    ("demo --keep a.mp4", 2, "not an empty directory"),
+    (f"dock seal a.mp4 --escrow k/p.open.pub.pem --clip-id {CLIP} --out a.mp4", 1, "a.mp4"),
+    ("keys new q --out a.mp4", 1, "a.mp4"),
 ]
 
 

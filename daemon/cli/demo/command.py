@@ -32,8 +32,8 @@ def demo(keep: Path | None, as_json: bool) -> None:
     for module, extra in (("iotcore", "demo"), ("av", "sim")):
         if importlib.util.find_spec(module) is None:
             raise ConfigurationError(f"the demo needs {module}", hint=f"pip install 'bwc-dock[{extra}]'")
-    if keep is not None and keep.exists() and any(keep.iterdir()):
-        raise ConfigurationError(f"{keep}: not empty", hint="give a new directory; nothing is overwritten")
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise ConfigurationError(f"{keep}: not an empty directory", hint="give a new directory; nothing is overwritten")
     root = keep or Path(tempfile.mkdtemp(prefix="bwc-demo-"))
     root.mkdir(parents=True, exist_ok=True)
     teller: Teller = Silent() if as_json else Terminal() if sys.stdout.isatty() else Plain()
