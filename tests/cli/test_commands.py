@@ -55,7 +55,7 @@ CASES = [
     (f"attest hold {WHO} --from broken.toml --keys k", 2, "broken.toml"),
     ("demo --keep .", 2, "not an empty directory"),
     ("demo --keep a.mp4", 2, "not an empty directory"),
-    (f"dock seal a.mp4 --escrow k/p.open.pub.pem --clip-id {CLIP} --out a.mp4", 1, "a.mp4"),
+    (f"dock seal a.mp4 --escrow k/p.open.pub.pem --clip-id {CLIP} --out a.mp4", 2, "a.mp4"),
     ("keys new q --out a.mp4", 1, "a.mp4"),
 ]
 
