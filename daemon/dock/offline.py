@@ -48,16 +48,13 @@ def seal_file(file: Path, escrow: list[Path], clip_id: str, out: Path, dock_id: 
         "recipients": recipients,
     }
     try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{out}: not a directory that can be written ({error.strerror})") from None
-    try:
         source = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise ConfigurationError(f"{file}: {(error.strerror or 'cannot be read').lower()}") from None
     try:
         if not stat.S_ISREG(os.fstat(source).st_mode):
             raise ConfigurationError(f"{file}: not a regular file")
+        _make_directory(out)
         answer = _seal_whole(source, command, target)
     except CameraReadError as error:
         raise CameraReadError(f"{file}: {error}") from None
@@ -95,6 +92,13 @@ def _seal_whole(source: int, command: dict[str, Any], target: Path) -> dict[str,
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def _make_directory(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{out}: not a directory that can be written ({error.strerror})") from None
 
 
 def unseal_file(folder: Path, key_path: Path, out: Path) -> dict[str, Any]:

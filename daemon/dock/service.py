@@ -291,11 +291,12 @@ class DockService:
         if reading.boot - self._pruned >= _PRUNE_EVERY:
             self._pruned = reading.boot
             dock.dispatch.prune(reading.now - timedelta(days=dock.config.activation.keep_days))
-        if reading.trusted and reading.boot - self._persisted >= _PERSIST_CLOCK_EVERY:
+        if reading.boot - self._persisted >= _PERSIST_CLOCK_EVERY:
             self._persisted = reading.boot
-            dock.latest = reading.now
-            dock.store.set("latest", format_instant(reading.now))
-            dock.store.keep_remaining(reading.boot)
+            dock.store.keep_remaining(reading.boot)  # counted on the boot clock, whatever the wall clock says
+            if reading.trusted:
+                dock.latest = reading.now
+                dock.store.set("latest", format_instant(reading.now))
             self._announcer.status()
 
     def _acknowledged(self, before: int) -> None:

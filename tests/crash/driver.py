@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 from daemon.dock import reader, reader_handle, recovery
 from daemon.dock.bays import BayThread
 from daemon.dock.clip_way import StoppedError
-from daemon.dock.mounts import plain
+from daemon.dock.mounts import Docked, plain
 from daemon.dock.reader_handle import ReaderHandle
 from daemon.dock.service import DockService
 from daemon.model.clock import Clock, SystemClock
@@ -93,20 +94,27 @@ class BayFailedError(Exception):
 
 
 def ingest(service: InlineService, looks: int = 8) -> bool:
-    """Brings everything docked as far as it goes; whether all of it has a receipt."""
-    config = service._dock.config
-    done = True
-    for docked in plain(config.mounts).values():
+    """Brings everything docked as far as it goes; whether all of it has a receipt.
+
+    A bay that fails is docked anew once: its dock has not stopped, and goes on from whatever was left.
+    """
+    return all([_serve(service, docked, looks) for docked in plain(service._dock.config.mounts).values()])
+
+
+def _serve(service: InlineService, docked: Docked, looks: int) -> bool:
+    for _ in range(2):
         bay = InlineBay(service._dock, service, docked)
-        limits = {"max_clips": 100, "max_clip_bytes": 1 << 30}
-        handle = InlineHandle(docked.path, limits)
-        for _ in range(looks):
-            if bay.look(handle) == "done":
-                break
-            time.sleep(config.ingest.settle_seconds * 1.1)
-        else:
-            done = False
-    return done
+        try:
+            handle = InlineHandle(docked.path, {"max_clips": 100, "max_clip_bytes": 1 << 30})
+            for _ in range(looks):
+                if bay.look(handle) == "done":
+                    return True
+                time.sleep(service._dock.config.ingest.settle_seconds * 1.1)
+        except BayFailedError as failed:
+            traceback.print_exception(failed.__cause__)
+        except OSError as error:  # the camera's own trouble, before there is a reader
+            traceback.print_exception(error)
+    return False
 
 
 def main(config: str, traced: bool = False, checkpoint_pages: int = 0, clock: Clock | None = None) -> None:

@@ -6,6 +6,7 @@ and opens to the recorded bytes; everything else is still on its camera and come
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -43,7 +44,7 @@ from daemon.seal.verify import verify
 from daemon.seal.wrap import seal_info, unwrap
 from daemon.vault.layout import VaultLayout
 from daemon.vault.reading import hash_file, open_sealed, size_of
-from device_sim import footage, memory
+from device_sim import memory, mp4
 from device_sim.recording import Clip, ClipSpec, Wearer, clip_id, signed_capture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,11 +64,15 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_world(root: Path, port: int, disk: Path, **ingest: object) -> World:
-    """An agency whose vault and dock state lie on `disk`; keys, configuration and cameras lie beside it."""
+def make_world(root: Path, port: int, disk: Path, state: Path | None = None, **ingest: object) -> World:
+    """An agency whose vault and dock state lie on `disk` (or the state in `state`), all else beside it."""
     world = worlds.make(root, port)
     path = world.config / "dock.toml"
-    text = path.read_text().replace('"../vault"', f'"{disk}/vault"').replace('"../state/dock"', f'"{disk}/state"')
+    text = (
+        path.read_text()
+        .replace('"../vault"', f'"{disk}/vault"')
+        .replace('"../state/dock"', f'"{state or disk / "state"}"')
+    )
     text = "\n".join(line for line in text.splitlines() if line.split(" = ")[0] not in FAST)
     path.write_text(text + "".join(f"\n{name} = {value}" for name, value in (FAST | ingest).items()) + "\n")
     return world
@@ -154,8 +159,6 @@ class Camera:
 
 def envelope_signature(envelope: envelopes.Envelope) -> tuple[bytes, bytes]:
     """An envelope's one signature, and what it is over (DSSE)."""
-    import base64
-
     document = json.loads(envelope.to_bytes())
     payload, kind = base64.b64decode(document["payload"]), document["payloadType"].encode()
     signature = base64.b64decode(document["signatures"][0]["sig"])
@@ -163,8 +166,6 @@ def envelope_signature(envelope: envelopes.Envelope) -> tuple[bytes, bytes]:
 
 
 def _playable(data: bytes) -> bytes:
-    from device_sim import mp4
-
     return mp4.STAND_IN + mp4.box_header(b"mdat", 8 + len(data)) + data
 
 
@@ -266,8 +267,7 @@ class Nursery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(20)
+        self._process.communicate(timeout=20)
 
     def ask(self, **command: object) -> int:
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -316,6 +316,3 @@ def until(done: Any, seconds: float, pause: float = 0.002) -> bool:
             return False
         time.sleep(pause)
     return True
-
-
-__all__ = ["Camera", "Listener", "Nursery", "Promise", "alive", "footage", "group", "make_world", "scratch", "until"]

@@ -72,10 +72,10 @@ def run_dock(config: str, ready: str) -> None:
     settings = load_config(DockConfig, Path(config))
     start_logging(settings.log)
     forget_in_core_dumps()
+    own_fork_server()  # first: what is forked must not inherit the vault's lock
     service = DockService(settings, SystemClock())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
-    own_fork_server()
     service.run(Path(ready).touch)
 
 

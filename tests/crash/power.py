@@ -19,11 +19,14 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.cli.demo.stage import BWC, Stage, free_port
 from daemon.cli.demo.world import World
+from daemon.model.config import DockConfig, load_config
 from tests.crash.kit import Camera, Listener, Nursery, Promise, alive, group, make_world, scratch, until
 
 _SHUTDOWN, _NO_LOG_FLUSH = 0x8004587D, 2  # _IOR('X', 125, __u32): the same for ext4 and xfs
@@ -43,7 +46,9 @@ def why_not(filesystem: str) -> str | None:
 
 def sh(*command: str | Path) -> None:
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    ran = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=os.environ | {"PATH": path})
+    ran = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, env=os.environ | {"PATH": path}
+    )
     assert ran.returncode == 0, f"{command[0]}: {ran.stderr}"
 
 
@@ -98,6 +103,7 @@ class Ground:
 
     def __post_init__(self) -> None:
         self.vault = self.disk / "vault"
+        self.settings = load_config(DockConfig, self.world.config / "dock.toml")
         self.cameras = [Camera(self.world, number, self.rng) for number in (0, 1)]
         self.listener = Listener(self.world)
         self.promise = Promise(self.world, self.vault)
@@ -122,22 +128,24 @@ class Ground:
             self.problems.append(f"the dock did not start again: {words}")
         return up
 
-    def kill(self, pids: set[int] | None = None) -> None:
+    def kill(self) -> None:
         """kill -9 of the dock's processes, and waits until none is left."""
-        for pid in pids or {self.pid, *group(self.pid)}:
-            _signal(pid, signal.SIGKILL)
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self.nursery.wait(self.pid)
         while left := group(self.pid):  # orphans of a fork server, and what it forked while we looked
             for pid in left:
-                _signal(pid, signal.SIGKILL)
+                send(pid, signal.SIGKILL)
             time.sleep(0.001)
 
     def freeze(self) -> None:
-        for pid in group(self.pid):
-            _signal(pid, signal.SIGSTOP)
+        """Stops the dock's whole process group at one instant."""
+        os.killpg(self.pid, signal.SIGSTOP)
 
     def stop(self) -> None:
-        _signal(self.pid, signal.SIGTERM)
+        send(self.pid, signal.SIGTERM)
         code = self.nursery.wait(self.pid)
         if code != 0:
             self.problems.append(f"the dock ended with {code}: {self.log.read_text()[-600:]}")
@@ -165,13 +173,15 @@ class Ground:
         self._fresh.clear()
 
     def record(self, clips: int) -> None:
+        """Up to so many new clips on each camera, fewer where many wait already."""
         for camera in self.cameras:
-            for _ in range(clips):
+            for _ in range(min(clips, 3 * clips - len(camera.pending))):
                 big = self.rng.random() < 0.02
                 camera.record(5_000_000 if big else int(10 ** self.rng.uniform(2.5, 4.8)))
 
     def settle(self, seconds: float = 60) -> None:
         """Everything comes in; then the dock stops and the whole vault is checked."""
+
         def done() -> bool:
             self.harvest()
             return not any(camera.pending for camera in self.cameras)
@@ -179,6 +189,8 @@ class Ground:
         if not until(done, seconds, 0.05):
             left = {name for camera in self.cameras for name in camera.pending}
             self.problems.append(f"{len(left)} clips never came in: {sorted(left)[:5]}; {self.log.read_text()[-600:]}")
+            self.kill()
+            return
         self.stop()
         self.problems += self.promise.findings()
         self.check(set(self.owed))
@@ -186,7 +198,8 @@ class Ground:
             self.problems.append(f"{len(self.recorded)} clips recorded, {len(self.owed)} owed")
 
 
-def _signal(pid: int, number: int) -> None:
+def send(pid: int, number: int) -> None:
+    """A signal; nothing when the process is gone."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -194,31 +207,46 @@ def _signal(pid: int, number: int) -> None:
 
 
 def run(count: int, seed: int, filesystem: str = "ext4", clips: int = 5) -> dict[str, object]:
-    """Cuts the power `count` times."""
-    rng = random.Random(f"{seed} {filesystem}")
+    """Cuts the power `count` times: half with vault and state on one file system, half with the state on another.
+
+    On one file system each commit of the database happens to make the vault's names durable as well.
+    """
     started = time.monotonic()
-    with scratch() as root:
-        disk = Disk(filesystem, root / "image", root / "disk")
-        try:
-            disk.make()
-            world = make_world(root / "world", free_port(), disk.at)
-            with Nursery() as nursery, Stage(world) as stage:
-                stage.start("broker", sys.executable, "-m", "daemon.cli.demo.broker", str(world.port))
-                stage._wait_for_port(world.port)
-                stage.start("policy", *BWC, "policy", "serve", "--config", str(world.config / "policy.toml"))
-                ground = Ground(world, disk.at, nursery, rng)
-                cuts = _cut_again_and_again(ground, disk, count, clips)
-                ground.listener.stop()
-        finally:
-            disk.drop()
+    problems: list[str] = []
+    cuts = recorded = 0
+    for apart, share in ((False, count - count // 2), (True, count // 2)):
+        rng = random.Random(f"{seed} {filesystem} {apart}")
+        with scratch() as root, _ground(root, filesystem, apart, rng) as (ground, disk):
+            cuts += _cut_again_and_again(ground, disk, share, clips)
+            problems += ground.problems
+            recorded += len(ground.recorded)
     return {
         "power_cuts": cuts,
-        "lost": len(ground.problems),
+        "lost": len(problems),
         "filesystem": filesystem,
-        "clips": len(ground.recorded),
-        "problems": ground.problems[:10],
+        "clips": recorded,
+        "problems": problems[:10],
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+@contextmanager
+def _ground(root: Path, filesystem: str, apart: bool, rng: random.Random) -> Iterator[tuple[Ground, Disk]]:
+    disk = Disk(filesystem, root / "image", root / "disk")
+    try:
+        disk.make()
+        world = make_world(root / "world", free_port(), disk.at, root / "state" if apart else None)
+        with Nursery() as nursery, Stage(world) as stage:
+            stage.start("broker", sys.executable, "-m", "daemon.cli.demo.broker", str(world.port))
+            stage._wait_for_port(world.port)
+            stage.start("policy", *BWC, "policy", "serve", "--config", str(world.config / "policy.toml"))
+            ground = Ground(world, disk.at, nursery, rng)
+            try:
+                yield ground, disk
+            finally:
+                ground.listener.stop()
+    finally:
+        disk.drop()
 
 
 def _cut_again_and_again(ground: Ground, disk: Disk, count: int, clips: int) -> int:
@@ -227,10 +255,16 @@ def _cut_again_and_again(ground: Ground, disk: Disk, count: int, clips: int) -> 
         ground.record(1)
         if not ground.start():
             return 0
-        until(lambda: not any((c.pending - {r.name[:-13] for r in (c.folder / "receipts").iterdir()}) for c in ground.cameras), 30, 0.02)
+        until(
+            lambda: (
+                not any((c.pending - {r.name[:-13] for r in (c.folder / "receipts").iterdir()}) for c in ground.cameras)
+            ),
+            30,
+            0.02,
+        )
         for _ in range(count):
             ground.record(clips)
-            _moment(ground)
+            moment(ground)
             if frozen := ground.rng.random() < 0.5:
                 ground.freeze()
             if not alive(ground.pid):
@@ -253,20 +287,30 @@ def _cut_again_and_again(ground: Ground, disk: Disk, count: int, clips: int) -> 
     return cuts
 
 
-def _moment(ground: Ground) -> None:
-    """Waits for the moment of the next cut: any, or just after a clip has got its place, or a receipt was written."""
+def moment(ground: Ground) -> None:
+    """Waits for the moment of the next cut: any; after a receipt; after a clip got its place; after its commit."""
     rng = ground.rng
-    kind = rng.choice(("any", "placed", "placed", "receipt"))
+    kind = rng.choice(("any", "placed", "receipt", "committed", "committed"))
     if kind == "any":
         time.sleep(rng.uniform(0, 0.35))
         return
-    folder = ground.vault / "clips" if kind == "placed" else rng.choice(ground.cameras).folder / "receipts"
+    folder = rng.choice(ground.cameras).folder / "receipts" if kind == "receipt" else ground.vault / "clips"
     end = time.monotonic() + 0.6
     for _ in range(rng.randrange(1, 8)):
-        before = os.stat(folder).st_mtime_ns
-        while os.stat(folder).st_mtime_ns == before and time.monotonic() < end:
+        _changed(folder, end)
+    if kind == "committed":
+        _changed(ground.settings.state / "dock.sqlite-wal", end)
+        wait = time.monotonic() + rng.uniform(0, 0.0008)
+        while time.monotonic() < wait:
             pass
-    time.sleep(rng.choice((0, rng.uniform(0, 0.003))))
+    else:
+        time.sleep(rng.choice((0, rng.uniform(0, 0.003))))
+
+
+def _changed(path: Path, end: float) -> None:
+    before = os.stat(path).st_mtime_ns if path.exists() else 0
+    while (not path.exists() or os.stat(path).st_mtime_ns == before) and time.monotonic() < end:
+        pass
 
 
 def main() -> None:
