@@ -4,13 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench schemas clean
+.PHONY: demo test test-long lint bench schemas clean
 
 demo: $(VENV)/.test
 	$(BIN)/bwc demo
 
 test: $(VENV)/.test
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+# as root: power cuts, exhaustive faults, kills; up to an hour
+test-long: $(VENV)/.test
+	$(BIN)/python -m tests.long
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

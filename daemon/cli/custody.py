@@ -16,7 +16,7 @@ from daemon.cli.output import print_json
 from daemon.custody.bundle import verify_bundle, write_bundle
 from daemon.custody.log import CustodyLog, open_read_only
 from daemon.custody.verify import leaves_text, verify_export
-from daemon.model.config import DockConfig, load_config
+from daemon.model.config import DockConfig, PolicyConfig, load_config
 from daemon.model.errors import BwcError, ConfigurationError
 from daemon.seal.keys import load_sign_key, load_sign_public
 from daemon.vault import durable
@@ -25,7 +25,10 @@ from daemon.vault.reading import find_clip, read_document
 
 @click.group()
 def custody() -> None:
-    """The tamper-evident log of everything that happened to every clip."""
+    """The tamper-evident log of everything that happened to every clip.
+
+    A dock's log by its dock.toml; the policy service's own by its policy.toml.
+    """
 
 
 @custody.command()
@@ -168,12 +171,26 @@ def _verify_bundle(path: Path, root: Path | None, as_json: bool) -> None:
 
 
 @contextmanager
-def _open(config_path: Path) -> Iterator[tuple[CustodyLog, DockConfig]]:
-    config = load_config(DockConfig, config_path)
-    with open_read_only(
-        config.state / "dock.sqlite", f"bwc/{config.agency}/{config.dock_id}", config.dock_id
-    ) as dock_log:
-        yield dock_log, config
+def _open(config_path: Path) -> Iterator[tuple[CustodyLog, DockConfig | PolicyConfig]]:
+    """The log of the service that this configuration is of."""
+    config = _either(config_path)
+    if isinstance(config, DockConfig):
+        database, actor = config.state / "dock.sqlite", config.dock_id
+    else:
+        database, actor = config.state / "policy.sqlite", "policy"
+    with open_read_only(database, f"bwc/{config.agency}/{actor}", actor) as log:
+        yield log, config
+
+
+def _either(path: Path) -> DockConfig | PolicyConfig:
+    try:
+        return load_config(DockConfig, path)
+    except ConfigurationError:
+        try:
+            return load_config(PolicyConfig, path)
+        except ConfigurationError:
+            pass
+        raise  # what is wrong with it as a dock's, its more common use
 
 
 def _line(dock_log: CustodyLog, sequence: int) -> bytes:

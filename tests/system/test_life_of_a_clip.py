@@ -184,3 +184,28 @@ def test_disposal_destroys_the_clip_and_keeps_the_fact(precinct: Precinct) -> No
     assert request(precinct, cast.OFFICER, clip_id, "report", expect=3)["because"][0]["policy_id"] == "disposed"
     checked = precinct.stage.bwc("dock", "check", "--config", precinct.world.config / "dock.toml").document
     assert checked["findings"] == []
+
+
+def test_a_live_explanation_says_what_a_request_would_be_answered(precinct: Precinct, clip: str) -> None:
+    config = precinct.world.config / "policy.toml"
+
+    def explain(person: Person, purpose: str, *more: str) -> Any:
+        who = ("--clip", clip, "--person", person.person_id, "--purpose", purpose, *more)
+        return precinct.stage.bwc("policy", "explain", "--config", config, *who).document
+
+    assert explain(cast.OFFICER, "report")["outcome"] == "released"
+    assert explain(cast.ROUTINE_OFFICER, "report")["outcome"] == "refused"
+    classify(precinct, clip, "deadly")
+    refused = explain(cast.OFFICER, "report")
+    assert [(need["kind"], need["form"]) for need in refused["needs"]] == [("statement", "audio")]
+    assert explain(cast.OFFICER, "report", "--regime", "portland-union-offer-2023")["outcome"] == "released"
+
+
+def test_the_policy_services_own_log_verifies_as_well(precinct: Precinct, released: str, tmp_path: Path) -> None:
+    config = precinct.world.config / "policy.toml"
+    precinct.stage.bwc("custody", "export", "--config", config, "--out", tmp_path)
+    key = precinct.world.key("policy", "sign", public=True)
+    verified = precinct.stage.bwc("custody", "verify", tmp_path / "custody.jsonl", "--key", key).document
+    assert verified["origin"] == "bwc/portland/policy"
+    entries = [json.loads(line) for line in (tmp_path / "custody.jsonl").read_text().splitlines()]
+    assert "released" in {entry["action"] for entry in entries if entry.get("clip_id") == released}

@@ -1,0 +1,120 @@
+"""Dispatch documents in the dock's store: known once, worked out for those they concern, forgotten in time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from daemon.core.eido import EidoError
+from daemon.dock.dispatch_store import DispatchStore
+
+START = datetime(2023, 11, 29, 20, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def store() -> DispatchStore:
+    return DispatchStore(sqlite3.connect(":memory:", isolation_level=None))
+
+
+def document(incident: str, unit: str, officers: list[str], *statuses: tuple[str, int], **more: Any) -> bytes:
+    """An EIDO document; statuses as (word, minutes after START)."""
+
+    def at(minutes: int) -> str:
+        return (START + timedelta(minutes=minutes)).isoformat()
+
+    resources = [
+        {
+            "$id": f"{unit}@police.example",
+            "agentReference": [{"$ref": f"{officer}@police.example"} for officer in officers],
+            "secondaryUnitStatusRegistryText": [word],
+            "lastUpdateTimeStamp": at(minutes),
+        }
+        for word, minutes in statuses
+    ]
+    incidents = [{"internalIncidentId": incident, "lastUpdateTimeStamp": at(max(m for _, m in statuses))}]
+    return json.dumps({"incidentComponent": incidents, "emergencyResourceComponent": resources, **more}).encode()
+
+
+def take(store: DispatchStore, data: bytes, cameras: set[str] = frozenset()) -> set[str] | None:  # type: ignore[assignment]
+    snapshot = store.add(data, START)
+    return None if snapshot is None else store.work_out(snapshot, cameras)
+
+
+def spans(store: DispatchStore, officer: str) -> list[tuple[str, int, int | None]]:
+    """(incident, dispatched, cleared) in minutes after START."""
+    found = store.of_officer(officer, START - timedelta(days=1), START + timedelta(days=1))
+    return [
+        (
+            one.incident_id,
+            (one.dispatched_at - START).seconds // 60,
+            (one.cleared_at - START).seconds // 60 if one.cleared_at else None,
+        )
+        for one in found
+    ]
+
+
+def test_a_document_is_known_once(store: DispatchStore) -> None:
+    data = document("I-1", "711", ["51234"], ("Dispatched", 0))
+    assert take(store, data) == {"51234"}
+    assert take(store, data) is None
+
+
+def test_history_is_gathered_from_successive_documents_in_any_order(store: DispatchStore) -> None:
+    take(store, document("I-1", "711", ["51234"], ("Cleared", 30)))
+    assert spans(store, "51234") == []
+    assert take(store, document("I-1", "711", ["51234"], ("Dispatched", 0))) == {"51234"}
+    assert spans(store, "51234") == [("I-1", 0, 30)]
+
+
+def test_what_says_nothing_new_changes_nobody(store: DispatchStore) -> None:
+    take(store, document("I-1", "711", ["51234"], ("Dispatched", 0), ("Cleared", 30)))
+    assert take(store, document("I-1", "711", ["51234"], ("OnScene", 10))) == set()
+
+
+def test_a_unit_without_agents_is_worked_out_again_when_another_call_names_them(store: DispatchStore) -> None:
+    take(store, document("I-1", "711", [], ("Dispatched", 10), ("Cleared", 20)), {"51234"})
+    assert spans(store, "51234") == []
+    take(store, document("I-2", "711", ["51234"], ("Dispatched", 0), ("Cleared", 5)), {"51234"})
+    assert spans(store, "51234") == [("I-2", 0, 5), ("I-1", 10, 20)]
+    (by_unit,) = store.of_officer("51234", START + timedelta(minutes=10), START + timedelta(minutes=20))
+    assert by_unit.matched_by == "unit"
+
+
+def test_a_replaced_incident_ends_with_the_one_that_replaces_it(store: DispatchStore) -> None:
+    merge = {
+        "mergeComponent": [
+            {
+                "incidentMergeDirectionCode": "REPLACED",
+                "incidentTrackingIdentifier": "urn:emergency:uid:incidentid:I-2:cad.example",
+            }
+        ]
+    }
+    take(store, document("I-1", "711", ["51234"], ("Dispatched", 0), **merge))
+    take(store, document("I-2", "711", ["51234"], ("Dispatched", 5)))
+    assert spans(store, "51234") == [("I-1", 0, None), ("I-2", 5, None)]
+    take(store, document("I-2", "711", ["51234"], ("Cleared", 40)))
+    assert spans(store, "51234") == [("I-1", 0, 40), ("I-2", 5, 40)]
+
+
+def test_an_unusable_document_is_refused_and_set_aside_once(store: DispatchStore) -> None:
+    data = b'{"incidentComponent": [{"internalIncidentId": "a/b", "lastUpdateTimeStamp": "2023-11-29T20:00:00Z"}]}'
+    with pytest.raises(EidoError, match="internalIncidentId"):
+        store.add(data, START)
+    assert store.set_aside(data, "cad/a", START, "bad id")
+    assert not store.set_aside(data, "cad/a", START, "bad id")
+    assert store.set_aside_rows() == [("cad/a", "bad id")]
+
+
+def test_documents_are_forgotten_in_time(store: DispatchStore) -> None:
+    old = document("I-1", "711", ["51234"], ("Dispatched", 0), ("Cleared", 30))
+    take(store, old)
+    store.set_aside(b"{", "file x", START, "no JSON")
+    store.prune(START)
+    assert spans(store, "51234") == [("I-1", 0, 30)]
+    store.prune(START + timedelta(days=31))
+    assert (spans(store, "51234"), store.set_aside_rows()) == ([], [])
+    assert take(store, old) == {"51234"}, "forgotten, so it is new again"
