@@ -43,7 +43,7 @@ def explain_live(config_path: Path, regime: str | None, clip_id: str, person_id:
             desk.regime = find(regime)
         if person_id not in desk.trust.statement.people:
             raise ConfigurationError(f"--person {person_id}: not enrolled")
-        return judge(desk, desk.store.clip(clip_id), person_id, purpose)[0]
+        return judge(desk, desk.store.clip(clip_id), person_id, purpose).answer
 
 
 @click.command()

@@ -105,8 +105,7 @@ def _accept(desk: Desk, verified: Verified[st.Statement]) -> set[str]:
     match statement:
         case st.Request():
             row = RequestRow(digest, verified.signer.id, statement.clip_id, "open", None, format_instant(desk.now()))
-            desk.store.put_request(row)
-            decisions.answer_request(desk, row)
+            decisions.answer_request(desk, row)  # keeps the row with its answer
             return set()
         case st.Opened():
             return set()

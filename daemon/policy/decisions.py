@@ -42,19 +42,29 @@ _NO_OPEN_KEY = Answer(
 )
 
 
-def judge(desk: Desk, clip: ClipRow | None, person_id: str, purpose: st.Purpose) -> tuple[Answer, list[Facts]]:
-    """What the regime says now about this person viewing this clip, and on which facts it was asked."""
+@dataclass(frozen=True)
+class Judged:
+    """What the regime says about a person viewing a clip, on which facts, resting on which attestations."""
+
+    answer: Answer
+    facts: tuple[Facts, ...] = ()
+    digests: frozenset[str] = frozenset()
+
+
+def judge(desk: Desk, clip: ClipRow | None, person_id: str, purpose: st.Purpose) -> Judged:
+    """What the regime says now about this person viewing this clip."""
     if clip is None:
-        return _UNKNOWN_CLIP, []
+        return Judged(_UNKNOWN_CLIP)
     if clip.disposed:
-        return _DISPOSED, []
+        return Judged(_DISPOSED)
     case = Case(desk, clip)
     if not case.admitted:
-        return _QUARANTINE, []
+        return Judged(_QUARANTINE)
     if desk.trust.opener("person", person_id, desk.now()) is None:
-        return _NO_OPEN_KEY, []
+        return Judged(_NO_OPEN_KEY)
     facts = case.facts(person_id, purpose, desk.now())
-    return combine([decide(desk.regime, one) for one in facts]), facts
+    answer = combine([decide(desk.regime, one) for one in facts])
+    return Judged(answer, tuple(facts), frozenset(case.digests))
 
 
 def reconsider(desk: Desk, clip_id: str) -> None:
@@ -73,12 +83,12 @@ def answer_request(desk: Desk, row: RequestRow) -> None:
     """Decides an open request; publishes the decision when it is new or changed."""
     request = desk.store.statement(row.digest, st.Request)
     clip = desk.store.clip(row.clip_id)
-    answer, facts = judge(desk, clip, row.person_id, request.purpose)
-    if answer.released and clip is not None:
-        order = _issue(desk, row, request, clip, answer)
-        _decided(desk, replace(row, state="released"), request, _Said("released", answer, facts), order)
+    judged = judge(desk, clip, row.person_id, request.purpose)
+    if judged.answer.released and clip is not None:
+        order = _issue(desk, row, request, clip, judged)
+        _decided(desk, replace(row, state="released"), request, _Said("released", judged.answer, judged.facts), order)
     else:
-        _decided(desk, row, request, _Said("refused", answer, facts), None)
+        _decided(desk, row, request, _Said("refused", judged.answer, judged.facts), None)
 
 
 def expire(desk: Desk) -> None:
@@ -87,7 +97,7 @@ def expire(desk: Desk) -> None:
     for order in desk.store.orders("state = 'live' AND expires_at <= ?", format_instant(now)):
         desk.store.put_order(replace(order, state="expired", listed=True))
         desk.record("expired", order.clip_id, {"order_id": order.order_id}, ())
-        _end(desk, order, _Said("expired", _EXPIRED, []))
+        _end(desk, order, _Said("expired", _EXPIRED))
     for row in desk.store.stale_requests(format_instant(now - timedelta(days=desk.config.open_request_days))):
         desk.store.put_request(replace(row, state="closed"))
 
@@ -108,9 +118,9 @@ def repeat_orders(desk: Desk) -> None:
         desk.store.post_once(desk.topics.order(order.dock_id, order.clip_id), order.envelope)
 
 
-def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, answer: Answer) -> OrderRow:
+def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, judged: Judged) -> OrderRow:
     """A release order: the data key, opened with ours, wrapped to the viewer, for this order only."""
-    now = desk.now()
+    now, answer = desk.now(), judged.answer
     order_id = str(uuid.uuid4())
     recipient = desk.trust.opener("person", row.person_id, now)
     if recipient is None:
@@ -135,7 +145,7 @@ def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, answ
         regime_sha256=desk.regime.sha256,
         trust_version=desk.trust.version,
         because=answer.because,
-        facts=tuple(sorted({*Case(desk, clip).digests, row.digest})),
+        facts=tuple(sorted({*judged.digests, row.digest})),
         wrapped_key=wrap(data_key, recipient, release_key_info(order_id, clip.clip_id, keyid(recipient))),
     )
     envelope = envelopes.sign(release, desk.sign_key)
@@ -161,7 +171,8 @@ def _review_order(desk: Desk, order: OrderRow) -> None:
     """A live order that the facts no longer carry is revoked at once."""
     request = desk.store.statement(order.request, st.Request)
     clip = desk.store.clip(order.clip_id, order.dock_id)
-    answer, facts = judge(desk, clip, order.person_id, request.purpose)
+    judged = judge(desk, clip, order.person_id, request.purpose)
+    answer = judged.answer
     if answer.released:
         return
     revocation = st.Revocation(
@@ -175,7 +186,7 @@ def _review_order(desk: Desk, order: OrderRow) -> None:
     desk.store.put_order(replace(order, state="revoked", listed=False, envelope=envelope.to_bytes()))
     desk.record("revoked", order.clip_id, {"order_id": order.order_id}, (envelope.digest,))
     desk.store.post(desk.topics.order(order.dock_id, order.clip_id), envelope.to_bytes(), retain=False)
-    _end(desk, order, _Said("revoked", answer, facts))
+    _end(desk, order, _Said("revoked", answer, judged.facts))
 
 
 @dataclass(frozen=True)
@@ -184,7 +195,7 @@ class _Said:
 
     outcome: Literal["released", "refused", "revoked", "expired"]
     answer: Answer
-    facts: list[Facts]
+    facts: tuple[Facts, ...] = ()
 
     def document(self) -> dict[str, Any]:
         return self.answer.document() | {"outcome": self.outcome}
