@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from daemon.model.errors import MalformedError
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -47,7 +48,7 @@ def parse_object(data: bytes, *, what: str, limit: int = 65536) -> dict[str, Any
 
 def dump(value: Any) -> bytes:
     """One spelling for one value: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _encode(value).encode()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -211,12 +211,13 @@ def _end(desk: Desk, order: OrderRow, said: _Said) -> None:
 
 def _decided(desk: Desk, row: RequestRow, request: st.Request, said: _Said, order: OrderRow | None) -> None:
     """Records and publishes a decision that is new or changed."""
-    fingerprint = hashlib.sha256(strict_json.dump(said.document())).hexdigest()
+    answered = strict_json.dump(said.document())
+    fingerprint = hashlib.sha256(answered).hexdigest()
     desk.store.put_request(replace(row, answer=fingerprint))
     if row.answer == fingerprint:
         return
     now = desk.now()
-    _put_on_record(desk, row, said, format_instant(now))
+    _put_on_record(desk, row, said, answered.decode(), format_instant(now))
     decision = Decision(
         request_id=request.request_id,
         clip_id=row.clip_id,
@@ -229,7 +230,7 @@ def _decided(desk: Desk, row: RequestRow, request: st.Request, said: _Said, orde
     desk.post(desk.topics.decision(row.person_id, request.request_id), decision, retain=True)
 
 
-def _put_on_record(desk: Desk, row: RequestRow, said: _Said, at: str) -> None:
+def _put_on_record(desk: Desk, row: RequestRow, said: _Said, answered: str, at: str) -> None:
     if said.outcome == "refused":
         detail = {"person_id": row.person_id, "outcome": said.outcome}
         detail["because"] = ", ".join(because.policy_id for because in said.answer.because)[:500]
@@ -244,7 +245,7 @@ def _put_on_record(desk: Desk, row: RequestRow, said: _Said, at: str) -> None:
             regime_sha256=desk.regime.sha256,
             trust_version=desk.trust.version,
             facts=strict_json.dump([facts.plain() for facts in said.facts]).decode(),
-            answer=strict_json.dump(said.document()).decode(),
+            answer=answered,
         )
         desk.store.add_decision(record)
 

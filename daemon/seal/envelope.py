@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
@@ -39,19 +40,20 @@ class Envelope:
     keyid: str
     signature: bytes
 
-    @property
-    def _dsse(self) -> Dsse:
-        return Dsse(self.payload, payload_type(self.kind), {})
+    @functools.cached_property
+    def pae(self) -> bytes:
+        """The pre-authentication encoding: what is signed."""
+        return Dsse(self.payload, payload_type(self.kind), {}).pae()
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """SHA-256 of the pre-authentication encoding: the attestation's name everywhere."""
-        return hashlib.sha256(self._dsse.pae()).hexdigest()
+        return hashlib.sha256(self.pae).hexdigest()
 
     def check(self, key: Ed25519PublicKey) -> None:
         """Raises BadSignatureError unless `key` made the signature."""
         try:
-            key.verify(self.signature, self._dsse.pae())
+            key.verify(self.signature, self.pae)
         except InvalidSignature:
             raise BadSignatureError(f"{self.kind}: the signature does not hold") from None
 
@@ -79,7 +81,7 @@ def sign(statement: Statement, key: SignKey) -> Envelope:
     """`statement` in an envelope signed by `key`."""
     payload = strict_json.dump(statement.plain())
     unsigned = Envelope(statement.kind, payload, keyid(key.public_key()), b"")
-    return Envelope(unsigned.kind, payload, unsigned.keyid, key.sign(unsigned._dsse.pae()))
+    return Envelope(unsigned.kind, payload, unsigned.keyid, key.sign(unsigned.pae))
 
 
 def parse(data: bytes, *, what: str, limit: int = LIMIT) -> Envelope:

@@ -167,7 +167,7 @@ def test_newest_time() -> None:
 def spelled(document: dict[str, Any], kind: str, owner: str) -> Envelope:
     """Any payload at all, in an envelope with a good signature."""
     unsigned = Envelope(kind, json.dumps(document).encode(), sign_id(owner), b"")
-    return replace(unsigned, signature=sign_key(owner).sign(unsigned._dsse.pae()))
+    return replace(unsigned, signature=sign_key(owner).sign(unsigned.pae))
 
 
 def test_each_step_has_its_error_and_the_earlier_step_wins() -> None:
