@@ -21,7 +21,6 @@ from daemon.policy.desk import Desk
 from daemon.policy.rows import ClipRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import LIMIT
-from daemon.seal.keys import keyid
 from daemon.seal.verify import Verified, verify
 from daemon.seal.wrap import seal_info, unwrap
 
@@ -57,7 +56,7 @@ def acknowledgement(desk: Desk, dock_id: str) -> bytes:
     ack = st.Acknowledgement(
         dock_id=dock_id,
         through=desk.store.through(dock_id),
-        recipients=(keyid(desk.open_key.public_key()),),
+        recipients=(desk.open_keyid,),
         at=desk.now(),
     )
     return envelopes.sign(ack, desk.sign_key).to_bytes()
@@ -145,7 +144,7 @@ def _capture(desk: Desk, notice: Notice, seal: st.Seal) -> _Part[st.Capture] | N
 
 def _prove_wraps(desk: Desk, seal: st.Seal) -> None:
     """Opens our wrap, so that an acknowledgement proves we can; refuses wraps to anybody else."""
-    ours = keyid(desk.open_key.public_key())
+    ours = desk.open_keyid
     strangers = {wrapped.recipient for wrapped in seal.wrapped_keys} - desk.trust.escrow_ids()
     if strangers:
         raise SignerNotAllowedError(f"clip {seal.clip_id} is wrapped to a key that is no escrow: {min(strangers)[:16]}")

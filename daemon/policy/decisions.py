@@ -23,6 +23,7 @@ from daemon.policy.facts import Facts
 from daemon.policy.gather import Case
 from daemon.policy.rows import ClipRow, DecisionRow, OrderRow, RequestRow
 from daemon.seal import envelope as envelopes
+from daemon.seal.envelope import Envelope
 from daemon.seal.keys import keyid
 from daemon.seal.wrap import release_key_info, seal_info, unwrap, wrap
 
@@ -86,7 +87,8 @@ def answer_request(desk: Desk, row: RequestRow) -> None:
     judged = judge(desk, clip, row.person_id, request.purpose)
     if judged.answer.released and clip is not None:
         order = _issue(desk, row, request, clip, judged)
-        _decided(desk, replace(row, state="released"), request, _Said("released", judged.answer, judged.facts), order)
+        said = _Said("released", judged.answer, judged.facts)
+        _decided(desk, replace(row, state="released"), request, said, order.to_dict())
     else:
         _decided(desk, row, request, _Said("refused", judged.answer, judged.facts), None)
 
@@ -118,7 +120,7 @@ def repeat_orders(desk: Desk) -> None:
         desk.store.post_once(desk.topics.order(order.dock_id, order.clip_id), order.envelope)
 
 
-def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, judged: Judged) -> OrderRow:
+def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, judged: Judged) -> Envelope:
     """A release order: the data key, opened with ours, wrapped to the viewer, for this order only."""
     now, answer = desk.now(), judged.answer
     order_id = str(uuid.uuid4())
@@ -126,9 +128,8 @@ def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, judg
     if recipient is None:
         raise AssertionError("a person without an opening key is refused before")
     seal = desk.store.statement(clip.seal_sha256, st.Seal)
-    ours = keyid(desk.open_key.public_key())
-    wrapped = next(w for w in seal.wrapped_keys if w.recipient == ours)
-    data_key = unwrap(wrapped, desk.open_key, seal_info(seal, ours))
+    wrapped = next(w for w in seal.wrapped_keys if w.recipient == desk.open_keyid)
+    data_key = unwrap(wrapped, desk.open_key, seal_info(seal, desk.open_keyid))
     expires_at = now + timedelta(days=desk.config.order_days)
     release = st.Release(
         order_id=order_id,
@@ -164,7 +165,7 @@ def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, judg
     detail = {"order_id": order_id, "person_id": row.person_id, "purpose": request.purpose}
     desk.record("released", clip.clip_id, detail, (row.digest, envelope.digest))
     desk.store.post(desk.topics.order(clip.dock_id, clip.clip_id), order.envelope, retain=False)
-    return order
+    return envelope
 
 
 def _review_order(desk: Desk, order: OrderRow) -> None:
@@ -209,7 +210,7 @@ def _end(desk: Desk, order: OrderRow, said: _Said) -> None:
         _decided(desk, replace(row, state="closed"), request, said, None)
 
 
-def _decided(desk: Desk, row: RequestRow, request: st.Request, said: _Said, order: OrderRow | None) -> None:
+def _decided(desk: Desk, row: RequestRow, request: st.Request, said: _Said, release: dict[str, Any] | None) -> None:
     """Records and publishes a decision that is new or changed."""
     answered = strict_json.dump(said.document())
     fingerprint = hashlib.sha256(answered).hexdigest()
@@ -225,7 +226,7 @@ def _decided(desk: Desk, row: RequestRow, request: st.Request, said: _Said, orde
         because=said.answer.because,
         needs=said.answer.needs,
         decided_at=now,
-        release=strict_json.parse_object(order.envelope, what="release") if order else None,
+        release=release,
     )
     desk.post(desk.topics.decision(row.person_id, request.request_id), decision, retain=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from daemon.model.topics import Topics
 from daemon.model.types import Document
 from daemon.policy.regime import Regime
 from daemon.policy.store import Store
-from daemon.seal.keys import OpenKey, SignKey
+from daemon.seal.keys import OpenKey, SignKey, keyid
 from daemon.seal.trust import Trust
 
 
@@ -39,6 +40,11 @@ class Desk:
     """Refusals recorded already."""
     later: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
     """Clips to reconsider when a time has come that another clock ran ahead to."""
+
+    @functools.cached_property
+    def open_keyid(self) -> str:
+        """The escrow key's id."""
+        return keyid(self.open_key.public_key())
 
     def now(self) -> datetime:
         return truncate(self.clock.now())
