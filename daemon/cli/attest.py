@@ -25,17 +25,6 @@ from daemon.seal import envelope as envelopes
 
 _NOW = {"classified_at", "given_at", "filed_at", "issued_at", "at"}
 _FRESH = {"authorization_id", "hold_id"}
-_KINDS: tuple[type[st.Statement], ...] = (
-    st.Classification,
-    st.OfficerStatement,
-    st.Report,
-    st.Authorization,
-    st.Hold,
-    st.Correction,
-    st.Withdrawal,
-)
-
-
 KEPT_SECONDS = 30 * 24 * 3600
 """How long an attestation stays retained: a policy service restored from a backup hears it again."""
 
@@ -163,5 +152,5 @@ def _short(kind: type[st.Statement]) -> str:
     return (kind.__doc__ or f"A {kind.kind}.").strip().splitlines()[0].rstrip(".")
 
 
-for _kind in _KINDS:
+for _kind in st.FACTS:
     attest.add_command(_command(_kind))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.core import eido
-from daemon.core.activation import Clip
+from daemon.core.activation import Clip, newest_stops
 from daemon.core.eido import Snapshot
 from daemon.model import strict_json
 from daemon.model.errors import ConfigurationError, MalformedError, SchemaError, VerificationError
@@ -48,10 +48,7 @@ class Found:
     @property
     def docked_until(self) -> dict[str, datetime]:
         """For each officer the end of the newest clip: what was recorded later may still be on the camera."""
-        until: dict[str, datetime] = {}
-        for clip in self.clips.values():
-            until[clip.officer_id] = max(until.get(clip.officer_id, clip.stopped_at), clip.stopped_at)
-        return until
+        return newest_stops(self.clips.values())
 
 
 def read(documents: Path, captures: Path) -> Found:

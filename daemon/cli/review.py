@@ -94,7 +94,7 @@ def request(person: Person, clip: str, purpose: str, wait: float, as_json: bool)
         raise UnavailableError(
             f"requested as {request_id}, but no decision within {wait:g} s", hint="ask later: bwc review status"
         )
-    _report(parse_model(Decision, message.payload, what="decision", limit=LIMIT), as_json)
+    _report(_decision(message.payload), as_json)
 
 
 @review.command()

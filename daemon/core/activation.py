@@ -50,6 +50,14 @@ class Clip:
         )
 
 
+def newest_stops(clips: Iterable[Clip]) -> dict[str, datetime]:
+    """For each officer the end of the newest clip: what was recorded later may still be on the camera."""
+    until: dict[str, datetime] = {}
+    for clip in clips:
+        until[clip.officer_id] = max(until.get(clip.officer_id, clip.stopped_at), clip.stopped_at)
+    return until
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """One officer's part in one incident. `cleared_at` None: still open.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from daemon.core.activation import Assignment, Clip
+from daemon.core.activation import Assignment, Clip, newest_stops
 from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.store import clip_rows
 from daemon.dock.tagging import worn_of
@@ -33,7 +33,5 @@ def read(config: DockConfig, begin: datetime, end: datetime) -> Recorded:
         span = (format_instant(begin - _AROUND), format_instant(end + _AROUND))
         rows = clip_rows(db, "started_at BETWEEN ? AND ?", *span)
         worn = [found.corrected(config.ingest.max_skew_seconds) for row in rows if (found := worn_of(row)) is not None]
-        until: dict[str, datetime] = {}
-        for clip in worn:
-            until[clip.officer_id] = max(until.get(clip.officer_id, clip.stopped_at), clip.stopped_at)
-        return Recorded(worn, dispatch.between(begin - _AROUND, end + _AROUND), until, dispatch.set_aside_rows())
+        assignments = dispatch.between(begin - _AROUND, end + _AROUND)
+        return Recorded(worn, assignments, newest_stops(worn), dispatch.set_aside_rows())

@@ -41,9 +41,8 @@ class Worn:
 
     def corrected(self, max_skew: float) -> Clip:
         """On the dock's clock; a skew beyond the limit is shown, not applied."""
-        shift = timedelta(seconds=self.skew if abs(self.skew) <= max_skew else 0.0)
-        times = (self.started_at - shift, self.triggered_at - shift, self.stopped_at - shift)
-        return Clip(self.clip_id, self.officer_id, *times)
+        clip = Clip(self.clip_id, self.officer_id, self.started_at, self.triggered_at, self.stopped_at)
+        return clip.corrected(self.skew) if abs(self.skew) <= max_skew else clip
 
 
 def make_tag(dock: Dock, clip_id: str, worn: Worn | None, revision: int) -> Tag:

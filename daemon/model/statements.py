@@ -387,4 +387,16 @@ _ALL: tuple[type[Statement], ...] = (
     Disposal,
     Acknowledgement,
 )
+FACTS: tuple[type[Statement], ...] = (
+    Classification,
+    OfficerStatement,
+    Report,
+    Authorization,
+    Hold,
+    Correction,
+    Withdrawal,
+)
+"""What people attest about incidents and clips."""
+BY_PEOPLE: tuple[type[Statement], ...] = (*FACTS, Request, Opened)
+"""Everything that people sign: facts, and what viewers ask and do."""
 KINDS: dict[str, type[Statement]] = {statement.kind: statement for statement in _ALL}

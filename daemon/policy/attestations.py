@@ -21,20 +21,7 @@ from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
 from daemon.seal.verify import Verified, newest_time, verify
 
-_KINDS: dict[str, type[st.Statement]] = {
-    kind.kind: kind
-    for kind in (
-        st.Classification,
-        st.OfficerStatement,
-        st.Report,
-        st.Authorization,
-        st.Hold,
-        st.Correction,
-        st.Withdrawal,
-        st.Request,
-        st.Opened,
-    )
-}
+_KINDS = {kind.kind: kind for kind in st.BY_PEOPLE}
 
 
 def receive(desk: Desk, data: bytes, person_id: str, kind: str, digest: str) -> set[str]:

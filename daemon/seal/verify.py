@@ -44,20 +44,7 @@ _SIGNERS: dict[str, str] = {
     "revocation": "policy",
     "disposal": "policy",
     "acknowledgement": "policy",
-} | dict.fromkeys(
-    (
-        "classification",
-        "statement",
-        "report",
-        "authorization",
-        "hold",
-        "correction",
-        "withdrawal",
-        "request",
-        "opened",
-    ),
-    "person",
-)
+} | {kind.kind: "person" for kind in st.BY_PEOPLE}
 _TIMES = (
     "classified_at",
     "occurred_at",
