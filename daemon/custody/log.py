@@ -68,8 +68,9 @@ class CustodyLog:
         )
         line = strict_json.dump(entry.plain())
         self._db.execute("INSERT INTO custody_entry VALUES (?, ?, ?)", (sequence, event.clip_id, line))
-        for (level, index), value in tree.append(sequence, tree.leaf_hash(line), self._node):
-            self._db.execute("INSERT INTO custody_node VALUES (?, ?, ?)", (level, index, value))
+        nodes = tree.append(sequence, tree.leaf_hash(line), self._node)
+        rows = ((level, index, value) for (level, index), value in nodes)
+        self._db.executemany("INSERT INTO custody_node VALUES (?, ?, ?)", rows)
         return sequence
 
     def line(self, sequence: int) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -17,7 +17,9 @@ def format_instant(at: datetime) -> str:
     """`2023-11-29T21:45:02.120Z`. Raises ValueError for a naive datetime."""
     if at.tzinfo is None:
         raise ValueError("an instant needs a time zone")
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def parse_instant(text: object) -> datetime:
@@ -41,8 +43,10 @@ def truncate(at: datetime) -> datetime:
     """
     if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
         raise ValueError(f"the year {at.year} is beyond any clock's")
-    at = at.astimezone(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    finer = at.microsecond % 1000
+    return at - timedelta(microseconds=finer) if finer else at
 
 
 Instant = Annotated[

@@ -174,12 +174,10 @@ class Case:
         return [(row, read(row.digest, kind)) for row in self._about if (row.kind, row.clip_id) == (kind.kind, clip_id)]
 
     def _of_incident(self, incident_id: str | None, kind: type[S]) -> list[tuple[AboutRow, S]]:
+        if incident_id is None:
+            return []
         read, wanted = self._desk.store.statement, (kind.kind, incident_id)
-        return [
-            (row, read(row.digest, kind))
-            for row in self._about
-            if incident_id and (row.kind, row.incident_id) == wanted
-        ]
+        return [(row, read(row.digest, kind)) for row in self._about if (row.kind, row.incident_id) == wanted]
 
 
 def strictest(incident_id: str, classifications: Sequence[st.Classification]) -> IncidentFacts:

@@ -12,7 +12,7 @@ CREATE TABLE attestation (
   digest TEXT PRIMARY KEY, kind TEXT NOT NULL, signer TEXT NOT NULL, received_at TEXT NOT NULL,
   trust_version INTEGER NOT NULL, incident_id TEXT, clip_id TEXT, officer_id TEXT,
   withdrawn INTEGER NOT NULL DEFAULT 0, envelope BLOB NOT NULL
-) WITHOUT ROWID;
+);
 CREATE INDEX attestation_of_incident ON attestation (incident_id, kind);
 CREATE INDEX attestation_of_clip ON attestation (clip_id, kind);
 CREATE TABLE clip (
@@ -37,7 +37,7 @@ CREATE TABLE release_order (
   order_id TEXT PRIMARY KEY, request TEXT NOT NULL, dock_id TEXT NOT NULL, clip_id TEXT NOT NULL,
   person_id TEXT NOT NULL, expires_at TEXT NOT NULL, state TEXT NOT NULL, listed INTEGER NOT NULL,
   envelope BLOB NOT NULL
-) WITHOUT ROWID;
+);
 CREATE INDEX order_of_clip ON release_order (clip_id, state);
 CREATE INDEX order_by_state ON release_order (state, expires_at);
 CREATE INDEX order_unlisted ON release_order (order_id) WHERE listed = 0;

@@ -5,6 +5,7 @@ SQLite, WAL, `synchronous=FULL`. One thread owns it.
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -27,10 +28,16 @@ _DECIDING = "('classification', 'statement', 'report', 'authorization', 'hold', 
 
 
 def _insert(table: str, row: Any, *, replace: bool = False) -> tuple[str, list[Any]]:
-    names = [field.name for field in fields(row)]
+    statement, names = _inserting(table, type(row), replace)
+    return statement, [getattr(row, name) for name in names]
+
+
+@functools.cache
+def _inserting(table: str, kind: Any, replace: bool) -> tuple[str, tuple[str, ...]]:
+    names = tuple(field.name for field in fields(kind))
     verb = "INSERT OR REPLACE" if replace else "INSERT"
     marks = ", ".join("?" for _ in names)
-    return f"{verb} INTO {table} ({', '.join(names)}) VALUES ({marks})", [getattr(row, name) for name in names]
+    return f"{verb} INTO {table} ({', '.join(names)}) VALUES ({marks})", names
 
 
 class Store(Database):
