@@ -44,7 +44,9 @@ def run(config_path: Path) -> None:
 @click.option("--read-data/--no-read-data", default=True, show_default=True, help="Hash every sealed file.")
 @JSON
 def check(config_path: Path, vault: Path | None, clips: tuple[str, ...], read_data: bool, as_json: bool) -> None:
-    """Check a vault: every signature, every custody entry, every sealed byte. Exit 4, naming what does not hold.
+    """Check a vault and the dock's own custody log: every signature, every entry, every sealed byte.
+
+    Exit 4, naming what does not hold. A running dock does the same slowly, by itself (see: bwc dock status).
 
     Reads only, needs no private key, and may run beside the dock or on a copy.
 
@@ -53,7 +55,8 @@ def check(config_path: Path, vault: Path | None, clips: tuple[str, ...], read_da
     """
     from datetime import UTC, datetime
 
-    from daemon.dock.check import Vault, VaultCheck
+    from daemon.custody.log import open_read_only
+    from daemon.dock.check import Vault, VaultCheck, check_store
     from daemon.seal.keys import load_sign_public
     from daemon.seal.trust import load_trust
     from daemon.vault.layout import VaultLayout
@@ -66,6 +69,10 @@ def check(config_path: Path, vault: Path | None, clips: tuple[str, ...], read_da
     checked: list[str] = []
     walk = VaultCheck(Vault(layout, config.agency, trust, datetime.now(UTC), read_data))
     findings = list(walk.run(set(clips) or None, checked.append))
+    database = config.state / "dock.sqlite"
+    if vault is None and not clips and database.exists():
+        with open_read_only(database, f"bwc/{config.agency}/{config.dock_id}", config.dock_id) as stored:
+            findings += check_store(stored, str(database))
     if as_json:
         print_json({"checked": len(checked), "findings": [asdict(finding) for finding in findings]})
     else:
@@ -88,6 +95,7 @@ def status(config_path: Path, as_json: bool) -> None:
     from daemon.link.session import Session
     from daemon.model.documents import Bay, DockStatus
     from daemon.model.parse import parse_model
+    from daemon.model.times import format_instant
     from daemon.model.topics import Topics
 
     config = load_config(DockConfig, config_path)
@@ -106,6 +114,8 @@ def status(config_path: Path, as_json: bool) -> None:
         f"{standing.dock_id}: {standing.state}, {standing.locked} locked, {standing.released} released, "
         f"{standing.backlog} not acknowledged, {standing.vault_free_bytes // 2**30} GiB free"
     )
+    checked = format_instant(standing.scrubbed_at) if standing.scrubbed_at else "not yet"
+    click.echo(f"  vault read and checked: {checked}, {standing.scrub_findings} findings")
     for bay in bays:
         click.echo(f"  {bay.bay:12} {bay.state:8} {bay.clips_done}/{bay.clips_total} clips  {bay.reason or ''}")
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -28,6 +30,12 @@ from daemon.vault.reading import read_document
 
 _LIMIT = 256 << 20
 _MOST_FILES = 20_000
+_INSIDE = re.compile(
+    r"(bundle\.json|trust\.json|root\.sign\.pub\.pem"
+    r"|clip/(seal|capture|custody)\.json|clip/(tags|releases)/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}\.json)\Z",
+    re.ASCII,
+)
+_PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same clip gives the same bundle, byte for byte
 
 
@@ -101,23 +109,23 @@ def _read(path: Path) -> dict[str, bytes]:
             infos = archive.infolist()
             if len(infos) > _MOST_FILES or sum(info.file_size for info in infos) > _LIMIT:
                 raise MalformedError(f"{path}: larger than a bundle can be")
-            return {_safe(info.filename, path): archive.read(info) for info in infos}
+            _check_names(infos, path)
+            return {info.filename: archive.read(info) for info in infos}
     except OSError as error:
         raise ConfigurationError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise MalformedError(f"{path}: not a whole bundle ({error})") from None
 
 
-def _safe(name: str, path: Path) -> str:
-    parts = PurePosixPath(name).parts
-    try:
-        for part in parts:
-            check_id(part)
-    except ValueError:
-        raise MalformedError(f"{path}: holds a file of a strange name") from None
-    if not parts or len(parts) > 3:
+def _check_names(infos: list[zipfile.ZipInfo], path: Path) -> None:
+    """Only the files a bundle has, each once: whoever unpacks it sees what was verified."""
+    names = {info.filename for info in infos}
+    if not all(map(_INSIDE.match, names)):
         raise MalformedError(f"{path}: holds a file of a strange name")
-    return "/".join(parts)
+    if len(names) != len(infos):
+        raise MalformedError(f"{path}: holds a file twice")
+    if any(info.compress_type not in _PACKED for info in infos):
+        raise MalformedError(f"{path}: packed in a way that bundles are not")
 
 
 def _about(files: dict[str, bytes], path: Path) -> dict[str, str]:

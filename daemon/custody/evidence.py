@@ -8,6 +8,7 @@ Steps, numbered as in `verify_clip`:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from daemon.custody.record import Proven, verify_record
 from daemon.model.errors import BwcError, InconsistentError, TamperedError, VerificationError
 from daemon.model.statements import Capture, Release, Revocation, Seal, Statement, Tag
 from daemon.seal import envelope as envelopes
+from daemon.seal.envelope import Envelope
 from daemon.seal.trust import Trust
 from daemon.seal.verify import Verified, verify
 from daemon.vault.layout import ClipDirectory
@@ -50,11 +52,14 @@ def verify_clip(clip: ClipDirectory, clip_id: str, agency: str, trust: Trust) ->
         raise TamperedError(f"{clip.custody}: does not record that this clip was taken in")
     if seal.digest not in ingested.attestations:
         raise TamperedError(f"{clip.seal}: is not the seal that was recorded at intake")
+    expected = ingested.detail.get("capture_file_sha256")  # the camera's own spelling, so its very bytes are recorded
+    if expected is not None and hashlib.sha256(read_document(clip.capture)).hexdigest() != expected:
+        raise TamperedError(f"{clip.capture}: is not the file that was recorded at intake")
     return ClipEvidence(seal, capture, custody)
 
 
 def _seal(clip: ClipDirectory, clip_id: str, trust: Trust) -> Verified[Seal]:
-    envelope = envelopes.parse(read_document(clip.seal), what=str(clip.seal))
+    envelope = _written_by_us(clip.seal)
     with _naming(clip.seal):
         claimed = envelope.statement(Seal)
         seal = verify(envelope, Seal, trust, at=claimed.ingested_at)
@@ -77,6 +82,15 @@ def _capture(clip: ClipDirectory, seal: Seal, trust: Trust) -> Verified[Capture]
     if capture.statement.sha256 != seal.clip_sha256:
         raise InconsistentError(f"{clip.capture}: describes other footage than was sealed")
     return capture
+
+
+def _written_by_us(path: Path) -> Envelope:
+    """An envelope that a dock wrote, so that it has one spelling: not even an unsigned bit of it may change."""
+    data = read_document(path)
+    envelope = envelopes.parse(data, what=str(path))
+    if envelope.to_bytes() != data:
+        raise TamperedError(f"{path}: is not spelled as a dock writes it")
+    return envelope
 
 
 @contextmanager
@@ -115,7 +129,7 @@ def _check_signed(
 ) -> Iterator[Finding]:
     """One signed file about a clip: its signature holds, and it is about this clip."""
     try:
-        envelope = envelopes.parse(read_document(path), what=str(path))
+        envelope = _written_by_us(path)
         claimed = envelope.statement(kind)
         verify(envelope, kind, trust, at=signed_at(claimed))
         if getattr(claimed, "clip_id", None) != clip_id:

@@ -68,7 +68,7 @@ class CustodyLog:
         )
         line = strict_json.dump(entry.plain())
         self._db.execute("INSERT INTO custody_entry VALUES (?, ?, ?)", (sequence, event.clip_id, line))
-        nodes = tree.append(sequence, tree.leaf_hash(line), self._node)
+        nodes = tree.append(sequence, tree.leaf_hash(line), self.node)
         rows = ((level, index, value) for (level, index), value in nodes)
         self._db.executemany("INSERT INTO custody_node VALUES (?, ?, ?)", rows)
         return sequence
@@ -99,15 +99,16 @@ class CustodyLog:
     def checkpoint(self, key: SignKey, size: int | None = None) -> str:
         """A signed checkpoint over the first `size` entries (all of them by default)."""
         size = self.size if size is None else size
-        return sign_checkpoint(Checkpoint(self.origin, size, tree.root(size, self._node)), key)
+        return sign_checkpoint(Checkpoint(self.origin, size, tree.root(size, self.node)), key)
 
     def inclusion(self, sequence: int, size: int | None = None) -> list[bytes]:
-        return tree.inclusion_proof(sequence, self.size if size is None else size, self._node)
+        return tree.inclusion_proof(sequence, self.size if size is None else size, self.node)
 
     def consistency(self, old: int, new: int | None = None) -> list[bytes]:
-        return tree.consistency_proof(old, self.size if new is None else new, self._node)
+        return tree.consistency_proof(old, self.size if new is None else new, self.node)
 
-    def _node(self, level: int, index: int) -> bytes:
+    def node(self, level: int, index: int) -> bytes:
+        """A hash of the Merkle tree as kept. Raises TamperedError when it is missing."""
         row = self._db.execute("SELECT hash FROM custody_node WHERE level = ? AND idx = ?", (level, index)).fetchone()
         if row is None:
             raise TamperedError(f"{self.origin}: the log's hash at level {level}, index {index} is missing")

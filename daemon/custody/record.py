@@ -75,11 +75,15 @@ def verify_record(data: bytes, clip_id: str, origin: str, key: Ed25519PublicKey,
     record = parse_model(ClipCustody, data, what=what, limit=LIMIT)
     if record.clip_id != clip_id:
         raise TamperedError(f"{what}: the custody of another clip ({record.clip_id})")
+    if strict_json.dump(record.plain()) != data:
+        raise TamperedError(f"{what}: is not spelled as a dock writes it")
     checkpoint = verify_checkpoint(record.checkpoint, key, what=what, origin=origin)
     entries, lines = [], []
     for proven in record.entries:
         line = proven.line.encode()
         proof = [base64.b64decode(node) for node in proven.proof]
+        if tuple(base64.b64encode(node).decode() for node in proof) != proven.proof:
+            raise TamperedError(f"{what}: the proof of entry {proven.sequence} is not canonical base64")
         try:
             check_inclusion(leaf_hash(line), proven.sequence, checkpoint.size, proof, checkpoint.root)
         except TamperedError as error:

@@ -18,6 +18,7 @@ from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Pub
 from daemon.link.pump import Pump
 from daemon.model import strict_json
 from daemon.model.documents import Bay, DockStatus
+from daemon.model.times import parse_instant
 from daemon.vault.space import free_bytes
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,8 @@ class Announcer:
             released=count(State.RELEASED),
             backlog=store.backlog(self._dock.through),
             vault_free_bytes=free_bytes(self._dock.vault.root),
+            scrubbed_at=parse_instant(scrubbed) if (scrubbed := store.get("scrubbed_at")) else None,
+            scrub_findings=int(store.get("scrubbed_found") or 0),
         )
 
     def acknowledged(self, before: int) -> None:

@@ -1,40 +1,87 @@
 """Checking a vault without its dock: every clip's statements, custody and bytes, and the custody log's files.
 
-Reads only. What it needs is the vault, the agency's trust and nothing secret.
+Reads only. What it needs is the vault, the agency's trust and nothing secret. `check_store` also looks at the custody
+log inside the dock's own database.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
 
 from daemon.custody.evidence import Finding, check_tags_and_orders, verify_clip
+from daemon.custody.log import CustodyLog
 from daemon.custody.record import Proven
-from daemon.custody.tree import leaf_hash
+from daemon.custody.tree import append, leaf_hash
 from daemon.custody.verify import Root, entry_problem
 from daemon.model.errors import BwcError
-from daemon.model.statements import Seal, Statement
+from daemon.model.statements import Seal
 from daemon.model.types import is_clip_id
 from daemon.seal import envelope as envelopes
-from daemon.seal.note import Checkpoint
+from daemon.seal.note import Checkpoint, parse_checkpoint, verify_checkpoint
 from daemon.seal.trust import Trust
 from daemon.vault.layout import ClipDirectory, VaultLayout
 from daemon.vault.reading import hash_file, read_document, size_of
 
-S = TypeVar("S", bound=Statement)
+Known = Callable[[int], bytes | None]
+"""The leaf hash that a log's entry should have, where it is known."""
+
+
+def _at_full_speed(_: int) -> None:
+    pass
 
 
 @dataclass(frozen=True)
 class Vault:
-    """What is checked, and against what. `now` serves where a time of signing is not known."""
+    """What is checked, and against what. `now` serves where a time of signing is not known.
+
+    `pace` is told of every piece of a sealed file that was read, in bytes, and may wait.
+    """
 
     layout: VaultLayout
     agency: str
     trust: Trust
     now: datetime
     read_data: bool
+    pace: Callable[[int], None] = _at_full_speed
+
+
+@dataclass
+class ClipCheck:
+    """What was found about one clip, and its custody where that holds."""
+
+    findings: list[Finding] = field(default_factory=list)
+    custody: Proven | None = None
+
+
+def clips_of(vault: VaultLayout) -> Iterator[ClipDirectory]:
+    """Every entry of the vault's two places, in order."""
+    for place in ("clips", "quarantine"):
+        folder = vault.root / place
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            yield ClipDirectory(path)
+
+
+def check_clip(vault: Vault, clip: ClipDirectory) -> ClipCheck:
+    """One clip's directory: its statements, custody, tags, orders, and its bytes."""
+    clip_id, result, seal = clip.path.name, ClipCheck(), None
+    if not is_clip_id(clip_id):
+        result.findings.append(Finding(None, str(clip.path), "is no clip's directory"))
+        return result
+    try:
+        seal = envelopes.parse(read_document(clip.seal), what=str(clip.seal)).statement(Seal)
+    except BwcError as error:
+        result.findings.append(Finding(clip_id, str(clip.seal), str(error)))
+    else:
+        try:
+            result.custody = verify_clip(clip, clip_id, vault.agency, vault.trust).custody
+        except BwcError as error:  # its message names the file
+            result.findings.append(Finding(clip_id, str(clip.path), str(error)))
+        result.findings += _check_bytes(vault, clip, clip_id, seal)
+    sealed_at = seal.ingested_at if seal else vault.now
+    result.findings += check_tags_and_orders(clip, clip_id, vault.trust, sealed_at)
+    return result
 
 
 class VaultCheck:
@@ -43,66 +90,87 @@ class VaultCheck:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._proven: dict[int, bytes] = {}  # leaf hashes of entries that some clip's record proves
-        self._checkpoint: Checkpoint | None = None
+        self._newest: Checkpoint | None = None
 
     def run(self, clips: set[str] | None, progress: Callable[[str], None]) -> Iterator[Finding]:
         """Findings, as they are found. `clips` restricts the check; `progress` is told each clip's id."""
-        for place in ("clips", "quarantine"):
-            folder = self._vault.layout.root / place
-            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if clips is not None and path.name not in clips:
-                    continue
-                progress(path.name)
-                if is_clip_id(path.name):
-                    yield from self._check_clip(ClipDirectory(path), path.name)
-                else:
-                    yield Finding(None, str(path), "is no clip's directory")
+        for clip in clips_of(self._vault.layout):
+            if clips is not None and clip.path.name not in clips:
+                continue
+            progress(clip.path.name)
+            checked = check_clip(self._vault, clip)
+            yield from checked.findings
+            if checked.custody is not None:
+                self._remember(checked.custody)
         if clips is None:
-            yield from self._check_log()
-
-    def _check_clip(self, clip: ClipDirectory, clip_id: str) -> Iterator[Finding]:
-        vault = self._vault
-        seal = None
-        try:
-            seal = envelopes.parse(read_document(clip.seal), what=str(clip.seal)).statement(Seal)
-        except BwcError as error:
-            yield Finding(clip_id, str(clip.seal), str(error))
-        else:
-            try:
-                self._remember(verify_clip(clip, clip_id, vault.agency, vault.trust).custody)
-            except BwcError as error:  # its message names the file
-                yield Finding(clip_id, str(clip.path), str(error))
-        if seal is not None:
-            yield from _check_bytes(vault, clip, clip_id, seal)
-        yield from check_tags_and_orders(clip, clip_id, vault.trust, seal.ingested_at if seal else vault.now)
+            yield from check_log(self._vault, self._proven.get, self._newest)
 
     def _remember(self, custody: Proven) -> None:
         for entry, line in zip(custody.entries, custody.lines, strict=True):
             self._proven[entry.sequence] = leaf_hash(line)
-        if self._checkpoint is None or custody.checkpoint.size > self._checkpoint.size:
-            self._checkpoint = custody.checkpoint
+        if self._newest is None or custody.checkpoint.size > self._newest.size:
+            self._newest = custody.checkpoint
 
-    def _check_log(self) -> Iterator[Finding]:
-        """The log's lines in the vault, against what the clips' records prove and their newest checkpoint."""
-        folder, root, named = self._vault.layout.custody, Root(), False
-        paths = sorted(folder.glob("*.jsonl"), key=lambda p: int(p.stem) if p.stem.isdigit() else -1)
-        whole = str(paths[0]) if len(paths) == 1 else str(folder)
-        for path in paths:
-            for line in path.read_bytes().split(b"\n")[:-1]:
-                number, leaf = root.size, leaf_hash(line)
-                root.add(leaf)
-                problem = entry_problem(line, number)
-                if leaf != self._proven.get(number, leaf):
-                    problem = "is not what was logged"
-                if problem is not None:
-                    named = True
-                    yield Finding(None, str(path), f"entry {number} {problem}")
-                covered = self._checkpoint
-                if covered and not named and root.size == covered.size and root.value != covered.root:
-                    yield Finding(None, whole, f"some entry below {root.size} is not what was logged")
-        if self._checkpoint and root.size < self._checkpoint.size:
-            problem = f"the log has {root.size} entries, a signed checkpoint covers {self._checkpoint.size}"
-            yield Finding(None, whole, problem)
+
+def check_log(vault: Vault, known: Known, newest: Checkpoint | None) -> Iterator[Finding]:
+    """The log's lines in the vault: against the leaf hashes that are known, and against signed checkpoints.
+
+    Those are `checkpoint.txt` beside the lines, and `newest`, the newest that a clip's record carries.
+    """
+    folder, root, named = vault.layout.custody, Root(), False
+    paths = sorted(folder.glob("*.jsonl"), key=lambda p: int(p.stem) if p.stem.isdigit() else -1)
+    whole = str(paths[0]) if len(paths) == 1 else str(folder)
+    checkpoints = {c.size: c for c in (newest,) if c is not None}
+    try:
+        covering = _covering(vault)
+    except BwcError as error:
+        yield Finding(None, str(vault.layout.checkpoint), str(error))
+    else:
+        checkpoints[covering.size] = covering
+    for path in paths:
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            number, leaf = root.size, leaf_hash(line)
+            root.add(leaf)
+            problem = entry_problem(line, number)
+            if leaf != (known(number) or leaf):
+                problem = "is not what was logged"
+            if problem is not None:
+                named = True
+                yield Finding(None, str(path), f"entry {number} {problem}")
+            covered = checkpoints.pop(root.size, None)
+            if covered is not None and not named and root.value != covered.root:
+                yield Finding(None, whole, f"some entry below {root.size} is not what was logged")
+    for size in checkpoints:
+        if size > root.size:
+            yield Finding(None, whole, f"the log has {root.size} entries, a signed checkpoint covers {size}")
+
+
+def _covering(vault: Vault) -> Checkpoint:
+    """The checkpoint beside the log's lines, verified. Raises BwcError."""
+    path = str(vault.layout.checkpoint)
+    note = read_document(vault.layout.checkpoint).decode("utf-8", "replace")
+    origin = parse_checkpoint(note, what=path).origin
+    dock_id = origin.removeprefix(f"bwc/{vault.agency}/")
+    key = vault.trust.sign_key_of("dock", dock_id)
+    if key is None:
+        raise BwcError(f"{path}: a checkpoint of {origin!r}, which no enrolled dock of {vault.agency} keeps")
+    return verify_checkpoint(note, key, what=path, origin=origin)
+
+
+def check_store(log: CustodyLog, where: str) -> Iterator[Finding]:
+    """The custody log inside a dock's database: every row, and every hash kept of it. `where` names the database."""
+    left: dict[tuple[int, int], bytes] = {}  # hashes kept of left halves, until their right half comes
+    for number, line in enumerate(log.lines()):
+        problem = entry_problem(line, number)
+        changed = problem is not None or log.node(0, number) != leaf_hash(line)
+        if changed:
+            yield Finding(None, where, f"custody entry {number} {problem or 'is not what was logged'}")
+        for (level, index), value in append(number, leaf_hash(line), lambda level, index: left.pop((level, index))):
+            kept = log.node(level, index)
+            if kept != value and not changed:
+                yield Finding(None, where, f"the custody log's hash at level {level}, index {index} was changed")
+            if index % 2 == 0:
+                left[level, index] = kept
 
 
 def _check_bytes(vault: Vault, clip: ClipDirectory, clip_id: str, seal: Seal) -> Iterator[Finding]:
@@ -110,7 +178,7 @@ def _check_bytes(vault: Vault, clip: ClipDirectory, clip_id: str, seal: Seal) ->
         size = size_of(clip.sealed)
         if size != seal.sealed_bytes:
             yield Finding(clip_id, str(clip.sealed), f"has {size} bytes, sealed were {seal.sealed_bytes}")
-        elif vault.read_data and hash_file(clip.sealed) != seal.sealed_sha256:
+        elif vault.read_data and hash_file(clip.sealed, vault.pace) != seal.sealed_sha256:
             yield Finding(clip_id, str(clip.sealed), "its bytes are not those that were sealed")
     except BwcError as error:
         yield Finding(clip_id, str(clip.sealed), str(error))

@@ -91,6 +91,7 @@ class ClipWay:
         gone = [stem for stem in self._clips if stem not in present]
         for stem in gone:
             del self._clips[stem]
+            self._standing.gone(stem)
         if gone or not self._looked:
             self._looked = True
             self._service.call(lambda: receipts.record_erased(self._dock, self.camera_serial, present, self._bay))
@@ -124,6 +125,8 @@ class ClipWay:
         if ready == "waiting":
             return "waiting for the camera to finish writing" if read.problem is None else read.problem
         stat = clip.last.footage
+        if stat.size > settings.max_clip_bytes:  # before room is sought for it: the disk is not to blame
+            raise CameraReadError(f"{stat.size} bytes, more than the {settings.max_clip_bytes} a clip may have")
         footage = (stat.size, stat.mtime_ns, stat.ctime_ns)
         found = self._service.call(
             lambda: intake.prepare(self._dock, self._bay, self._camera, clip.stem, footage, read)

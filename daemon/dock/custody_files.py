@@ -1,6 +1,7 @@
 """The custody log's copies in the vault, made after each commit and before anything leaves the dock.
 
-`custody/<first>.jsonl` holds the lines, 10,000 a file; `clips/<clip_id>/custody.json` what a viewer verifies.
+`custody/<first>.jsonl` holds the lines, 10,000 a file, `custody/checkpoint.txt` the checkpoint over them, and
+`clips/<clip_id>/custody.json` what a viewer verifies.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from daemon.custody.record import make_record
 from daemon.dock.state import Dock
 from daemon.model import strict_json
 from daemon.model.errors import TamperedError
+from daemon.seal.keys import SignKey
 from daemon.vault import durable
 from daemon.vault.layout import VaultLayout
 
@@ -22,9 +24,11 @@ _SETTLE_EVERY = 200
 class CustodyFiles:
     """Keeps the vault's copies up with the store. `durable_size`: how many lines are durable in the vault."""
 
-    def __init__(self, vault: VaultLayout, log: CustodyLog) -> None:
+    def __init__(self, vault: VaultLayout, log: CustodyLog, key: SignKey) -> None:
         self._vault = vault
         self._log = log
+        self._key = key
+        self._signed = -1  # how many lines the checkpoint in the vault covers
         self._end = 0  # bytes of the newest file that hold durable lines
         self.durable_size = self._find_size()
 
@@ -51,6 +55,15 @@ class CustodyFiles:
             if self._end == 0:
                 durable.fsync_directory(path.parent)
             self.durable_size, self._end = end, self._end + len(data)
+        if self._signed != size:
+            self._write_checkpoint(size)
+
+    def _write_checkpoint(self, size: int) -> None:
+        """A signed checkpoint over all lines. Derived, so not synced: after a power cut it is made again at start."""
+        temporary = self._vault.checkpoint.with_name(".checkpoint.new")
+        temporary.write_text(self._log.checkpoint(self._key, size), encoding="utf-8")
+        temporary.replace(self._vault.checkpoint)
+        self._signed = size
 
     def refuse_rollback(self) -> None:
         """Raises TamperedError when the vault holds more of the log than the store: the store was set back."""

@@ -9,7 +9,7 @@ from daemon.custody.log import Event
 from daemon.dock import corrections, orders, tagging
 from daemon.dock.state import Dock
 from daemon.link.mqtt import Received
-from daemon.model.errors import VerificationError
+from daemon.model.errors import InconsistentError, VerificationError
 from daemon.model.statements import Acknowledgement, Opened
 from daemon.model.times import format_instant
 from daemon.seal import envelope as envelopes
@@ -63,10 +63,10 @@ def _acknowledgement(dock: Dock, data: bytes, acknowledged: Callable[[int], None
         ack = verify(
             envelopes.parse(data, what="acknowledgement"), Acknowledgement, dock.trust, at=dock.now()
         ).statement
+        if ack.dock_id != dock.dock_id:
+            raise InconsistentError(f"the acknowledgement is for dock {ack.dock_id}, this is {dock.dock_id}")
     except VerificationError as error:
         _refuse(dock, "acknowledgement", error)
-        return
-    if ack.dock_id != dock.dock_id:
         return
     before = dock.through
     dock.store.set("through", str(ack.through))

@@ -158,6 +158,8 @@ def _agreed_clip(dock: Dock, order: st.Release | st.Revocation | st.Disposal, to
     clip = dock.store.clip(order.clip_id)
     if clip is None:
         raise InconsistentError(f"clip {order.clip_id} is not on this dock")
+    if clip.state == State.DISPOSED:
+        raise InconsistentError(f"clip {order.clip_id} was disposed of")
     return clip
 
 

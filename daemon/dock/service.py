@@ -21,6 +21,7 @@ from daemon.dock.custody_files import CustodyFiles
 from daemon.dock.dispatch_folder import FolderIntake
 from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.mounts import Docked, MountWatcher
+from daemon.dock.scrub import Scrubber
 from daemon.dock.state import Dock
 from daemon.dock.store import Store
 from daemon.link.mailbox import Mailbox, Reload
@@ -99,7 +100,7 @@ class DockService:
     def __init__(self, config: DockConfig, clock: Clock) -> None:
         self._dock = dock = open_dock(config, clock)
         self._lock_fd = dock.vault.lock()
-        self._files = CustodyFiles(dock.vault, dock.custody)
+        self._files = CustodyFiles(dock.vault, dock.custody, dock.sign_key)
         self._files.refuse_rollback()
         self._mailbox: Mailbox[_Item] = Mailbox(_TICK)
         self._bays: dict[str, BayThread] = {}
@@ -132,6 +133,7 @@ class DockService:
             plain_directories=config.ingest.plain_directories,
         )
 
+        self._scrubber = Scrubber(dock, self, self._announcer.status)
         folder = config.activation.folder
         self._folder = FolderIntake(folder, self._receive_file) if folder is not None else None
 
@@ -144,6 +146,7 @@ class DockService:
             self._watcher.start()
             if self._folder is not None:
                 self._folder.start()
+            self._scrubber.start()
             ready()
             for batch in self._mailbox.batches():
                 self._step(batch)
@@ -324,6 +327,7 @@ class DockService:
         self._mailbox.stop()
         self._stopped.set()
         self._watcher.stop()
+        self._scrubber.stop()
         if self._folder is not None:
             self._folder.stop()
         for thread in self._bays.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from daemon.model.documents import Bay, BayState
-from daemon.model.types import Id
+from daemon.model.types import LARGEST, Id
 
 
 class Standing:
@@ -24,6 +24,11 @@ class Standing:
     def saw(self, stem: str, size: int) -> None:
         """A clip is on the camera."""
         self._sizes[stem] = size
+
+    def gone(self, stem: str) -> None:
+        """A clip is no longer on the camera. One the dock does not hold is forgotten: names cost a camera nothing."""
+        if stem not in self._done:
+            self._sizes.pop(stem, None)
 
     def reading(self, done: int) -> None:
         """`done` bytes of the clip being read."""
@@ -44,8 +49,8 @@ class Standing:
             officer_id=self.officer_id,
             clips_total=len(self._sizes),
             clips_done=len(self._done),
-            bytes_total=sum(self._sizes.values()),
-            bytes_done=sum(self._sizes[stem] for stem in self._done) + self._reading,
+            bytes_total=min(sum(self._sizes.values()), LARGEST),  # an empty file may claim 8 EiB
+            bytes_done=min(sum(self._sizes[stem] for stem in self._done) + self._reading, LARGEST),
             reason=reason[:500] if reason else None,
         )
         if bay != self._last:

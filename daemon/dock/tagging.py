@@ -70,7 +70,7 @@ def receive(dock: Dock, data: bytes, source: str) -> None:
     """A dispatch document from the broker or the watched folder. One that cannot be used is set aside."""
     if not data:
         return
-    now = dock.now()
+    now, source = dock.now(), ascii(source)[1:-1]  # a file's or a topic's name, chosen by a stranger
     try:
         snapshot = dock.dispatch.add(data, now)
     except VerificationError as error:

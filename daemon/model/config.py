@@ -98,6 +98,13 @@ class Activation(Section):
     folder: FilePath | None = None
 
 
+class Scrub(Section):
+    """How the vault is read and checked again in the background: at most so many bytes a second, a round so often."""
+
+    bytes_per_second: Positive = 20_000_000
+    every_seconds: Positive = 86_400.0
+
+
 class DockConfig(Section):
     """`dock.toml`."""
 
@@ -111,6 +118,7 @@ class DockConfig(Section):
     broker: Broker
     ingest: Ingest = Ingest()
     activation: Activation = Activation()
+    scrub: Scrub = Scrub()
     log: Literal["debug", "info", "warning", "error"] = "info"
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from daemon.model.statements import Because, Force, Integrity, Purpose
 from daemon.model.times import Instant
-from daemon.model.types import ClipId, Digest, Document, Id, Seconds, Size, Text
+from daemon.model.types import ClipId, Count, Digest, Document, Id, Seconds, Size, Text
 
 Json = dict[str, Any]
 
@@ -36,6 +36,8 @@ class Envelope(Document):
 
 
 class DockStatus(Document):
+    """A dock's standing. `scrubbed_at` is when the vault was last read and checked whole, with so many findings."""
+
     schema_: Annotated[Literal["bwc.status/1"], Field(alias="schema")] = "bwc.status/1"
     dock_id: Id
     state: Literal["online", "offline"]
@@ -46,6 +48,8 @@ class DockStatus(Document):
     released: Annotated[int, Field(ge=0)] = 0
     backlog: Annotated[int, Field(ge=0)] = 0
     vault_free_bytes: Size = 0
+    scrubbed_at: Instant | None = None
+    scrub_findings: Annotated[int, Field(ge=0)] = 0
 
 
 BayState = Literal["empty", "reading", "done", "waiting", "refused", "failed"]
@@ -89,8 +93,8 @@ class Notice(Document):
     schema_: Annotated[Literal["bwc.notice/1"], Field(alias="schema")] = "bwc.notice/1"
     clip_id: ClipId
     dock_id: Id
-    sequence: Annotated[int, Field(ge=1)]
-    previous: Annotated[int, Field(ge=0)]
+    sequence: Annotated[Count, Field(ge=1)]
+    previous: Count
     published_at: Instant
     lock: Lock
     integrity: Integrity
@@ -146,7 +150,7 @@ class CustodyEntry(Document):
     """One leaf of a custody log. `attestations` are digests the entry rests on."""
 
     schema_: Annotated[Literal["bwc.custody/1"], Field(alias="schema")] = "bwc.custody/1"
-    sequence: Annotated[int, Field(ge=0)]
+    sequence: Count
     at: Instant
     action: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
     clip_id: ClipId | None = None

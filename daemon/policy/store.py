@@ -28,16 +28,15 @@ _DECIDING = "('classification', 'statement', 'report', 'authorization', 'hold', 
 
 
 def _insert(table: str, row: Any, *, replace: bool = False) -> tuple[str, list[Any]]:
-    statement, names = _inserting(table, type(row), replace)
-    return statement, [getattr(row, name) for name in names]
+    names = tuple(row.__dataclass_fields__)
+    return _inserting(table, names, replace), [getattr(row, name) for name in names]
 
 
 @functools.cache
-def _inserting(table: str, kind: Any, replace: bool) -> tuple[str, tuple[str, ...]]:
-    names = tuple(field.name for field in fields(kind))
+def _inserting(table: str, names: tuple[str, ...], replace: bool) -> str:
     verb = "INSERT OR REPLACE" if replace else "INSERT"
     marks = ", ".join("?" for _ in names)
-    return f"{verb} INTO {table} ({', '.join(names)}) VALUES ({marks})", names
+    return f"{verb} INTO {table} ({', '.join(names)}) VALUES ({marks})"
 
 
 class Store(Database):

@@ -58,7 +58,7 @@ def parse_checkpoint(note: str, *, what: str) -> Checkpoint:
     if not _SIZE.match(lines[1]):
         raise MalformedError(f"{what}: the tree size is no plain decimal number")
     try:
-        root = base64.b64decode(lines[2], validate=True)
+        root = _base64(lines[2])
     except (binascii.Error, ValueError):
         raise MalformedError(f"{what}: the root is not base64") from None
     if len(root) != 32:
@@ -98,8 +98,16 @@ def _split(note: str, what: str) -> tuple[str, list[tuple[str, bytes]]]:
         if len(parts) != 3 or parts[0] != "—":
             raise MalformedError(f"{what}: a signature line is malformed")
         try:
-            blob = base64.b64decode(parts[2], validate=True)
+            blob = _base64(parts[2])
         except (binascii.Error, ValueError):
             raise MalformedError(f"{what}: a signature is not base64") from None
         signatures.append((parts[1], blob))
     return text + "\n", signatures
+
+
+def _base64(text: str) -> bytes:
+    """Standard base64 in its one spelling (RFC 4648 section 3.5). Raises ValueError."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("not canonical")
+    return data

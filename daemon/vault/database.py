@@ -61,6 +61,9 @@ class Database:
     def set(self, key: str, value: str) -> None:
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
+    def unset(self, key: str) -> None:
+        self.db.execute("DELETE FROM meta WHERE key = ?", (key,))
+
 
 @contextmanager
 def read_only(path: Path) -> Iterator[sqlite3.Connection]:

@@ -2,7 +2,7 @@
 
 <vault>/clips/<clip_id>/       a sealed clip, complete or absent
 <vault>/quarantine/<clip_id>/  the same, for footage that failed a check
-<vault>/custody/<first>.jsonl  the custody log's lines
+<vault>/custody/<first>.jsonl  the custody log's lines, and checkpoint.txt over them
 <vault>/incoming/              staging on the same filesystem, swept at start
 <vault>/dock.lock              held by the one dock that writes here
 """
@@ -66,6 +66,11 @@ class VaultLayout:
     @property
     def custody(self) -> Path:
         return self.root / "custody"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The signed checkpoint over the custody log's lines."""
+        return self.custody / "checkpoint.txt"
 
     def clip(self, clip_id: str, place: Place = "clips") -> ClipDirectory:
         return ClipDirectory(self.root / place / clip_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,27 +37,6 @@ def named(vault: SmallVault, path: Path) -> list[str]:
     return [f.problem for f in vault.findings() if f.path == str(path) or str(path) in f.problem]
 
 
-def strings(value: Any) -> Iterator[str]:
-    """Every value that a JSON document holds as text, but for what nobody signs or proves."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key not in {"schema"}:
-                yield from strings(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from strings(inner)
-    elif isinstance(value, str):
-        yield value
-
-
-def positions(data: bytes, step: int) -> Iterator[int]:
-    """Where to flip: in every value of the document, at its start and every `step` bytes, never in padding."""
-    for text in strings(json.loads(data)):
-        spelled = json.dumps(text, ensure_ascii=False)[1:-1].encode()
-        start = data.index(spelled)
-        yield from range(start, start + max(1, len(spelled) - 4), step)
-
-
 FILES: dict[str, Callable[[SmallVault], Path]] = {
     "seal": lambda v: v.clip.seal,
     "capture": lambda v: v.clip.capture,
@@ -69,8 +47,9 @@ FILES: dict[str, Callable[[SmallVault], Path]] = {
     "quarantined seal": lambda v: v.doubtful.seal,
     "quarantined capture": lambda v: v.doubtful.capture,
     "quarantined tag": lambda v: v.doubtful.tag(1),
+    "log": lambda v: v.layout.custody / "0.jsonl",
+    "checkpoint": lambda v: v.layout.checkpoint,
 }
-UNSIGNED_PARTS = {"quarantined capture"}  # its signature never held; what counts is what the seal names: its digest
 
 
 def test_a_good_vault(vault: SmallVault) -> None:
@@ -82,12 +61,9 @@ def test_a_good_vault(vault: SmallVault) -> None:
 def test_flipped_bits_in_documents(vault: SmallVault, which: str) -> None:
     path = FILES[which](vault)
     data = path.read_bytes()
-    payload_ends = data.index(b'"signatures"') if which in UNSIGNED_PARTS else len(data)
-    for number, at in enumerate(positions(data, 41)):
-        if at >= payload_ends:
-            continue
+    for at in range(0, len(data), 1 + len(data) // 300):
         changed = bytearray(data)
-        changed[at] ^= 1 << number % 7
+        changed[at] ^= 1 << at % 8
         path.write_bytes(changed)
         assert named(vault, path), f"byte {at}: {bytes(data[at - 5 : at + 5])!r} -> {chr(changed[at])!r}"
 
@@ -102,16 +78,6 @@ def test_flipped_bits_in_sealed_files(vault: SmallVault, which: str, at: int) ->
     [finding] = vault.findings()
     assert (finding.path, finding.clip_id) == (str(path), path.parent.name)
     assert vault.findings(read_data=False) == []
-
-
-def test_flipped_bits_in_the_logs_lines(vault: SmallVault) -> None:
-    path = vault.layout.custody / "0.jsonl"
-    data = path.read_bytes()
-    for at in range(0, len(data), 23):
-        changed = bytearray(data)
-        changed[at] ^= 1 << at % 8
-        path.write_bytes(changed)
-        assert named(vault, path), f"byte {at}: {bytes(data[at - 5 : at + 5])!r}"
 
 
 def test_an_entry_of_the_log_is_named(vault: SmallVault) -> None:

@@ -12,7 +12,7 @@ from daemon.custody.log import CustodyLog, Event
 from daemon.dock import custody_files
 from daemon.dock.custody_files import CustodyFiles
 from daemon.vault.layout import VaultLayout
-from tests.agency import NOW
+from tests.agency import NOW, sign_key
 
 
 @pytest.fixture
@@ -45,24 +45,25 @@ def expected(log: CustodyLog) -> bytes:
 
 
 def test_files_are_named_by_their_first_line(log: CustodyLog, vault: VaultLayout) -> None:
-    files = CustodyFiles(vault, log)
+    files = CustodyFiles(vault, log, sign_key("dock-1"))
     for count in (0, 1, 8, 1, 1, 25):
         grow(log, count)
         files.follow()
         assert files.durable_size == log.size
         assert written(vault) == expected(log)
-    assert sorted(path.name for path in vault.custody.iterdir()) == ["0.jsonl", "10.jsonl", "20.jsonl", "30.jsonl"]
+    names = sorted(path.name for path in vault.custody.glob("*.jsonl"))
+    assert names == ["0.jsonl", "10.jsonl", "20.jsonl", "30.jsonl"]
 
 
 @pytest.mark.parametrize("size", [1, 9, 10, 11, 20])
 @pytest.mark.parametrize("lost", [0, 1, 30])
 def test_a_torn_last_line_is_written_again(log: CustodyLog, vault: VaultLayout, size: int, lost: int) -> None:
     grow(log, size)
-    CustodyFiles(vault, log).follow()
-    newest = max(vault.custody.iterdir(), key=lambda path: int(path.stem))
+    CustodyFiles(vault, log, sign_key("dock-1")).follow()
+    newest = max(vault.custody.glob("*.jsonl"), key=lambda path: int(path.stem))
     newest.write_bytes(newest.read_bytes()[: -lost or None])
     grow(log, 2)
-    files = CustodyFiles(vault, log)
+    files = CustodyFiles(vault, log, sign_key("dock-1"))
     files.follow()
     assert written(vault) == expected(log)
     assert files.durable_size == log.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from daemon.custody.log import CustodyLog, Event
 from daemon.custody.record import make_record
 from daemon.dock import pipeline, reader
 from daemon.dock.check import Finding, Vault, VaultCheck
+from daemon.dock.custody_files import CustodyFiles
 from daemon.vault.layout import ClipDirectory, VaultLayout
 from tests.agency import CLIP, EARLIER, NOW, OTHER_CLIP, open_pem, sign_key, signed, statement, trust
 
@@ -39,7 +41,7 @@ class SmallVault:
         self._record("undocked", None)
         for clip_id, clip in ((CLIP, self.clip), (OTHER_CLIP, self.doubtful)):
             clip.custody.write_bytes(make_record(self.log, clip_id, sign_key("dock-1")))
-        (self.layout.custody / "0.jsonl").write_bytes(b"".join(line + b"\n" for line in self.log.lines()))
+        CustodyFiles(self.layout, self.log, sign_key("dock-1")).follow()
 
     def _record(self, action: str, clip_id: str | None, detail: dict[str, Any] | None = None, *proofs: str) -> None:
         self.log.append(Event(action, clip_id, detail or {}, proofs), EARLIER + timedelta(seconds=self.log.size))
@@ -78,7 +80,9 @@ class SmallVault:
         clip.seal.write_bytes(envelope.to_bytes())
         clip.capture.write_bytes(capture.to_bytes())
         clip.tag(1).write_bytes(tag.to_bytes())
-        self._record("ingested", clip_id, {"sealed_sha256": seal.sealed_sha256}, envelope.digest)
+        file_sha256 = hashlib.sha256(clip.capture.read_bytes()).hexdigest()
+        detail = {"sealed_sha256": seal.sealed_sha256, "capture_file_sha256": file_sha256}
+        self._record("ingested", clip_id, detail, envelope.digest)
         self._record("tagged", clip_id, {"revision": 1}, tag.digest)
         return clip
 
