@@ -10,15 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from daemon.cli.options import DOCK_CONFIG, JSON
 from daemon.cli.output import print_json
+from daemon.cli.witness import witness
 from daemon.custody.bundle import verify_bundle, write_bundle
 from daemon.custody.log import CustodyLog, open_read_only
-from daemon.custody.verify import leaves_text, verify_export
+from daemon.custody.verify import leaves_text, verify_export, verify_proof
 from daemon.model.config import DockConfig, PolicyConfig, load_config
 from daemon.model.errors import BwcError, ConfigurationError
 from daemon.seal.keys import load_sign_key, load_sign_public
+from daemon.seal.note import Checkpoint, verify_checkpoint, verify_cosignature
 from daemon.vault import durable
 from daemon.vault.reading import find_clip, read_document
 
@@ -125,30 +128,68 @@ def export(config_path: Path, clip: str | None, out: Path, as_json: bool) -> Non
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The signed checkpoint [default: beside LINES].")
 @click.option("--key", type=click.Path(path_type=Path), help="A log: its public key (.sign.pub.pem).")
 @click.option("--root", type=click.Path(path_type=Path), help="A bundle: the agency's root.sign.pub.pem.")
+@click.option("--witnessed", type=click.Path(path_type=Path), help="An earlier checkpoint that the log must extend.")
+@click.option("--witness-key", type=click.Path(path_type=Path), help="Who must have cosigned it (.sign.pub.pem).")
+@click.option("--witness-name", help="Under which name.")
 @JSON
-def verify(lines: Path, checkpoint: Path | None, key: Path | None, root: Path | None, as_json: bool) -> None:
-    """Verify an exported log or a bundle, offline. Exit 4, naming what was changed, when it does not hold.
+def verify(
+    lines: Path,
+    checkpoint: Path | None,
+    key: Path | None,
+    root: Path | None,
+    witnessed: Path | None,
+    witness_key: Path | None,
+    witness_name: str | None,
+    as_json: bool,
+) -> None:
+    """Verify an exported log, a proof or a bundle, offline. Exit 4, naming what was changed, when it does not hold.
+
+    With --witnessed: also that the log extends a checkpoint that a witness (or anybody) kept.
 
     \b
     Example:  bwc custody verify custody.jsonl --key dock-1.sign.pub.pem
+              bwc custody verify custody.jsonl --key dock-1.sign.pub.pem --witnessed dock-1/checkpoint.txt
+              bwc custody verify proof.json --key dock-1.sign.pub.pem      # from: bwc custody prove
               bwc custody verify clip.bundle.zip --root root.sign.pub.pem
     """
     if zipfile.is_zipfile(lines) or lines.suffix == ".zip":
         _verify_bundle(lines, root, as_json)
         return
     if key is None:
-        raise click.UsageError("a log is verified with --key")
-    note_path = checkpoint or lines.with_name("checkpoint.txt")
-    leaves = lines.with_name("custody.leaves")
-    try:
-        note = read_document(note_path).decode("utf-8")
-    except (BwcError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{note_path}: cannot be read ({error})") from None
-    found = verify_export(lines, note, load_sign_public(key), leaves if leaves.exists() else None)
+        raise click.UsageError("a log or a proof is verified with --key")
+    log_key = load_sign_public(key)
+    earlier = _witnessed(witnessed, log_key, witness_key, witness_name) if witnessed else None
+    if lines.suffix == ".json":
+        found = verify_proof(lines, log_key, earlier)
+    else:
+        note = _note(checkpoint or lines.with_name("checkpoint.txt"))
+        leaves = lines.with_name("custody.leaves")
+        found = verify_export(lines, note, log_key, leaves if leaves.exists() else None, earlier)
     if as_json:
         print_json({"origin": found.origin, "entries": found.size, "root": base64.b64encode(found.root).decode()})
     else:
-        click.echo(f"{lines}: all {found.size} entries of {found.origin} hold")
+        held = "the proof holds in the log of" if lines.suffix == ".json" else "all"
+        click.echo(f"{lines}: {held} {found.size} entries of {found.origin}{'' if held != 'all' else ' hold'}")
+
+
+def _note(path: Path) -> str:
+    try:
+        return read_document(path).decode("utf-8")
+    except (BwcError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error})") from None
+
+
+def _witnessed(path: Path, log_key: Ed25519PublicKey, witness_key: Path | None, name: str | None) -> Checkpoint:
+    """The earlier checkpoint, signed by the log and, where a witness is named, cosigned by it."""
+    if (witness_key is None) != (name is None):
+        raise click.UsageError("--witness-key and --witness-name go together")
+    note = _note(path)
+    if witness_key is not None and name is not None:
+        verify_cosignature(note, name, load_sign_public(witness_key), what=str(path))
+    return verify_checkpoint(note, log_key, what=str(path))
+
+
+custody.add_command(witness)
 
 
 def _export_bundle(config: DockConfig, clip_id: str, out: Path) -> list[str]:

@@ -54,30 +54,38 @@ _PERSON = (
 )
 
 
-def as_person(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options, and passes `person: Person` to the command."""
+def as_client(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that reach a broker, and passes `broker: Broker` and `agency: str` to the command."""
 
     @functools.wraps(command)
     def wrapper(
-        *args: Any,
-        broker: str,
-        agency: str,
-        ca: Path | None,
-        cert: Path | None,
-        tls_key: Path | None,
-        as_id: str,
-        keys: Path,
-        **others: Any,
+        *args: Any, broker: str, agency: str, ca: Path | None, cert: Path | None, tls_key: Path | None, **others: Any
     ) -> Any:
-        for name, value in (("--agency", agency), ("--as", as_id)):
-            try:
-                check_id(value)
-            except ValueError as error:
-                raise ConfigurationError(f"{name} {value!r}: {error}") from None
+        _check_id("--agency", agency)
         config = Broker(url=broker, ca=ca, certificate=cert, key=tls_key)
-        person = Person(as_id, keys, config, Topics(agency))
-        return command(*args, person=person, **others)
+        return command(*args, broker=config, agency=agency, **others)
 
-    for option in reversed((*_PERSON, *_BROKER)):
+    for option in reversed(_BROKER):
         wrapper = option(wrapper)
     return wrapper
+
+
+def as_person(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds those, and who it is; passes `person: Person` to the command."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, broker: Broker, agency: str, as_id: str, keys: Path, **others: Any) -> Any:
+        _check_id("--as", as_id)
+        return command(*args, person=Person(as_id, keys, broker, Topics(agency)), **others)
+
+    whole: Callable[..., Any] = as_client(wrapper)
+    for option in reversed(_PERSON):
+        whole = option(whole)
+    return whole
+
+
+def _check_id(option: str, value: str) -> None:
+    try:
+        check_id(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{option} {value!r}: {error}") from None

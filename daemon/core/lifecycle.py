@@ -8,7 +8,7 @@ from daemon.model.errors import InconsistentError
 
 
 class State(StrEnum):
-    """Where a clip stands. Only the states in DURABLE outlive the process."""
+    """Where a clip stands. Locked, released, quarantined and disposed outlive the process."""
 
     WAITING = "waiting"  # seen on a camera, not yet settled
     READING = "reading"  # being hashed and encrypted
@@ -37,7 +37,6 @@ class IllegalMoveError(InconsistentError):
     """The clip's state does not allow this."""
 
 
-DURABLE = frozenset({State.LOCKED, State.RELEASED, State.QUARANTINED, State.DISPOSED})
 
 _MOVES: dict[tuple[State, Event], State] = {
     (State.WAITING, Event.SETTLE): State.READING,
@@ -63,8 +62,3 @@ def advance(state: State, event: Event) -> State:
         return _MOVES[state, event]
     except KeyError:
         raise IllegalMoveError(f"a clip that is {state} cannot {event}") from None
-
-
-def after_restart(state: State) -> State:
-    """What a crash leaves: a durable state as it was; anything earlier begins again on the camera."""
-    return state if state in DURABLE else State.WAITING

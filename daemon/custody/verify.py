@@ -12,15 +12,22 @@ Steps, numbered as in `verify_export`:
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import Field
 
-from daemon.custody.record import read_entry
+from daemon.custody.proof import check_consistency, check_inclusion
+from daemon.custody.record import Hash, read_entry
 from daemon.custody.tree import EMPTY_ROOT, leaf_hash, node_hash
 from daemon.model.errors import ConfigurationError, TamperedError, VerificationError
+from daemon.model.parse import parse_model
+from daemon.model.types import Document, Size
 from daemon.seal.note import Checkpoint, verify_checkpoint
+from daemon.vault.reading import read_document
 
 _MOST_NAMED = 20
 
@@ -51,8 +58,13 @@ class Root:
         return value
 
 
-def verify_export(lines: Path, note: str, key: Ed25519PublicKey, leaves: Path | None) -> Checkpoint:
-    """Checks an exported log. Raises VerificationError's subclasses naming what was changed."""
+def verify_export(
+    lines: Path, note: str, key: Ed25519PublicKey, leaves: Path | None, earlier: Checkpoint | None = None
+) -> Checkpoint:
+    """Checks an exported log; with `earlier`, also that it extends that checkpoint, which somebody kept.
+
+    Raises VerificationError's subclasses naming what was changed.
+    """
     checkpoint = verify_checkpoint(note, key, what="checkpoint")  # 1
     root = Root()
     changed: list[str] = []
@@ -60,6 +72,8 @@ def verify_export(lines: Path, note: str, key: Ed25519PublicKey, leaves: Path | 
     for number, line in enumerate(_lines(lines)):  # 2
         leaf = leaf_hash(line)
         root.add(leaf)
+        if earlier is not None and root.size == earlier.size and root.value != earlier.root:
+            changed.append(f"some entry below {earlier.size} is not what was witnessed: rewritten or forked")
         problem = entry_problem(line, number)
         known = next(expected, None)
         if known is not None and leaf != known:
@@ -68,10 +82,40 @@ def verify_export(lines: Path, note: str, key: Ed25519PublicKey, leaves: Path | 
             changed.append(f"entry {number} {problem}")
     if root.size != checkpoint.size:
         changed.append(f"the log has {root.size} entries, the checkpoint covers {checkpoint.size}")
+    if earlier is not None and root.size < earlier.size:
+        changed.append(f"the log has {root.size} entries, {earlier.size} were witnessed: truncated or set back")
     if not changed and root.value != checkpoint.root:  # 3
         changed.append("some entry is not what was logged (without custody.leaves it cannot be named)")
     if changed:
         raise TamperedError(f"{lines}: " + "; ".join(changed))
+    return checkpoint
+
+
+class Proof(Document):
+    """What `bwc custody prove` prints: an inclusion proof of `line`, or without one a consistency proof."""
+
+    sequence: Size
+    size: Size
+    line: str = ""
+    proof: Annotated[tuple[Hash, ...], Field(max_length=128)]
+    checkpoint: str
+
+
+def verify_proof(path: Path, key: Ed25519PublicKey, earlier: Checkpoint | None) -> Checkpoint:
+    """Checks one proof: that an entry is in the log, or that the log extends `earlier`. Returns its checkpoint.
+
+    Raises VerificationError's subclasses, ConfigurationError when `earlier` is needed and not given.
+    """
+    what = str(path)
+    proof = parse_model(Proof, read_document(path), what=what, limit=1 << 20)
+    checkpoint = verify_checkpoint(proof.checkpoint, key, what=what)
+    nodes = [base64.b64decode(node) for node in proof.proof]
+    if proof.line:
+        check_inclusion(leaf_hash(proof.line.encode()), proof.sequence, checkpoint.size, nodes, checkpoint.root)
+    elif earlier is None:
+        raise ConfigurationError(f"{path}: proves that a log extends an earlier checkpoint; give it as --witnessed")
+    else:
+        check_consistency(earlier.size, checkpoint.size, earlier.root, checkpoint.root, nodes)
     return checkpoint
 
 

@@ -1,4 +1,4 @@
-"""Signed notes and checkpoints (C2SP signed-note and tlog-checkpoint), Ed25519.
+"""Signed notes and checkpoints (C2SP signed-note, tlog-checkpoint and tlog-cosignature), Ed25519.
 
 A checkpoint's text is three lines: origin, tree size in decimal, base64 root. A blank line follows, then signature
 lines `— <name> base64(4-byte key hash || signature)`.
@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
@@ -19,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from daemon.model.errors import BadSignatureError, MalformedError
 from daemon.seal.keys import SignKey
 
-_ED25519 = b"\x01"  # signature type of C2SP signed-note
+_ED25519 = b"\x01"  # signature types of C2SP signed-note
+_COSIGNATURE = b"\x04"
 _LIMIT = 16384
 _SIZE = re.compile(r"^(0|[1-9][0-9]{0,15})\Z", re.ASCII)
 
@@ -37,16 +39,43 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
-def key_hash(name: str, key: Ed25519PublicKey) -> bytes:
-    """The 4-byte key id of C2SP signed-note: SHA-256(name || LF || 0x01 || public key)[:4]."""
+def key_hash(name: str, key: Ed25519PublicKey, kind: bytes = _ED25519) -> bytes:
+    """The 4-byte key id of C2SP signed-note: SHA-256(name || LF || signature type || public key)[:4]."""
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + raw).digest()[:4]
+    return hashlib.sha256(name.encode() + b"\n" + kind + raw).digest()[:4]
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: SignKey) -> str:
     """The checkpoint as a signed note; the signer's name is the log's origin."""
     blob = key_hash(checkpoint.origin, key.public_key()) + key.sign(checkpoint.text.encode())
     return f"{checkpoint.text}\n— {checkpoint.origin} {base64.b64encode(blob).decode()}\n"
+
+
+def cosign(note: str, name: str, key: SignKey, now: datetime) -> str:
+    """The note with a witness's signature line after it (C2SP tlog-cosignature, cosignature/v1)."""
+    seconds = int(now.timestamp())
+    signature = key.sign(_cosigned(_split(note, "checkpoint")[0], seconds))
+    blob = key_hash(name, key.public_key(), _COSIGNATURE) + seconds.to_bytes(8, "big") + signature
+    return f"{note}— {name} {base64.b64encode(blob).decode()}\n"
+
+
+def verify_cosignature(note: str, name: str, key: Ed25519PublicKey, *, what: str) -> datetime:
+    """When the witness `name` cosigned the checkpoint. Raises MalformedError, or BadSignatureError if it did not."""
+    text, signatures = _split(note, what)
+    expected = key_hash(name, key, _COSIGNATURE)
+    for signer, blob in signatures:
+        if signer == name and blob[:4] == expected and len(blob) == 4 + 8 + 64:
+            seconds = int.from_bytes(blob[4:12], "big")
+            try:
+                key.verify(blob[12:], _cosigned(text, seconds))
+                return datetime.fromtimestamp(seconds, UTC)
+            except (InvalidSignature, ValueError, OverflowError, OSError):
+                raise BadSignatureError(f"{what}: the cosignature of {name} does not hold") from None
+    raise BadSignatureError(f"{what}: the checkpoint carries no cosignature of {name} by the given key")
+
+
+def _cosigned(text: str, seconds: int) -> bytes:
+    return f"cosignature/v1\ntime {seconds}\n{text}".encode()
 
 
 def parse_checkpoint(note: str, *, what: str) -> Checkpoint:

