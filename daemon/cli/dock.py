@@ -27,9 +27,9 @@ def run(config_path: Path) -> None:
     \b
     Example:  bwc dock run --config config/dock.toml
     """
-    from daemon.dock.reader import forget_in_core_dumps
     from daemon.dock.service import DockService
     from daemon.model.clock import SystemClock
+    from daemon.seal.keys import forget_in_core_dumps
 
     config = load_config(DockConfig, config_path)
     start_logging(config.log)

@@ -19,6 +19,7 @@ _GROUPS = {
     "keys": "daemon.cli.keys:keys",
     "policy": "daemon.cli.policy:policy",
     "review": "daemon.cli.review:review",
+    "setup": "daemon.cli.setup:setup",
     "trust": "daemon.cli.trust:trust",
 }
 """Where each command lives. Imported when it is called: a short command should not pay for the long ones."""

@@ -24,6 +24,7 @@ from daemon.policy.desk import Desk
 from daemon.policy.regime import find
 from daemon.policy.replay import replay as replay_all
 from daemon.policy.service import PolicyService, open_desk
+from daemon.seal.keys import forget_in_core_dumps
 
 
 @contextmanager
@@ -56,6 +57,7 @@ def serve(config_path: Path) -> None:
     """
     config = load_config(PolicyConfig, config_path)
     start_logging(config.log)
+    forget_in_core_dumps()
     run_until_signalled(PolicyService(config, SystemClock()))
 
 

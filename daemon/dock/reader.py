@@ -14,11 +14,9 @@ Every answer is one object; `error` in it names an error class of daemon.model.e
 from __future__ import annotations
 
 import base64
-import ctypes
 import errno
 import json
 import os
-import resource
 import secrets
 import signal
 import time
@@ -31,7 +29,7 @@ from daemon.core import mp4
 from daemon.dock import pipeline, safe
 from daemon.dock.stages import Slot
 from daemon.model.errors import BwcError, CameraReadError, UnavailableError
-from daemon.seal.keys import keyid, parse_open_public
+from daemon.seal.keys import forget_in_core_dumps, keyid, parse_open_public
 from daemon.seal.wrap import data_key_info, wrap
 from daemon.vault import durable
 
@@ -42,12 +40,6 @@ SMALL = 1 << 16
 _PROGRESS_EVERY = 0.1
 _FOOTAGE, _CAPTURE = ".mp4", ".capture.json"
 _BYTES = "bytes:"
-
-
-def forget_in_core_dumps() -> None:
-    """Keeps keys out of core dumps and out of other processes' reach (prctl(2) PR_SET_DUMPABLE)."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None, use_errno=True).prctl(4, 0, 0, 0, 0)
 
 
 def main(pipe: Connection, mount: str, limits: Message) -> None:
@@ -132,7 +124,7 @@ class Reader:
         except OSError as error:
             raise CameraReadError(f"listing clips: {error.strerror}") from error
         finally:
-            os.close(fd)
+            safe.close(fd)
         return [[stem, stat, captures.get(stem)] for stem, stat in sorted(footage.items())]
 
     def _see(self, entry: os.DirEntry[str], suffix: str, found: dict[str, list[int]]) -> None:
@@ -154,7 +146,7 @@ class Reader:
             playable = _playable(source, info.st_size)
             return {"playable": playable, **seal_to(source, command, self._slots, self._progress())}
         finally:
-            os.close(source)
+            safe.close(source)
 
     def _progress(self) -> pipeline.Progress:
         last = 0.0

@@ -6,8 +6,10 @@ SubjectPublicKeyInfo, in lowercase hex.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +26,12 @@ OpenKey = ec.EllipticCurvePrivateKey
 PublicKey = Ed25519PublicKey | ec.EllipticCurvePublicKey
 PrivateKey = SignKey | OpenKey
 K = TypeVar("K", Ed25519PublicKey, ec.EllipticCurvePublicKey)
+
+
+def forget_in_core_dumps() -> None:
+    """Keeps keys out of core dumps and out of other processes' reach (prctl(2) PR_SET_DUMPABLE)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None, use_errno=True).prctl(4, 0, 0, 0, 0)
 
 
 def keyid(key: PublicKey) -> str:

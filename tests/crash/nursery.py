@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cli.output import start_logging
-from daemon.dock.reader import forget_in_core_dumps
 from daemon.dock.service import DockService
 from daemon.model.clock import SystemClock
 from daemon.model.config import DockConfig, load_config
 from daemon.model.errors import BwcError
+from daemon.seal.keys import forget_in_core_dumps
 from tests.crash import driver
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -76,7 +77,11 @@ class Stage:
 
     def signal(self, name: str, number: int) -> None:
         """Sends a signal to one process."""
-        next(process for known, process in self._running if known == name).send_signal(number)
+        os.kill(self.pid(name), number)
+
+    def pid(self, name: str) -> int:
+        """The process id of one that stays."""
+        return next(process.pid for known, process in self._running if known == name)
 
     def stop(self, name: str) -> None:
         """Ends one process as a service manager would."""
