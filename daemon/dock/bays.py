@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from daemon.custody.log import Event
-from daemon.dock.clip_way import ClipWay, Service, StoppedError
+from daemon.dock.clip_way import WRITING, ClipWay, Service, StoppedError
 from daemon.dock.intake import CameraSeen
 from daemon.dock.mounts import Docked
 from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
@@ -110,15 +110,11 @@ class BayThread:
         way.note_gone({stem for stem, _, _ in scan["clips"]})
         for stem, footage, capture in scan["clips"]:
             way.see(stem, footage, capture)
-        reasons = set()
-        for stem, _, _ in scan["clips"]:
-            if self._stopping.is_set():
-                return False
-            reason = way.advance(handle, stem)
-            if reason is not None:
-                reasons.add(reason)
+        reasons = way.advance(handle, self._stopping.is_set)
+        if self._stopping.is_set():
+            return False
         self._standing.set("waiting" if reasons else "done", "; ".join(sorted(reasons)[:3]) or None)
-        return "waiting for the camera to finish writing" in reasons
+        return WRITING in reasons
 
     def _identify(self, answer: dict[str, Any]) -> ClipWay | None:
         """Who is docked; an unenrolled or unreadable camera is left untouched."""

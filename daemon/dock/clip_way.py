@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from daemon.core.order import Waiting, batches
 from daemon.core.settle import FileStat, Sighting, readiness
 from daemon.dock import intake, place, receipts
 from daemon.dock.intake import CameraSeen, Composed, Job, ReadCapture
-from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
+from daemon.dock.reader_handle import Batch, ReaderHandle
 from daemon.dock.standing import Standing
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow
@@ -26,6 +27,8 @@ RETRY_SECONDS = 15.0
 """How long a clip that could not be read is left alone."""
 ROOM_SECONDS = 2.0
 """How long until the dock looks again whether there is room."""
+WRITING = "waiting for the camera to finish writing"
+_WINDOW, _RECEIPTS = 1000, 64
 
 
 class StoppedError(UnavailableError):
@@ -56,7 +59,21 @@ class _Clip:
     clip_id: str | None = None  # once the dock holds it
     receipted: bool = False
     problem: str | None = None
+    said: str | None = None  # the problem that was logged last
     retry_at: float = 0.0
+
+
+@dataclass
+class _UnderWay:
+    """A batch from its first byte to its receipts: the clips by the ids they get."""
+
+    number: int
+    batch: Batch
+    clips: dict[str, tuple[_Clip, Job]]
+
+    @property
+    def jobs(self) -> list[Job]:
+        return [job for _, job in self.clips.values()]
 
 
 class ClipWay:
@@ -70,6 +87,7 @@ class ClipWay:
         self._standing = standing
         self._settings = dock.config.ingest
         self._clips: dict[str, _Clip] = {}
+        self._batches = 0
         self._looked = False
 
     @property
@@ -96,98 +114,226 @@ class ClipWay:
             self._looked = True
             self._service.call(lambda: receipts.record_erased(self._dock, self.camera_serial, present, self._bay))
 
-    def advance(self, handle: ReaderHandle, stem: str) -> str | None:
-        """Brings one clip as far as it goes now. Returns what it waits for; None when the camera may erase it."""
-        clip = self._clips[stem]
-        if clip.receipted:
-            return None
-        if time.monotonic() < clip.retry_at:
-            return clip.problem
+    def advance(self, handle: ReaderHandle, stopping: Callable[[], bool] = lambda: False) -> set[str]:
+        """Brings every clip as far as it goes now. Returns what they wait for; nothing when all may be erased."""
+        for clips in self._windows():
+            self._take_in(handle, [clip for clip in clips if clip.clip_id is None], stopping)
+            self._receipt(handle, [clip for clip in clips if clip.clip_id is not None and not clip.receipted])
+            if stopping():
+                break
+        return {clip.problem for clip in self._clips.values() if clip.problem is not None}
+
+    def _windows(self) -> Iterator[list[_Clip]]:
+        """The clips that something can be done about, not too many at a time."""
+        now = time.monotonic()
+        due = [clip for clip in self._clips.values() if not clip.receipted and now >= clip.retry_at]
+        for start in range(0, len(due), _WINDOW):
+            yield due[start : start + _WINDOW]
+
+    def _take_in(self, handle: ReaderHandle, clips: list[_Clip], stopping: Callable[[], bool]) -> None:
+        """While one batch is read back, settled and receipted, the next is read from the camera."""
+        self._read_captures(handle, [clip for clip in clips if clip.read is None])
+        under_way: list[_UnderWay] = []
         try:
-            clip.problem = self._take_in(handle, clip) or self._receipt(handle, clip)
-        except (ReaderGoneError, CameraHangsError, StoppedError):
+            for batch in batches(self._waiting([clip for clip in clips if self._ready(clip)])):
+                if stopping():
+                    break
+                begun = self._begin(handle, [waiting.clip for waiting in batch])
+                if begun is None:
+                    continue
+                under_way.append(begun)
+                if len(under_way) > 1:
+                    self._finish(handle, under_way[0])
+                    under_way.pop(0)
+                handle.written(begun.batch)
+            while under_way:
+                self._finish(handle, under_way[0])
+                under_way.pop(0)
+        except CameraReadError:  # the reader is gone, and what it had not finished with it
+            for begun in under_way:
+                self._drop(begun.jobs)
             raise
-        except (CameraReadError, UnavailableError) as error:
-            pause = ROOM_SECONDS if isinstance(error, DiskFullError) else RETRY_SECONDS
-            problem = f"clip {ascii(stem)[1:-1]}: {error}"
-            if problem != clip.problem:
-                log.warning("bay %s: %s", self._bay, problem, extra={"bay": self._bay})
-            clip.problem, clip.retry_at = problem, time.monotonic() + pause
-        return clip.problem
 
-    def _take_in(self, handle: ReaderHandle, clip: _Clip) -> str | None:
-        if clip.clip_id is not None:
-            return None
-        if clip.read is None:
-            clip.read = self._read_capture(handle, clip)
-        settings, read = self._settings, clip.read
-        ready = readiness(clip.first, clip.last, read.size, settings.orphan_seconds, settings.settle_seconds)
-        if ready == "waiting":
-            return "waiting for the camera to finish writing" if read.problem is None else read.problem
-        stat = clip.last.footage
-        if stat.size > settings.max_clip_bytes:  # before room is sought for it: the disk is not to blame
-            raise CameraReadError(f"{stat.size} bytes, more than the {settings.max_clip_bytes} a clip may have")
-        footage = (stat.size, stat.mtime_ns, stat.ctime_ns)
-        found = self._service.call(
-            lambda: intake.prepare(self._dock, self._bay, self._camera, clip.stem, footage, read)
-        )
-        clip.clip_id = found.clip_id if isinstance(found, ClipRow) else self._seal(handle, found, read)
-        self._standing.held(clip.stem)
-        return None
-
-    def _read_capture(self, handle: ReaderHandle, clip: _Clip) -> ReadCapture:
+    def _read_captures(self, handle: ReaderHandle, clips: list[_Clip]) -> None:
         now = self._dock.now()
-        if clip.last.capture is None:
-            return intake.read_capture(self._dock, None, self._camera, clip.stem, now)
-        try:
-            data = handle.capture(clip.stem)
-        except (ReaderGoneError, CameraHangsError):
-            raise
-        except CameraReadError as error:  # a capture that is a link, too large, unreadable
-            return ReadCapture("unusable", None, None, None, str(error))
-        return intake.read_capture(self._dock, data, self._camera, clip.stem, now)
+        found = handle.captures([clip.stem for clip in clips if clip.last.capture is not None]) if clips else {}
+        for clip in clips:
+            data = found.get(clip.stem)
+            if isinstance(data, CameraReadError):  # a capture that is a link, too large, unreadable
+                clip.read = ReadCapture("unusable", None, None, None, str(data))
+            else:
+                clip.read = intake.read_capture(self._dock, data, self._camera, clip.stem, now)
 
-    def _seal(self, handle: ReaderHandle, job: Job, read: ReadCapture) -> str:
-        """Seals, settles and commits one clip; returns its id. What fails before it is settled leaves no trace."""
+    def _ready(self, clip: _Clip) -> bool:
+        """Whether nobody writes it any more, and it may be taken in at all."""
+        settings, read = self._settings, clip.read
+        if read is None:
+            raise AssertionError("captures are read first")
+        ready = readiness(clip.first, clip.last, read.size, settings.orphan_seconds, settings.settle_seconds)
+        size = clip.last.footage.size
+        if ready == "waiting":
+            clip.problem = WRITING if read.problem is None else read.problem
+        elif size > settings.max_clip_bytes:  # before room is sought for it: the disk is not to blame
+            self._fail(clip, CameraReadError(f"{size} bytes, more than the {settings.max_clip_bytes} a clip may have"))
+        else:
+            return True
+        return False
+
+    def _waiting(self, clips: list[_Clip]) -> list[Waiting[_Clip]]:
+        """With what decides their order."""
+        if not clips:
+            return []
+        reads = [clip.read for clip in clips if clip.read is not None]
+        sent = self._service.call(lambda: [intake.dispatched(self._dock, read, self._camera) for read in reads])
+        return [
+            Waiting(clip, clip.last.footage.size, read.capture.trigger_on if read.capture else None, dispatched)
+            for clip, read, dispatched in zip(clips, reads, sent, strict=True)
+        ]
+
+    def _begin(self, handle: ReaderHandle, clips: list[_Clip]) -> _UnderWay | None:
+        """Notes what is to be taken in and has the reader begin; None when there is nothing left to read."""
+        found = self._service.call(lambda: [self._prepare(clip) for clip in clips])
+        jobs: dict[str, tuple[_Clip, Job]] = {}
+        for clip, job in zip(clips, found, strict=True):
+            if isinstance(job, ClipRow):
+                self._held(clip, job.clip_id)
+                continue
+            try:
+                place.stage(self._dock.vault, job.clip_id, job.footage[0], self._settings.reserve_bytes)
+            except DiskFullError as error:
+                self._drop([job])
+                self._fail(clip, error)
+            else:
+                jobs[job.clip_id] = (clip, job)
+        if not jobs:
+            return None
+        commands = [job.command(self._dock) for _, job in jobs.values()]
+        self._batches += 1
+        number = self._batches
+        batch = handle.begin(commands, lambda done: self._standing.reading(number, done))
+        self._standing.reading(number, 0)
+        return _UnderWay(number, batch, jobs)
+
+    def _prepare(self, clip: _Clip) -> Job | ClipRow:
+        if clip.read is None:
+            raise AssertionError("captures are read first")
+        stat = clip.last.footage
+        footage = (stat.size, stat.mtime_ns, stat.ctime_ns)
+        return intake.prepare(self._dock, self._bay, self._camera, clip.stem, footage, clip.read)
+
+    def _finish(self, handle: ReaderHandle, begun: _UnderWay) -> None:
+        """Settles, commits and receipts a batch. What fails before it is settled leaves no trace."""
+        answers: dict[str, Any] = {}
+        for (clip_id, (clip, job)), answer in zip(list(begun.clips.items()), handle.results(begun.batch), strict=True):
+            if isinstance(answer, (CameraReadError, UnavailableError)):
+                del begun.clips[clip_id]
+                self._drop([job])
+                self._fail(clip, answer)
+            elif isinstance(answer, Exception):
+                raise answer
+            else:
+                answers[clip_id] = answer
+        composed = self._compose(begun, answers)
+        if composed:
+            try:
+                place.settle(self._dock.vault, composed)
+            except DiskFullError as error:
+                self._drop(begun.jobs)
+                for clip, _ in begun.clips.values():
+                    self._fail(clip, error)
+                begun.clips.clear()
+            else:
+                self._commit(begun, composed)
+        self._standing.ended(begun.number)
+        held = [clip for clip, _ in begun.clips.values()]
+        begun.clips.clear()
+        self._receipt(handle, held)
+
+    def _compose(self, begun: _UnderWay, answers: dict[str, Any]) -> dict[str, Composed]:
+        """The dock's statements about each clip; those it holds already are dropped."""
         dock = self._dock
-        self._standing.reading(0)
-        try:
-            place.stage(dock.vault, job.clip_id, job.footage[0], self._settings.reserve_bytes)
-            answer = handle.seal(job.command(dock), self._standing.reading)
-            composed = self._service.call(lambda: intake.compose(dock, job, read, answer))
-            if isinstance(composed, ClipRow):
-                self._drop(job)
-                return composed.clip_id
-            place.settle(dock.vault, job.clip_id, composed)
-        except (CameraReadError, DiskFullError):
-            self._drop(job)
-            raise
-        row = self._commit(job, composed, read)
-        fields = {"clip_id": row.clip_id, "bay": job.bay, "camera": job.camera_serial}
-        log.info("took in clip %s: %s, %d bytes", row.clip_id, row.integrity, job.footage[0], extra=fields)
-        return row.clip_id
 
-    def _commit(self, job: Job, composed: Composed, read: ReadCapture) -> ClipRow:
-        """The commit point. The clip lies in its place already: if this fails, only a restart can tell what is true."""
+        def compose() -> list[Composed | ClipRow]:
+            return [intake.compose(dock, job, _read(clip), answers[name]) for name, (clip, job) in begun.clips.items()]
+
+        composed = {}
+        for (clip_id, (clip, job)), one in zip(list(begun.clips.items()), self._service.call(compose), strict=True):
+            if isinstance(one, ClipRow):
+                del begun.clips[clip_id]
+                self._drop([job])
+                self._held(clip, one.clip_id)
+            else:
+                composed[clip_id] = one
+        return composed
+
+    def _commit(self, begun: _UnderWay, composed: dict[str, Composed]) -> None:
+        """The commit point. The clips lie in their places: if this fails, only a restart can tell what is true."""
+        dock = self._dock
+
+        def commit() -> list[ClipRow]:
+            return [
+                intake.commit(dock, job, composed[name].seal, composed[name].tag, _read(clip).capture)
+                for name, (clip, job) in begun.clips.items()
+            ]
+
         try:
-            return self._service.call(lambda: intake.commit(self._dock, job, composed.seal, composed.tag, read.capture))
+            rows = self._service.call(commit)
         except StoppedError:
             raise
         except Exception as error:
-            raise NotDurableError(f"clip {job.clip_id} is in the vault, but its commit failed: {error}") from error
+            names = ", ".join(composed)
+            raise NotDurableError(f"in the vault, but the commit failed ({error}): clips {names}") from error
+        for (clip, job), row in zip(begun.clips.values(), rows, strict=True):
+            self._held(clip, row.clip_id)
+            fields = {"clip_id": row.clip_id, "bay": job.bay, "camera": job.camera_serial}
+            log.info("took in clip %s: %s, %d bytes", row.clip_id, row.integrity, job.footage[0], extra=fields)
 
-    def _drop(self, job: Job) -> None:
-        place.clear(self._dock.vault, job.clip_id)
-        self._service.call(lambda: intake.abandon(self._dock, job))
+    def _held(self, clip: _Clip, clip_id: str) -> None:
+        clip.clip_id, clip.problem, clip.read = clip_id, None, None
+        self._standing.held(clip.stem)
 
-    def _receipt(self, handle: ReaderHandle, clip: _Clip) -> str | None:
-        clip_id = clip.clip_id
-        if clip_id is None:
-            raise AssertionError("a receipt is for a clip that the dock holds")
-        found = self._service.call(lambda: receipts.issue(self._dock, clip_id))
-        if isinstance(found, str):
-            return found
-        handle.receipt(clip.stem, found)
-        self._service.call(lambda: receipts.record(self._dock, clip_id, self._bay))
-        clip.receipted = True
-        return None
+    def _drop(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            place.clear(self._dock.vault, job.clip_id)
+        self._service.call(lambda: intake.abandon(self._dock, jobs))
+
+    def _receipt(self, handle: ReaderHandle, clips: list[_Clip]) -> None:
+        """Receipts for clips that the dock holds, those that may have one now."""
+        for start in range(0, len(clips), _RECEIPTS):
+            self._receipt_some(handle, clips[start : start + _RECEIPTS])
+
+    def _receipt_some(self, handle: ReaderHandle, clips: list[_Clip]) -> None:
+        dock, bay = self._dock, self._bay
+        names = [clip.clip_id for clip in clips if clip.clip_id is not None]
+        issued = self._service.call(lambda: [receipts.issue(dock, name) for name in names])
+        given = {}
+        for clip, receipt in zip(clips, issued, strict=True):
+            if isinstance(receipt, str):
+                clip.problem = receipt
+            else:
+                given[clip.stem] = receipt
+        failed = handle.receipts(given) if given else {}
+        written = [clip for clip in clips if clip.stem in given and clip.stem not in failed]
+        done = [clip.clip_id for clip in written if clip.clip_id is not None]
+        if done:
+            self._service.call(lambda: receipts.record(dock, done, bay))
+        for clip in written:
+            clip.receipted, clip.problem = True, None
+        for clip in clips:
+            if clip.stem in failed:
+                self._fail(clip, failed[clip.stem])
+
+    def _fail(self, clip: _Clip, error: Exception) -> None:
+        """This clip is left alone for a while; the others go on."""
+        pause = ROOM_SECONDS if isinstance(error, DiskFullError) else RETRY_SECONDS
+        problem = f"clip {ascii(clip.stem)[1:-1]}: {error}"
+        if problem != clip.said:
+            log.warning("bay %s: %s", self._bay, problem, extra={"bay": self._bay})
+        clip.problem = clip.said = problem
+        clip.retry_at = time.monotonic() + pause
+
+
+def _read(clip: _Clip) -> ReadCapture:
+    if clip.read is None:
+        raise AssertionError("a clip keeps its capture until the dock holds it")
+    return clip.read

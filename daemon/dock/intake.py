@@ -258,9 +258,25 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
     return row
 
 
-def abandon(dock: Dock, job: Job) -> None:
-    """The clip could not be taken in this time; it is still on its camera."""
-    dock.store.unstage(job.clip_id)
+def dispatched(dock: Dock, read: ReadCapture, camera: CameraSeen) -> bool:
+    """Whether dispatch had sent the clip's officer to a call when it was recorded, as far as is known."""
+    if read.state != "verified" or read.capture is None:
+        return False
+    worn = Worn(
+        read.capture.clip_id,
+        read.capture.officer_id,
+        read.capture.started_at,
+        read.capture.triggered_at,
+        read.capture.stopped_at,
+        camera.skew,
+    ).corrected(dock.config.ingest.max_skew_seconds)
+    return bool(dock.dispatch.of_officer(worn.officer_id, worn.started_at, worn.stopped_at))
+
+
+def abandon(dock: Dock, jobs: list[Job]) -> None:
+    """These clips could not be taken in this time; they are still on their camera."""
+    for job in jobs:
+        dock.store.unstage(job.clip_id)
 
 
 def job_from(text: str) -> Job:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from daemon.dock import pipeline
-from daemon.dock.reader import seal_to
+from daemon.dock.sealing import seal_to
 from daemon.model import strict_json
 from daemon.model.documents import WrappedKeys
 from daemon.model.errors import BwcError, CameraReadError, ConfigurationError, SchemaError, TamperedError

@@ -25,6 +25,9 @@ from daemon.vault import durable
 Progress = Callable[[int], None]
 """Told how many bytes of the clip are done."""
 
+Pace = Callable[[int], None]
+"""Told how many bytes are about to be read; waits as long as it must."""
+
 _ALIGN = mmap.PAGESIZE
 _BUFFERED_SLICE = 128 * 1024  # without O_DIRECT, small slices are nearly as fast; large ones are 3 to 4 times slower
 _PER_SLOT = SLOT // stream.SEGMENT
@@ -42,41 +45,96 @@ class Sealed:
     read_back_seconds: float
 
 
-def make_slots() -> list[Slot]:
+@dataclass(frozen=True)
+class Written:
+    """A clip written and not yet read back: the key is still needed, to check every segment's tag."""
+
+    target: Path
+    key: StreamKey
+    clip_sha256: str
+    size: int
+    seconds: float
+
+
+def make_slots(count: int = 4) -> list[Slot]:
     """The buffers of one pipeline, for any number of clips after one another."""
-    return [Slot() for _ in range(4)]
+    return [Slot() for _ in range(count)]
+
+
+def at_full_speed(_: int) -> None:
+    """The pace of whoever has no limit."""
 
 
 def seal(source: int, target: Path, data_key: bytes, clip_id: str, slots: Sequence[Slot], progress: Progress) -> Sealed:
-    """Seals the open file `source` into the new file `target`, with the buffers in `slots`.
+    """Seals the open file `source` into the new file `target`: written, durable, read back. Raises as both of these."""
+    written = write(source, target, data_key, clip_id, slots, progress)
+    return read_back(written, slots, lambda: progress(written.size))
 
-    Raises CameraReadError when the source changes, ends early or cannot be read; OSError when the target's disk is full
-    (nothing is left behind that anybody acknowledges); NotDurableError when an fsync fails; TamperedError when the
-    medium returns something else than was written.
+
+def write(
+    source: int,
+    target: Path,
+    data_key: bytes,
+    clip_id: str,
+    slots: Sequence[Slot],
+    progress: Progress,
+    *,
+    pace: Pace = at_full_speed,
+    sync: bool = True,
+) -> Written:
+    """Hashes and encrypts the open file `source` into the new file `target`, with the buffers in `slots`.
+
+    Durable when it returns, but for its name; without `sync` the caller sees to that, for many files at once. Raises
+    CameraReadError when the source changes, ends early or cannot be read; OSError when the target's disk is full
+    (nothing is left behind that anybody acknowledges); NotDurableError when an fsync fails.
     """
     before = _look(source)
+    started = time.monotonic()
+    key = StreamKey.fresh(data_key, clip_id)
     try:
-        started = time.monotonic()
-        key = StreamKey.fresh(data_key, clip_id)
-        clip_sha256 = _write(source, before.st_size, target, key, slots, progress)
+        clip_sha256 = _write(source, before.st_size, target, key, slots, progress, pace, sync)
         _refuse_changed(source, before)
-        written = time.monotonic()
-        sealed_sha256 = _read_back(target, before.st_size, key, slots, progress)
-        done = time.monotonic()
     finally:
-        for slot in slots:
-            slot.wipe()
+        _wipe(slots)
+    return Written(target, key, clip_sha256, before.st_size, time.monotonic() - started)
+
+
+def read_back(written: Written, slots: Sequence[Slot], alive: Callable[[], None]) -> Sealed:
+    """Checks every segment's tag against what the medium holds, and hashes the sealed file as it lies there.
+
+    `alive` is called again and again: whoever waits learns that work goes on. Raises TamperedError when the medium
+    returns something else than was written, OSError when it cannot be read.
+    """
+    started = time.monotonic()
+    try:
+        sealed_sha256 = _read_back(written.target, written.size, written.key, slots, alive)
+    finally:
+        _wipe(slots)
     return Sealed(
-        clip_sha256,
+        written.clip_sha256,
         sealed_sha256,
-        before.st_size,
-        stream.sealed_size(before.st_size),
-        written - started,
-        done - written,
+        written.size,
+        stream.sealed_size(written.size),
+        written.seconds,
+        time.monotonic() - started,
     )
 
 
-def _write(source: int, size: int, target: Path, key: StreamKey, slots: Sequence[Slot], progress: Progress) -> str:
+def _wipe(slots: Sequence[Slot]) -> None:
+    for slot in slots:
+        slot.wipe()
+
+
+def _write(
+    source: int,
+    size: int,
+    target: Path,
+    key: StreamKey,
+    slots: Sequence[Slot],
+    progress: Progress,
+    pace: Pace,
+    sync: bool,
+) -> str:
     digest = hashlib.sha256()
     batches = _batches(size)
     out = _Output(target, stream.sealed_size(size))
@@ -85,6 +143,7 @@ def _write(source: int, size: int, target: Path, key: StreamKey, slots: Sequence
         def fill(slot: Slot) -> bool:
             segments, last = next(batches)
             slot.hold(segments)
+            pace(slot.length)
             _read_exactly(source, slot.plain[: slot.length], slot.segments[0].offset)
             return last
 
@@ -102,17 +161,13 @@ def _write(source: int, size: int, target: Path, key: StreamKey, slots: Sequence
 
         stages.run(slots, fill, [hash_plain, encrypt, write])
         _refuse_more(source, size)
-        out.finish()
+        out.finish(sync)
     finally:
         out.close()
     return digest.hexdigest()
 
 
-def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot], progress: Progress) -> str:
-    """Checks every segment's tag against what the medium holds, and returns the sealed file's digest.
-
-    `progress` hears again and again that the whole clip is read: whoever waits learns that work goes on.
-    """
+def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot], alive: Callable[[], None]) -> str:
     digest = hashlib.sha256()
     batches = _batches(size)
     fd = open_uncached(target)
@@ -128,7 +183,7 @@ def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot], p
 
         def hash_sealed(slot: Slot) -> None:
             digest.update(slot.sealed[: _sealed_length(slot)])
-            progress(size)
+            alive()
 
         def check(slot: Slot) -> None:
             if slot.segments[0].index == 0 and slot.sealed[:HEADER] != key.header:  # no tag covers it for us
@@ -184,10 +239,11 @@ class _Output:
         while done < len(data):
             done += os.pwrite(self._fd, data[done : done + slice_length], offset + done)
 
-    def finish(self) -> None:
+    def finish(self, sync: bool) -> None:
         """Cuts the padding off and makes the content durable."""
         os.ftruncate(self._fd, self._size)
-        durable.fsync(self._fd, str(self._path))
+        if sync:
+            durable.fsync(self._fd, str(self._path))
 
     def close(self) -> None:
         os.close(self._fd)

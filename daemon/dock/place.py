@@ -7,7 +7,6 @@ from pathlib import Path
 
 from daemon.dock.intake import Composed
 from daemon.model.errors import NotDurableError
-from daemon.model.statements import Seal
 from daemon.seal.stream import sealed_size
 from daemon.vault import durable
 from daemon.vault.layout import ClipDirectory, VaultLayout
@@ -39,17 +38,20 @@ def clear(vault: VaultLayout, clip_id: str) -> None:
         raise NotDurableError(f"{directory}: cannot be removed ({error.strerror})") from error
 
 
-def settle(vault: VaultLayout, clip_id: str, composed: Composed) -> None:
-    """Writes the envelopes beside the sealed file and moves the directory to its place. Durable when it returns.
+def settle(vault: VaultLayout, clips: dict[str, Composed]) -> None:
+    """Writes each clip's envelopes beside its sealed file and moves its directory to its place, by clip id.
 
-    Raises DiskFullError, or NotDurableError when anything else fails: then nobody knows what is on the medium.
+    Durable when it returns: one sync for all that was written, then the moves. Raises DiskFullError before anything
+    moved, or NotDurableError when anything else fails: then nobody knows what is on the medium.
     """
-    staged = ClipDirectory(vault.incoming / clip_id)
-    with room(staged.path):
-        if composed.capture is not None:
-            durable.write_new(staged.capture, composed.capture)
-        durable.write_new(staged.tag(1), composed.tag.to_bytes())
-        durable.write_new(staged.seal, composed.seal.to_bytes())
-        durable.fsync_directory(staged.tag(1).parent)
-        durable.fsync_directory(staged.path)
-    durable.rename(staged.path, vault.clip(composed.seal.statement(Seal).clip_id, composed.place).path)
+    for clip_id, composed in clips.items():
+        staged = ClipDirectory(vault.incoming / clip_id)
+        with room(staged.path):
+            if composed.capture is not None:
+                durable.write_new(staged.capture, composed.capture, sync=False)
+            durable.write_new(staged.tag(1), composed.tag.to_bytes(), sync=False)
+            durable.write_new(staged.seal, composed.seal.to_bytes(), sync=False)
+    durable.sync_filesystem(vault.incoming)
+    durable.rename_all(
+        [(vault.incoming / clip_id, vault.clip(clip_id, composed.place).path) for clip_id, composed in clips.items()]
+    )

@@ -1,14 +1,15 @@
 """The child process that reads one camera's mount: the only code that ever touches it.
 
 It holds no lock, no database and no signing key; a data key lives for one clip. A mount that hangs costs this process
-and one bay. It answers commands, JSON objects over a pipe, one at a time:
+and one bay. It takes commands, JSON objects with an `id` over a pipe, and answers each under the same id:
 
-    scan                                     -> {camera, clips: [[stem, footage, capture], …]}
-    capture {stem}                           -> {data}
-    seal {stem, footage, target, clip_id, …} -> {progress} … {sealed, wrapped_keys, playable}
-    receipt {stem, data}                     -> {}
+    scan                                         -> {camera, clips: [[stem, footage, capture], …]}
+    captures {stems}                             -> {captures: {stem: {data} or {error}}}
+    seal {clips: [{stem, footage, target, …}]}   -> {progress} … {written} … {clips: [{sealed, …} or {error}]}
+    receipts {receipts: {stem: data}}            -> {receipts: {stem: {} or {error}}}
+    pace {bytes_per_second}                      -> {}
 
-Every answer is one object; `error` in it names an error class of daemon.model.errors.
+Sealing goes on beside the other commands (daemon.dock.sealing). `error` names an error class of daemon.model.errors.
 """
 
 from __future__ import annotations
@@ -19,25 +20,22 @@ import json
 import os
 import secrets
 import signal
-import time
-from dataclasses import asdict
+import threading
+from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-from daemon.core import mp4
-from daemon.dock import pipeline, safe
-from daemon.dock.stages import Slot
-from daemon.model.errors import BwcError, CameraReadError, UnavailableError
-from daemon.seal.keys import forget_in_core_dumps, keyid, parse_open_public
-from daemon.seal.wrap import data_key_info, wrap
+from daemon.dock import safe
+from daemon.dock.sealing import Sealer
+from daemon.model.errors import BwcError, CameraReadError
+from daemon.seal.keys import forget_in_core_dumps
 from daemon.vault import durable
 
 Message = dict[str, Any]
 SMALL = 1 << 16
 """The largest camera.json or capture read, in bytes."""
 
-_PROGRESS_EVERY = 0.1
 _FOOTAGE, _CAPTURE = ".mp4", ".capture.json"
 _BYTES = "bytes:"
 
@@ -51,49 +49,55 @@ def main(pipe: Connection, mount: str, limits: Message) -> None:
         mount_fd = os.open(mount, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return  # unplugged again; the closed pipe says so
-    reader = Reader(pipe, mount_fd, limits)
+    reader = Reader(mount_fd, limits)
+    sending = threading.Lock()
+
+    def send(message: Message) -> None:
+        with sending:
+            pipe.send_bytes(json.dumps(message).encode())
+
+    sealer = Sealer(reader.open_footage, send)
     while True:
         try:
             command = json.loads(pipe.recv_bytes())
         except (EOFError, ConnectionError):
             return
-        reader.send(reader.answer(command))
+        match command["do"]:
+            case "seal":
+                sealer.begin(command)
+            case "pace":
+                sealer.pace.bytes_per_second = command["bytes_per_second"]
+            case _:
+                send({"id": command["id"], **reader.answer(command)})
 
 
 class Reader:
-    """The commands, on an open mount."""
+    """The commands about the camera itself, on an open mount."""
 
-    def __init__(self, pipe: Connection, mount_fd: int, limits: Message) -> None:
-        self._pipe = pipe
+    def __init__(self, mount_fd: int, limits: Message) -> None:
         self._mount = mount_fd
         self._limits = limits
-        self._slots: list[Slot] = []
-
-    def send(self, message: Message) -> None:
-        self._pipe.send_bytes(json.dumps(message).encode())
 
     def answer(self, command: Message) -> Message:
         """Runs one command. Failures become messages: the parent decides what they mean."""
-        try:
-            match command["do"]:
-                case "scan":
-                    return self._scan()
-                case "capture":
-                    data = safe.read_small(self._mount, _clip(command["stem"], _CAPTURE), limit=SMALL)
-                    return {"data": base64.b64encode(data).decode()}
-                case "seal":
-                    return self._seal(command)
-                case "receipt":
-                    self._write_receipt(command["stem"], base64.b64decode(command["data"]))
-                    return {}
-                case other:
-                    return {"error": "BwcError", "message": f"unknown command {other!r}"}
-        except BwcError as error:
-            return {"error": type(error).__name__, "message": str(error)}
-        except OSError as error:
-            if command["do"] != "seal":  # only sealing touches the vault; all else is the camera's own trouble
-                return {"error": "CameraReadError", "message": f"the camera failed: {error.strerror}"}
-            return {"error": "OSError", "errno": error.errno, "message": f"{error.strerror}"}
+        match command["do"]:
+            case "scan":
+                return _failing(self._scan)
+            case "captures":
+                return {"captures": {stem: _failing(partial(self._capture, stem)) for stem in command["stems"]}}
+            case "receipts":
+                given = {stem: base64.b64decode(data) for stem, data in command["receipts"].items()}
+                return {"receipts": self._write_receipts(given)}
+            case other:
+                return {"error": "BwcError", "message": f"unknown command {other!r}"}
+
+    def open_footage(self, command: Message) -> int:
+        """A clip's footage, opened safely. Raises CameraReadError."""
+        return safe.open_file(self._mount, _clip(command["stem"], _FOOTAGE), limit=self._limits["max_clip_bytes"])
+
+    def _capture(self, stem: str) -> Message:
+        data = safe.read_small(self._mount, _clip(stem, _CAPTURE), limit=SMALL)
+        return {"data": base64.b64encode(data).decode()}
 
     def _scan(self) -> Message:
         camera: Message = {}
@@ -135,90 +139,83 @@ class Reader:
         stem = stem_of(entry.name.removesuffix(suffix))
         found[stem] = [info.st_size, info.st_mtime_ns, info.st_ctime_ns]
 
-    def _seal(self, command: Message) -> Message:
-        if not self._slots:
-            self._slots = pipeline.make_slots()
-        source = safe.open_file(self._mount, _clip(command["stem"], _FOOTAGE), limit=self._limits["max_clip_bytes"])
+    def _write_receipts(self, receipts: dict[str, bytes]) -> Message:
+        """Durable on the camera: temporary names, one sync, renames, one sync of the directory; nothing followed.
+
+        On the camera's own medium a failed sync loses nothing of ours: the receipts are written again.
+        """
+        answers: Message = {stem: {} for stem in receipts}
         try:
-            info = _stat(source)
-            if [info.st_size, info.st_mtime_ns, info.st_ctime_ns] != command["footage"]:
-                raise CameraReadError("the file changed since it was found settled")
-            playable = _playable(source, info.st_size)
-            return {"playable": playable, **seal_to(source, command, self._slots, self._progress())}
-        finally:
-            safe.close(source)
-
-    def _progress(self) -> pipeline.Progress:
-        last = 0.0
-
-        def progress(done: int) -> None:
-            nonlocal last
-            if time.monotonic() - last >= _PROGRESS_EVERY:
-                last = time.monotonic()
-                self.send({"progress": done})
-
-        return progress
-
-    def _write_receipt(self, stem: str, data: bytes) -> None:
-        """Durable on the camera: a temporary name, fsync, rename, fsync of the directory; nothing followed."""
+            folder = self._open_receipts()
+        except (BwcError, OSError) as error:
+            return dict.fromkeys(receipts, _unwritten(error))
         try:
-            try:
-                os.mkdir("receipts", 0o755, dir_fd=self._mount)
-            except FileExistsError:
-                pass
-            folder = safe.open_directory(self._mount, "receipts")
-            try:
-                _put(folder, f"{name_of(stem)}.receipt.json", data)
-            finally:
-                os.close(folder)
+            written = {}
+            for stem, data in receipts.items():
+                try:
+                    written[stem] = _put_aside(folder, data)
+                except OSError as error:
+                    answers[stem] = _unwritten(error)
+            durable.syncfs(folder)
+            for stem in _place(folder, written, answers):
+                os.unlink(written[stem], dir_fd=folder)
+            os.fsync(folder)
             os.fsync(self._mount)
-        except OSError as error:
-            # on the camera's own medium a failed fsync loses nothing of ours: the receipt is written again
-            raise UnavailableError(f"the receipt could not be written: {error.strerror}") from error
+        except (BwcError, OSError) as error:
+            return dict.fromkeys(receipts, _unwritten(error))
+        finally:
+            safe.close(folder)
+        return answers
+
+    def _open_receipts(self) -> int:
+        try:
+            os.mkdir("receipts", 0o755, dir_fd=self._mount)
+        except FileExistsError:
+            pass
+        return safe.open_directory(self._mount, "receipts")
 
 
-def seal_to(source: int, command: Message, slots: list[Slot], progress: pipeline.Progress) -> Message:
-    """Seals an open file under a fresh data key, wraps the key once per recipient, and forgets it."""
-    data_key = secrets.token_bytes(32)
-    sealed = pipeline.seal(source, Path(command["target"]), data_key, command["clip_id"], slots, progress)
-    wrapped = []
-    for pem in command["recipients"]:
-        key = parse_open_public(pem, what="recipient")
-        info = data_key_info(command["dock_id"], command["clip_id"], command["capture_sha256"], keyid(key))
-        wrapped.append(wrap(data_key, key, info).plain())
-    return {"sealed": asdict(sealed), "wrapped_keys": wrapped}
-
-
-def _playable(source: int, size: int) -> bool:
+def _failing(work: Callable[[], Message]) -> Message:
+    """The answer, or the error in its place. Only the camera is touched here, so that any trouble is the camera's."""
     try:
-        return mp4.playable(lambda offset, count: os.pread(source, count, offset), size)
+        return work()
+    except BwcError as error:
+        return {"error": type(error).__name__, "message": str(error)}
     except OSError as error:
-        raise CameraReadError(f"reading failed: {error.strerror}") from error
+        return {"error": "CameraReadError", "message": f"the camera failed: {error.strerror}"}
 
 
-def _stat(source: int) -> os.stat_result:
-    try:
-        return os.fstat(source)
-    except OSError as error:
-        raise CameraReadError(f"reading failed: {error.strerror}") from error
+def _unwritten(error: BwcError | OSError) -> Message:
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    return {"error": "UnavailableError", "message": f"the receipt could not be written: {why}"}
 
 
-def _put(folder: int, name: str, data: bytes) -> None:
-    """The file `name` in `folder` is `data` and durable, or as it was."""
+def _put_aside(folder: int, data: bytes) -> str:
+    """A new file in `folder` with this content, not yet durable; returns its name."""
     temporary = f".{secrets.token_hex(8)}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(temporary, flags, 0o644, dir_fd=folder)
     try:
         try:
             durable.write_all(fd, data)
-            os.fsync(fd)
         finally:
             os.close(fd)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
         os.unlink(temporary, dir_fd=folder)
         raise
-    os.fsync(folder)
+    return temporary
+
+
+def _place(folder: int, written: dict[str, str], answers: Message) -> list[str]:
+    """Gives each receipt its name; returns those that could not get theirs."""
+    left = []
+    for stem, temporary in written.items():
+        try:
+            os.rename(temporary, f"{name_of(stem)}.receipt.json", src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError as error:
+            answers[stem] = _unwritten(error)
+            left.append(stem)
+    return left
 
 
 def _clip(stem: str, suffix: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import itertools
 import json
 import multiprocessing
 import threading
@@ -33,6 +34,16 @@ _context.set_forkserver_preload(["daemon.dock.reader"])
 _starting = threading.Lock()  # multiprocessing starts its fork server once, but not from two threads at a time
 
 
+class Batch:
+    """Clips being sealed together."""
+
+    def __init__(self, number: int, progress: Callable[[int], None]) -> None:
+        self.number = number
+        self.progress = progress
+        self.written = False
+        self.answer: list[Message] | None = None
+
+
 class ReaderHandle:
     """One camera's reader process. Used by one thread at a time."""
 
@@ -40,6 +51,9 @@ class ReaderHandle:
         ours, theirs = _context.Pipe()
         self._pipe: Connection = ours
         self._hang_seconds = hang_seconds
+        self._numbers = itertools.count()
+        self._batches: dict[int, Batch] = {}
+        self._answers: dict[int, Message] = {}
         self._process: BaseProcess = _context.Process(
             target=reader.main, args=(theirs, str(mount), limits), daemon=True, name=f"bwc-reader {mount.name}"
         )
@@ -51,17 +65,39 @@ class ReaderHandle:
         """What is on the camera. Raises CameraReadError."""
         return self._ask({"do": "scan"})
 
-    def capture(self, stem: str) -> bytes:
-        """A clip's capture file, at most 64 KiB. Raises CameraReadError."""
-        return base64.b64decode(self._ask({"do": "capture", "stem": stem})["data"])
+    def captures(self, stems: list[str]) -> dict[str, bytes | CameraReadError]:
+        """Clips' capture files, at most 64 KiB each, or why one cannot be read. Raises ReaderGoneError."""
+        answers = self._ask({"do": "captures", "stems": stems})["captures"]
+        return {stem: _data_or_error(answer) for stem, answer in answers.items()}
 
-    def seal(self, command: Message, progress: Callable[[int], None]) -> Message:
-        """Seals one clip. Raises CameraReadError, DiskFullError, NotDurableError, TamperedError."""
-        return self._ask({"do": "seal", **command}, progress)
+    def begin(self, commands: list[Message], progress: Callable[[int], None]) -> Batch:
+        """Begins to seal clips; small ones together. `progress` hears how many of their bytes are read."""
+        batch = Batch(next(self._numbers), progress)
+        self._batches[batch.number] = batch
+        self._send({"do": "seal", "id": batch.number, "clips": commands})
+        return batch
 
-    def receipt(self, stem: str, data: bytes) -> None:
-        """Writes a receipt, durable on the camera. Raises CameraReadError or UnavailableError."""
-        self._ask({"do": "receipt", "stem": stem, "data": base64.b64encode(data).decode()})
+    def written(self, batch: Batch) -> None:
+        """Waits until the camera is free for the next batch. Raises ReaderGoneError."""
+        self._until(lambda: batch.written)
+
+    def results(self, batch: Batch) -> list[Message | Exception]:
+        """Waits until they are sealed; each clip's answer, or in its place CameraReadError, DiskFullError,
+        NotDurableError or TamperedError. Raises ReaderGoneError.
+        """
+        self._until(lambda: batch.answer is not None)
+        del self._batches[batch.number]
+        return [_error(answer) if "error" in answer else answer for answer in batch.answer or ()]
+
+    def receipts(self, receipts: dict[str, bytes]) -> dict[str, Exception]:
+        """Writes receipts, durable on the camera. Those that could not be written, and why. Raises ReaderGoneError."""
+        given = {stem: base64.b64encode(data).decode() for stem, data in receipts.items()}
+        answers = self._ask({"do": "receipts", "receipts": given})["receipts"]
+        return {stem: _error(answer) for stem, answer in answers.items() if "error" in answer}
+
+    def pace(self, bytes_per_second: float) -> None:
+        """From now on reads footage at most so fast; 0 is no limit."""
+        self._send({"do": "pace", "bytes_per_second": bytes_per_second})
 
     def kill(self) -> None:
         """Ends a read under way, from another thread: whoever waits for it gets ReaderGoneError."""
@@ -75,28 +111,60 @@ class ReaderHandle:
             self._process.kill()
             self._process.join(0.5)
 
-    def _answers(self) -> bool:
-        """Waits in slices: when the whole dock was stopped for a while (SIGSTOP, a paused machine), that is no hang."""
-        return any(self._pipe.poll(self._hang_seconds / 10) for _ in range(10))
-
-    def _ask(self, command: Message, progress: Callable[[int], None] | None = None) -> Message:
-        try:
-            self._pipe.send_bytes(json.dumps(command).encode())
-            while True:
-                if not self._answers():
-                    self._process.kill()
-                    raise CameraHangsError(f"the camera has not answered for {self._hang_seconds:g} seconds")
-                answer: Message = json.loads(self._pipe.recv_bytes())
-                if "progress" in answer:
-                    if progress:
-                        progress(answer["progress"])
-                    continue
-                break
-        except (EOFError, OSError):
-            raise ReaderGoneError("the camera's reader ended: unplugged, or the reader was killed") from None
+    def _ask(self, command: Message) -> Message:
+        number = next(self._numbers)
+        self._send({"id": number, **command})
+        self._until(lambda: number in self._answers)
+        answer = self._answers.pop(number)
         if "error" in answer:
             raise _error(answer)
         return answer
+
+    def _send(self, command: Message) -> None:
+        try:
+            self._pipe.send_bytes(json.dumps(command).encode())
+        except (EOFError, OSError):
+            raise _gone() from None
+
+    def _until(self, done: Callable[[], bool]) -> None:
+        """Hears the reader out until `done`."""
+        while not done():
+            if not self._speaks():
+                self._process.kill()
+                raise CameraHangsError(f"the camera has not answered for {self._hang_seconds:g} seconds")
+            try:
+                self._hear(json.loads(self._pipe.recv_bytes()))
+            except (EOFError, OSError):
+                raise _gone() from None
+
+    def _speaks(self) -> bool:
+        """Waits in slices: when the whole dock was stopped for a while (SIGSTOP, a paused machine), that is no hang."""
+        try:
+            return any(self._pipe.poll(self._hang_seconds / 10) for _ in range(10))
+        except (EOFError, OSError):
+            raise _gone() from None
+
+    def _hear(self, answer: Message) -> None:
+        batch = self._batches.get(answer["id"])
+        if batch is None:
+            self._answers[answer["id"]] = answer
+        elif "progress" in answer:
+            batch.progress(answer["progress"])
+        elif "written" in answer:
+            batch.written = True
+        elif "clips" in answer:
+            batch.answer = answer["clips"]
+
+
+def _gone() -> ReaderGoneError:
+    return ReaderGoneError("the camera's reader ended: unplugged, or the reader was killed")
+
+
+def _data_or_error(answer: Message) -> bytes | CameraReadError:
+    if "error" not in answer:
+        return base64.b64decode(answer["data"])
+    error = _error(answer)
+    return error if isinstance(error, CameraReadError) else CameraReadError(str(error))
 
 
 def _error(answer: Message) -> Exception:

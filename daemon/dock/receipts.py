@@ -46,10 +46,11 @@ def issue(dock: Dock, clip_id: str) -> bytes | str:
     return envelopes.sign(receipt, dock.sign_key).to_bytes()
 
 
-def record(dock: Dock, clip_id: str, bay: str) -> None:
-    """The receipt is durable on the camera."""
-    dock.store.mark_receipted(clip_id)
-    dock.record(Event("receipted", clip_id, {"bay": bay}))
+def record(dock: Dock, clip_ids: list[str], bay: str) -> None:
+    """The receipts are durable on the camera."""
+    for clip_id in clip_ids:
+        dock.store.mark_receipted(clip_id)
+        dock.record(Event("receipted", clip_id, {"bay": bay}))
 
 
 def record_erased(dock: Dock, camera_serial: str, present: set[str], bay: str) -> None:

@@ -19,26 +19,37 @@ class Standing:
         self.officer_id: Id | None = None
         self._sizes: dict[str, int] = {}
         self._done: set[str] = set()
-        self._reading = 0
+        self._total = 0
+        self._held = 0
+        self._under_way: dict[int, int] = {}
 
     def saw(self, stem: str, size: int) -> None:
         """A clip is on the camera."""
+        more = size - self._sizes.get(stem, 0)
+        self._total += more
+        if stem in self._done:
+            self._held += more
         self._sizes[stem] = size
 
     def gone(self, stem: str) -> None:
         """A clip is no longer on the camera. One the dock does not hold is forgotten: names cost a camera nothing."""
         if stem not in self._done:
-            self._sizes.pop(stem, None)
+            self._total -= self._sizes.pop(stem, 0)
 
-    def reading(self, done: int) -> None:
-        """`done` bytes of the clip being read."""
-        self._reading = done
+    def reading(self, batch: int, done: int) -> None:
+        """`done` bytes of the clips in this batch are read."""
+        self._under_way[batch] = done
         self.set("reading")
+
+    def ended(self, batch: int) -> None:
+        """The batch is held, or was given up."""
+        self._under_way.pop(batch, None)
 
     def held(self, stem: str) -> None:
         """The dock holds this clip."""
-        self._reading = 0
-        self._done.add(stem)
+        if stem not in self._done:
+            self._done.add(stem)
+            self._held += self._sizes.get(stem, 0)
 
     def set(self, state: BayState, reason: str | None = None) -> None:
         """Publishes `state`, unless nothing changed."""
@@ -49,8 +60,8 @@ class Standing:
             officer_id=self.officer_id,
             clips_total=len(self._sizes),
             clips_done=len(self._done),
-            bytes_total=min(sum(self._sizes.values()), LARGEST),  # an empty file may claim 8 EiB
-            bytes_done=min(sum(self._sizes[stem] for stem in self._done) + self._reading, LARGEST),
+            bytes_total=min(self._total, LARGEST),  # an empty file may claim 8 EiB
+            bytes_done=min(self._held + sum(self._under_way.values()), LARGEST),
             reason=reason[:500] if reason else None,
         )
         if bay != self._last:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from daemon.model.errors import NotDurableError
@@ -35,25 +36,34 @@ def fsync_directory(path: Path) -> None:
         raise NotDurableError(f"{path}: syncing the directory failed ({error.strerror})") from error
 
 
+def syncfs(fd: int) -> None:
+    """Everything written to the filesystem `fd` is on (syncfs(2)). Raises OSError."""
+    if _libc.syncfs(fd) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 def sync_filesystem(path: Path) -> None:
     """Makes everything durable that was written to the filesystem `path` is on. Raises NotDurableError."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            if _libc.syncfs(fd) != 0:
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            syncfs(fd)
         finally:
             os.close(fd)
     except OSError as error:
         raise NotDurableError(f"{path}: syncfs failed ({error.strerror}); what is on the medium is unknown") from error
 
 
-def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """A new file with `data`, durable but for its name (fsync its directory for that). Raises FileExistsError."""
+def write_new(path: Path, data: bytes, mode: int = 0o644, *, sync: bool = True) -> None:
+    """A new file with `data`, durable but for its name (fsync its directory for that). Raises FileExistsError.
+
+    Without `sync` nothing is durable yet: `sync_filesystem` makes it so, for many files at once.
+    """
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         write_all(fd, data)
-        fsync(fd, str(path))
+        if sync:
+            fsync(fd, str(path))
     finally:
         os.close(fd)
 
@@ -68,13 +78,19 @@ def write_replacing(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 def rename(source: Path, target: Path) -> None:
     """Moves `source` to `target` on the same filesystem and makes the move durable. Raises NotDurableError."""
-    try:
-        source.rename(target)
-    except OSError as error:
-        raise NotDurableError(f"{target}: rename failed ({error.strerror})") from error
-    fsync_directory(target.parent)
-    if source.parent != target.parent:
-        fsync_directory(source.parent)
+    rename_all([(source, target)])
+
+
+def rename_all(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Moves each first to its second, and makes all the moves durable together. Raises NotDurableError."""
+    for source, target in moves:
+        try:
+            source.rename(target)
+        except OSError as error:
+            raise NotDurableError(f"{target}: rename failed ({error.strerror})") from error
+    targets = dict.fromkeys(target.parent for _, target in moves)
+    for directory in {**targets, **dict.fromkeys(source.parent for source, _ in moves)}:
+        fsync_directory(directory)
 
 
 def make_directories(path: Path, mode: int = 0o755) -> None:

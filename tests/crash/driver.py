@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from daemon.dock import reader, reader_handle, recovery
+from daemon.dock import pipeline, reader, reader_handle, recovery
 from daemon.dock.bays import BayThread
 from daemon.dock.clip_way import StoppedError
 from daemon.dock.mounts import Docked, plain
-from daemon.dock.reader_handle import ReaderHandle
+from daemon.dock.reader_handle import Batch, ReaderHandle
+from daemon.dock.sealing import check_batch, write_batch
 from daemon.dock.service import DockService
 from daemon.model.clock import Clock, SystemClock
 from daemon.model.config import DockConfig, load_config
@@ -33,16 +34,26 @@ class Halt(BaseException):
 
 
 class InlineHandle(ReaderHandle):
-    """The reader's code, called instead of asked."""
+    """The reader's code, called instead of asked; a batch is written and read back before the next begins."""
 
     def __init__(self, mount: Path, limits: dict[str, Any]) -> None:
         fd = os.open(mount, os.O_RDONLY | os.O_DIRECTORY)
-        self._reader = reader.Reader(self, fd, limits)  # type: ignore[arg-type] - progress goes to send_bytes
+        self._reader = reader.Reader(fd, limits)
+        self._slots = pipeline.make_slots()
+        self._batches: dict[int, Batch] = {}
 
-    def send_bytes(self, _: bytes) -> None:
-        pass
+    def begin(self, commands: list[dict[str, Any]], progress: Callable[[int], None]) -> Batch:
+        batch = Batch(len(self._batches), progress)
+        given = json.loads(json.dumps(commands))
+        begun = write_batch(given, self._reader.open_footage, self._slots, progress, pipeline.at_full_speed)
+        batch.written, batch.answer = True, json.loads(json.dumps(check_batch(begun, self._slots, lambda: None)))
+        self._batches[batch.number] = batch
+        return batch
 
-    def _ask(self, command: dict[str, Any], progress: Callable[[int], None] | None = None) -> dict[str, Any]:
+    def results(self, batch: Batch) -> list[dict[str, Any] | Exception]:
+        return [reader_handle._error(answer) if "error" in answer else answer for answer in batch.answer or ()]
+
+    def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(json.dumps(self._reader.answer(json.loads(json.dumps(command)))))
         if "error" in answer:
             raise reader_handle._error(answer)

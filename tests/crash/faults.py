@@ -2,7 +2,7 @@
 
     python -m tests.crash.faults --count 2500 --seed 1        (--count 0: all there are)
 
-A run takes two clips in (driver.py) under strace, which makes just one call fail on the dock's own files or on the
+A run takes three clips in (driver.py) under strace, which makes just one call fail on the dock's own files or on the
 camera's. Then it runs again undisturbed, and the promise is checked.
 """
 
@@ -29,8 +29,8 @@ from daemon.model.errors import BwcError
 from tests.crash.driver import CLOSING, InlineService
 from tests.crash.kit import Camera, Nursery, Promise, make_world, scratch
 
-NAMES = ("10000000-0000-4000-8000-000000000001", "20000000-0000-4000-8000-000000000002")
-SIZES = (3000, 4_300_000)  # within one of the pipeline's buffers, and over several with a thread for each stage
+NAMES = tuple(f"{number}0000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
+SIZES = (3000, 5000, 4_300_000)  # two small ones together, and one over several of the pipeline's buffers
 _IO = ("EIO",)
 _SPACE = ("EIO", "ENOSPC", "EDQUOT")
 ERRORS: dict[str, tuple[str, ...]] = {
@@ -89,7 +89,7 @@ class Fault:
 
 @dataclass
 class Bench:
-    """A dock, two clips on a camera, and the state before: put back before every fault."""
+    """A dock, clips on a camera, and the state before: put back before every fault."""
 
     root: Path
     nursery: Nursery

@@ -77,7 +77,7 @@ def a_settled_clip(vault: VaultLayout) -> Promised:
     (vault.incoming / CLIP / "tags").mkdir(parents=True)
     durable.write_new(vault.incoming / CLIP / "clip.sealed", b"sealed")
     seal, tag = signed(statement("seal"), "dock-1"), signed(statement("tag"), "dock-1")
-    settle(vault, CLIP, Composed("clips", seal, tag, b"capture"))
+    settle(vault, {CLIP: Composed("clips", seal, tag, b"capture")})
     clip = vault.clip(CLIP)
 
     def whole() -> bool:
@@ -107,7 +107,7 @@ def test_is_there_after_the_cut(disk: power.Disk, vault: VaultLayout, write: Cal
     assert promised()
 
 
-@pytest.mark.parametrize("skipped", ["fsync", "fsync_directory"])
+@pytest.mark.parametrize("skipped", ["sync_filesystem", "fsync_directory"])
 def test_the_cut_takes_what_was_not_synced(
     disk: power.Disk, vault: VaultLayout, monkeypatch: pytest.MonkeyPatch, skipped: str
 ) -> None:

@@ -1,12 +1,14 @@
-"""A camera's mount as a plain directory, and a reader process on it."""
+"""A camera's mount as a plain directory, and a reader process on it, asked about one clip."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.dock.reader_handle import ReaderHandle
 from daemon.model.times import format_instant
 from tests.agency import CLIP, NOW, open_pem, signed, statement
 
@@ -58,3 +60,28 @@ class Mount:
             "recipients": [open_pem("policy"), open_pem("recovery")],
             **changes,
         }
+
+
+def capture(handle: ReaderHandle, stem: str = CLIP) -> bytes:
+    """One clip's capture. Raises what is in its place."""
+    found = handle.captures([stem])[stem]
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def seal(handle: ReaderHandle, command: dict[str, Any], progress: Callable[[int], None] | None = None) -> Any:
+    """One clip, sealed. Raises what is in its place."""
+    batch = handle.begin([command], progress or (lambda _: None))
+    handle.written(batch)
+    [answer] = handle.results(batch)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def receipt(handle: ReaderHandle, data: bytes, stem: str = CLIP) -> None:
+    """One receipt, written. Raises why it was not."""
+    failed = handle.receipts({stem: data})
+    if failed:
+        raise failed[stem]

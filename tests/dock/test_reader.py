@@ -7,11 +7,11 @@ import contextlib
 import errno
 import hashlib
 import io
-import json
 import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,17 @@ import pytest
 from daemon.dock import pipeline, reader, safe
 from daemon.dock.reader import Reader, name_of, stem_of
 from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
+from daemon.dock.sealing import check_batch, write_batch
 from daemon.model.errors import BwcError, CameraReadError, NotDurableError, UnavailableError
 from daemon.model.statements import WrappedKey
 from daemon.seal import stream
 from daemon.seal.keys import keyid
 from daemon.seal.stream import PLAIN, SEGMENT
 from daemon.seal.wrap import data_key_info, unwrap
+from daemon.vault import durable
 from daemon.vault.space import DiskFullError
 from tests.agency import CLIP, OTHER_CLIP, open_key
-from tests.dock.camera_kit import Mount
+from tests.dock.camera_kit import Mount, capture, receipt, seal
 from tests.dock.mounting import tmpfs
 
 LIMITS = {"max_clips": 4, "max_clip_bytes": 64 * SEGMENT}
@@ -55,10 +57,6 @@ def reading(path: Path, hang_seconds: float = 20.0) -> Iterator[ReaderHandle]:
 def handle(mount: Mount) -> Iterator[ReaderHandle]:
     with reading(mount.path) as made:
         yield made
-
-
-def quiet(_done: int) -> None:
-    pass
 
 
 def test_a_scan(mount: Mount, handle: ReaderHandle) -> None:
@@ -98,9 +96,9 @@ def test_a_capture_as_it_lies_there(mount: Mount, handle: ReaderHandle, limit: i
     (mount.path / "clips" / f"{CLIP}.capture.json").write_bytes(data)
     if limit > reader.SMALL:
         with pytest.raises(CameraReadError):
-            handle.capture(CLIP)
+            capture(handle)
     else:
-        assert handle.capture(CLIP) == data
+        assert capture(handle) == data
 
 
 def test_sealing_over_the_pipe(mount: Mount, handle: ReaderHandle) -> None:
@@ -108,7 +106,7 @@ def test_sealing_over_the_pipe(mount: Mount, handle: ReaderHandle) -> None:
     mount.footage(CLIP, data)
     command = mount.command(capture_sha256="ab" * 32)
     progress: list[int] = []
-    answer = handle.seal(command, progress.append)
+    answer = seal(handle, command, progress.append)
     sealed = (mount.staging / "clip.sealed").read_bytes()
     assert answer["sealed"]["clip_sha256"] == hashlib.sha256(data).hexdigest()
     assert answer["sealed"]["sealed_sha256"] == hashlib.sha256(sealed).hexdigest()
@@ -126,7 +124,7 @@ def test_each_clip_has_a_key_of_its_own(mount: Mount, handle: ReaderHandle) -> N
     mount.footage()
     keys = set()
     for number in range(2):
-        answer = handle.seal(mount.command(target=str(mount.staging / str(number))), quiet)
+        answer = seal(handle, mount.command(target=str(mount.staging / str(number))))
         recipient = keyid(open_key("policy").public_key())
         wrapped = WrappedKey.model_validate(answer["wrapped_keys"][0])
         keys.add(unwrap(wrapped, open_key("policy"), data_key_info("dock-1", CLIP, None, recipient)))
@@ -138,7 +136,7 @@ def test_a_clip_that_changed_since_the_scan(mount: Mount, handle: ReaderHandle) 
     command = mount.command()
     mount.footage(data=b"something longer")
     with pytest.raises(CameraReadError):
-        handle.seal(command, quiet)
+        seal(handle, command)
     assert os.listdir(mount.staging) == []
 
 
@@ -148,14 +146,14 @@ def test_any_name_a_file_can_have(mount: Mount, handle: ReaderHandle, name: byte
     raw = os.fsdecode(name)
     mount.footage(raw, b"odd")
     (mount.path / "clips" / f"{raw}.capture.json").write_bytes(b"{}")
-    [(stem, _, capture)] = handle.scan()["clips"]
+    [(stem, _, paper)] = handle.scan()["clips"]
     stem.encode()
     assert name_of(stem) == raw
-    assert capture is not None
-    assert handle.capture(stem) == b"{}"
+    assert paper is not None
+    assert capture(handle, stem) == b"{}"
     command = mount.command(raw) | {"stem": stem}
-    assert handle.seal(command, quiet)["sealed"]["size"] == 3
-    handle.receipt(stem, b"receipt")
+    assert seal(handle, command)["sealed"]["size"] == 3
+    receipt(handle, b"receipt", stem)
     assert (mount.path / "receipts" / f"{raw}.receipt.json").read_bytes() == b"receipt"
 
 
@@ -167,7 +165,7 @@ def test_spelled_names_never_meet() -> None:
 
 def test_a_receipt_is_replaced_whole(mount: Mount, handle: ReaderHandle) -> None:
     for content in (b"first", b"second"):
-        handle.receipt(CLIP, content)
+        receipt(handle, content)
         assert os.listdir(mount.path / "receipts") == [f"{CLIP}.receipt.json"]
         assert (mount.path / "receipts" / f"{CLIP}.receipt.json").read_bytes() == content
 
@@ -192,7 +190,7 @@ def test_a_receipt_goes_nowhere_else(
     outside.mkdir()
     trap(mount, outside)
     with pytest.raises((CameraReadError, UnavailableError)):
-        handle.receipt(CLIP, b"receipt")
+        receipt(handle, b"receipt")
     assert os.listdir(outside) == []
     if (mount.path / "receipts").is_dir() and not (mount.path / "receipts").is_symlink():
         assert os.listdir(mount.path / "receipts") == [f"{CLIP}.receipt.json"], "no scrap is left behind"
@@ -202,7 +200,7 @@ def test_a_linked_receipt_is_replaced_not_followed(mount: Mount, handle: ReaderH
     (tmp_path / "outside").write_text("mine")
     (mount.path / "receipts").mkdir()
     (mount.path / "receipts" / f"{CLIP}.receipt.json").symlink_to(tmp_path / "outside")
-    handle.receipt(CLIP, b"receipt")
+    receipt(handle, b"receipt")
     assert (tmp_path / "outside").read_text() == "mine"
     assert not (mount.path / "receipts" / f"{CLIP}.receipt.json").is_symlink()
 
@@ -219,33 +217,33 @@ def test_a_camera_without_room_or_a_camera_that_is_read_only(tmp_path: Path) -> 
                 while True:
                     file.write(b"x" * 4096)
             with pytest.raises(UnavailableError) as caught:
-                handle.receipt(CLIP, b"receipt" * 5000)
+                receipt(handle, b"receipt" * 5000)
             assert not isinstance(caught.value, DiskFullError)
             (path / "fill").unlink()
             shutil.rmtree(path / "receipts", ignore_errors=True)
             subprocess.run(["mount", "-o", "remount,ro", str(path)], check=True)
             with pytest.raises(UnavailableError):
-                handle.receipt(CLIP, b"receipt")
+                receipt(handle, b"receipt")
             subprocess.run(["mount", "-o", "remount,rw", str(path)], check=True)
 
 
 def test_a_full_vault(mount: Mount, handle: ReaderHandle, tmp_path: Path) -> None:
     mount.footage(data=bytes(3 * SEGMENT))
     with tmpfs(tmp_path / "vault", "1m") as vault, pytest.raises(DiskFullError):
-        handle.seal(mount.command(target=str(vault / "clip.sealed")), quiet)
+        seal(handle, mount.command(target=str(vault / "clip.sealed")))
 
 
 def test_a_vault_that_fails(mount: Mount, handle: ReaderHandle, tmp_path: Path) -> None:
     mount.footage()
     with pytest.raises(NotDurableError):
-        handle.seal(mount.command(target=str(tmp_path / "missing" / "clip.sealed")), quiet)
+        seal(handle, mount.command(target=str(tmp_path / "missing" / "clip.sealed")))
 
 
 def test_hostile_footage_is_refused_over_the_pipe(mount: Mount, handle: ReaderHandle, tmp_path: Path) -> None:
     (tmp_path / "secret.mp4").write_text("secret")
     (mount.path / "clips" / f"{CLIP}.mp4").symlink_to(tmp_path / "secret.mp4")
     with pytest.raises(CameraReadError):
-        handle.seal(mount.command(), quiet)
+        seal(handle, mount.command())
     assert handle.scan()["clips"], "and the reader goes on"
 
 
@@ -256,9 +254,9 @@ def test_an_unplugged_directory(mount: Mount, handle: ReaderHandle) -> None:
     shutil.rmtree(mount.path)
     assert handle.scan()["clips"] == []
     with pytest.raises(CameraReadError):
-        handle.seal(command, quiet)
+        seal(handle, command)
     with pytest.raises((CameraReadError, UnavailableError)):
-        handle.receipt(CLIP, b"receipt")
+        receipt(handle, b"receipt")
 
 
 def test_a_bay_that_is_gone_before_the_reader_starts(tmp_path: Path) -> None:
@@ -298,20 +296,10 @@ def test_a_reader_that_hangs(mount: Mount) -> None:
         assert not handle._process.is_alive()
 
 
-class Pipe:
-    """The parent's end, for a reader in this process."""
-
-    def __init__(self) -> None:
-        self.sent: list[dict[str, Any]] = []
-
-    def send_bytes(self, data: bytes) -> None:
-        self.sent.append(json.loads(data))
-
-
 @pytest.fixture
 def inside(mount: Mount) -> Iterator[Reader]:
     fd = os.open(mount.path, os.O_RDONLY | os.O_DIRECTORY)
-    yield Reader(Pipe(), fd, LIMITS)  # type: ignore[arg-type]
+    yield Reader(fd, LIMITS)
     os.close(fd)
 
 
@@ -322,7 +310,13 @@ def broken(number: int) -> Callable[..., Any]:
     return call
 
 
-@pytest.mark.parametrize("command", ["scan", "capture", "receipt"])
+def first_error(answer: dict[str, Any]) -> str:
+    """The error in an answer, or in what it says of the one clip."""
+    inner = answer.get("captures") or answer.get("receipts") or {}
+    return str({**answer, **inner.get(CLIP, {})}.get("error", "CameraReadError"))
+
+
+@pytest.mark.parametrize("command", ["scan", "captures", "receipts"])
 @pytest.mark.parametrize("call", ["fstat", "lseek", "mkdir", "scandir"])
 def test_the_cameras_errors_are_the_cameras(
     mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch, command: str, call: str
@@ -330,9 +324,9 @@ def test_the_cameras_errors_are_the_cameras(
     mount.footage()
     mount.capture()
     monkeypatch.setattr(os, call, broken(errno.EIO))
-    answer = inside.answer({"do": command, "stem": CLIP, "data": ""})
+    answer = inside.answer({"do": command, "stems": [CLIP], "receipts": {CLIP: ""}})
     monkeypatch.undo()
-    assert answer.get("error", "CameraReadError") in {"CameraReadError", "UnavailableError"}
+    assert first_error(answer) in {"CameraReadError", "UnavailableError"}
 
 
 def test_a_clip_erased_during_the_scan(mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,9 +348,11 @@ def test_a_clip_erased_during_the_scan(mount: Mount, inside: Reader, monkeypatch
 def test_only_sealing_can_fail_for_the_vault(mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     mount.footage()
     monkeypatch.setattr(safe, "read_small", broken(errno.EIO))
-    assert inside.answer({"do": "capture", "stem": CLIP})["error"] == "CameraReadError"
-    monkeypatch.setattr(pipeline, "seal", broken(errno.EIO))
-    assert inside.answer({"do": "seal", **mount.command()})["error"] == "OSError"
+    assert first_error(inside.answer({"do": "captures", "stems": [CLIP]})) == "CameraReadError"
+    monkeypatch.setattr(pipeline, "write", broken(errno.EIO))
+    [sealing] = write_batch([mount.command()], inside.open_footage, pipeline.make_slots(), print, print)
+    assert sealing.failure is not None
+    assert sealing.failure["error"] == "OSError"
 
 
 def test_an_unknown_command(inside: Reader) -> None:
@@ -378,11 +374,57 @@ def test_an_error_keeps_its_type_over_the_pipe() -> None:
         assert type(_error({"error": "OSError", "errno": number, "message": "m"})) is DiskFullError
 
 
-def test_slots_are_made_once(mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    real = pipeline.make_slots
-    monkeypatch.setattr(pipeline, "make_slots", lambda: made.append(1) or real())
-    for number in range(3):
-        mount.footage(f"clip-{number}")
-        inside.answer({"do": "seal", **mount.command(f"clip-{number}", target=str(mount.staging / str(number)))})
-    assert made == [1]
+def several(mount: Mount, count: int) -> list[dict[str, Any]]:
+    """Commands for small clips of different content."""
+    commands = []
+    for number in range(count):
+        mount.footage(f"clip-{number}", b"footage %d" % number)
+        commands.append(mount.command(f"clip-{number}", target=str(mount.staging / str(number))))
+    return commands
+
+
+def test_small_clips_together(mount: Mount, handle: ReaderHandle) -> None:
+    """Each keeps a key, a digest and an answer of its own; one that fails takes no other with it."""
+    commands = several(mount, 5)
+    (mount.path / "clips" / "clip-3.mp4").unlink()
+    batch = handle.begin(commands, lambda _: None)
+    handle.written(batch)
+    answers = handle.results(batch)
+    assert isinstance(answers[3], CameraReadError)
+    for number in (0, 1, 2, 4):
+        answer = answers[number]
+        assert isinstance(answer, dict)
+        assert answer["sealed"]["clip_sha256"] == hashlib.sha256(b"footage %d" % number).hexdigest()
+    assert not (mount.staging / "3").exists()
+
+
+def test_the_camera_is_read_on_while_the_medium_is_read_back(mount: Mount, handle: ReaderHandle) -> None:
+    """A second batch is begun before the first is read back, and the camera answers all the while."""
+    commands = several(mount, 2)
+    first = handle.begin(commands[:1], lambda _: None)
+    handle.written(first)
+    second = handle.begin(commands[1:], lambda _: None)
+    assert len(handle.scan()["clips"]) == 2
+    receipt(handle, b"receipt", "clip-0")
+    handle.written(second)
+    for batch, content in ((first, b"footage 0"), (second, b"footage 1")):
+        [answer] = handle.results(batch)
+        assert isinstance(answer, dict)
+        assert answer["sealed"]["clip_sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_failed_sync_fails_all_that_waited_for_it(
+    mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durable, "syncfs", broken(errno.EIO))
+    slots = pipeline.make_slots()
+    batch = write_batch(several(mount, 3), inside.open_footage, slots, lambda _: None, pipeline.at_full_speed)
+    assert [answer["error"] for answer in check_batch(batch, slots, lambda: None)] == ["NotDurableError"] * 3
+
+
+def test_a_pace(mount: Mount, handle: ReaderHandle) -> None:
+    mount.footage(data=bytes(3 << 20))
+    handle.pace(10_000_000)
+    started = time.monotonic()
+    seal(handle, mount.command())
+    assert time.monotonic() - started >= 0.3
