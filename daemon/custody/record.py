@@ -8,12 +8,14 @@
 from __future__ import annotations
 
 import base64
+import functools
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field
 
+from daemon.custody import tree
 from daemon.custody.log import CustodyLog
 from daemon.custody.proof import check_inclusion
 from daemon.custody.tree import leaf_hash
@@ -44,18 +46,26 @@ class ClipCustody(Document):
     entries: tuple[ProvenEntry, ...]
 
 
-def make_record(log: CustodyLog, clip_id: str, key: SignKey) -> bytes:
-    """The clip's record against the log as it is now."""
-    size = log.size
-    entries = tuple(
-        ProvenEntry(
-            sequence=sequence,
-            line=line.decode(),
-            proof=tuple(base64.b64encode(node).decode() for node in log.inclusion(sequence, size)),
+class Records:
+    """Clips' records against the log as it is now, all under one checkpoint."""
+
+    def __init__(self, log: CustodyLog, key: SignKey) -> None:
+        self._log = log
+        self._size = log.size
+        self._checkpoint = log.checkpoint(key, self._size)
+        self._node = functools.cache(log.node)
+
+    def of(self, clip_id: str) -> bytes:
+        """One clip's record."""
+        entries = tuple(
+            ProvenEntry(sequence=sequence, line=line.decode(), proof=self._proof(sequence))
+            for sequence, line in self._log.of_clip(clip_id)
         )
-        for sequence, line in log.of_clip(clip_id)
-    )
-    return strict_json.dump(ClipCustody(clip_id=clip_id, checkpoint=log.checkpoint(key, size), entries=entries).plain())
+        return strict_json.dump(ClipCustody(clip_id=clip_id, checkpoint=self._checkpoint, entries=entries).plain())
+
+    def _proof(self, sequence: int) -> tuple[str, ...]:
+        proof = tree.inclusion_proof(sequence, self._size, self._node)
+        return tuple(base64.b64encode(node).decode() for node in proof)
 
 
 @dataclass(frozen=True)

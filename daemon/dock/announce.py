@@ -23,6 +23,7 @@ from daemon.vault.space import free_bytes
 
 log = logging.getLogger(__name__)
 STALL_SECONDS = 30.0
+_STATUS_EVERY = 0.5
 
 
 def offline(dock: Dock, since: datetime) -> bytes:
@@ -41,6 +42,8 @@ class Announcer:
         self._bays: dict[str, Bay] = {}
         self._dirty: dict[str, bytes] = {}
         self._status: bytes = b""
+        self._look_again = False
+        self._looked = float("-inf")
         self._cursor = 0  # notices up to here were sent on this connection
         self._moved = dock.clock.monotonic()  # when sending or acknowledging last made headway
         self._custody_sent = 0
@@ -74,7 +77,14 @@ class Announcer:
         self._dirty[topic] = strict_json.dump(bay.plain())
 
     def status(self) -> None:
-        """Looks at the dock's own standing; published when it changed."""
+        """The dock's own standing may have changed: looked at soon, published when it did."""
+        self._look_again = True
+
+    def _look_at_status(self) -> None:
+        now = self._dock.clock.monotonic()
+        if not self._look_again or now - self._looked < _STATUS_EVERY:
+            return
+        self._look_again, self._looked = False, now
         data = strict_json.dump(self._online().plain())
         if data != self._status and self.listening:
             self._status = data
@@ -106,6 +116,7 @@ class Announcer:
     def pump(self) -> None:
         """Sends what there is room for."""
         self._notice_stall()
+        self._look_at_status()
         while self._pump.has_room and self._send_one():
             pass
 

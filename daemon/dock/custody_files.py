@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from daemon.custody.log import CustodyLog
-from daemon.custody.record import make_record
+from daemon.custody.record import Records
 from daemon.dock.state import Dock
 from daemon.model import strict_json
 from daemon.model.errors import TamperedError
@@ -60,9 +60,13 @@ class CustodyFiles:
 
     def _write_checkpoint(self, size: int) -> None:
         """A signed checkpoint over all lines. Derived, so not synced: after a power cut it is made again at start."""
-        temporary = self._vault.checkpoint.with_name(".checkpoint.new")
-        temporary.write_text(self._log.checkpoint(self._key, size), encoding="utf-8")
-        temporary.replace(self._vault.checkpoint)
+        note = self._log.checkpoint(self._key, size).encode()
+        fd = os.open(self._vault.checkpoint, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            durable.write_all(fd, note)  # in place: replacing a file makes some filesystems flush it
+            os.ftruncate(fd, len(note))
+        finally:
+            os.close(fd)
         self._signed = size
 
     def refuse_rollback(self) -> None:
@@ -91,24 +95,25 @@ class CustodyFiles:
         return first + data.count(b"\n", 0, whole)
 
 
-def write_clip_custody(dock: Dock, clip_id: str) -> None:
-    """The clip's own entries with inclusion proofs and the checkpoint that covers them.
+def write_clip_custody(dock: Dock, clip_ids: set[str]) -> None:
+    """The clips' own entries with inclusion proofs and the checkpoint that covers them.
 
-    Derived from the log, so it is replaced whole but not synced: what a power cut may take is made again at start.
+    Derived from the log, so they are replaced whole but not synced: what a power cut may take is made again at start.
     """
-    clip = dock.vault.find(clip_id)
-    if clip is None:
-        return
-    temporary = clip.custody.with_name(".custody.json.new")
-    temporary.write_bytes(make_record(dock.custody, clip_id, dock.sign_key))
-    temporary.replace(clip.custody)
+    records = Records(dock.custody, dock.sign_key) if clip_ids else None
+    for clip_id in sorted(clip_ids):
+        clip = dock.vault.find(clip_id)
+        if clip is not None and records is not None:
+            temporary = clip.custody.with_name(".custody.json.new")
+            temporary.write_bytes(records.of(clip_id))
+            temporary.replace(clip.custody)
     if _unsettled(dock) >= _SETTLE_EVERY:
         dock.after.append(lambda: _settle(dock))
 
 
 def _settle(dock: Dock) -> None:
     """Makes all clips' records durable at once, and notes up to which entry that holds."""
-    if _unsettled(dock) >= _SETTLE_EVERY and not dock.custody_behind:
+    if _unsettled(dock) >= _SETTLE_EVERY and not dock.custody_behind and not dock.later:
         size = dock.custody.size
         durable.sync_filesystem(dock.vault.root)
         dock.store.set("custody_settled", str(size))

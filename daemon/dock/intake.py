@@ -230,7 +230,7 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
         dispatch_due=dispatch_due(tag, worn, dock.config.ingest.max_skew_seconds),
         sequence=dock.store.next_sequence(),
     )
-    newcomer = job.officer_id not in dock.store.officers()
+    newcomer = not dock.store.knows_officer(job.officer_id)
     dock.store.add_clip(row)
     dock.store.unstage(seal.clip_id)
     detail: dict[str, Any] = {
@@ -254,7 +254,9 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
     if newcomer and worn is not None:
         first_seen(dock, worn.officer_id, worn.started_at)
     if worn is not None:  # verdicts are over all of an officer's clips: this one may change the others'
-        retag(dock, worn.officer_id, worn.started_at - _AROUND, worn.stopped_at + _AROUND)
+        around = (worn.started_at - _AROUND, worn.stopped_at + _AROUND)
+        if dock.dispatch.of_officer(worn.officer_id, *around):
+            retag(dock, worn.officer_id, *around)
     return row
 
 

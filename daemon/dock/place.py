@@ -24,7 +24,8 @@ def stage(vault: VaultLayout, clip_id: str, size: int, reserve: int) -> Path:
         if not has_room(vault.root, sealed_size(size) + reserve):
             raise disk_full()
         clear(vault, clip_id)
-        (directory / "tags").mkdir(parents=True)
+        directory.mkdir()
+        (directory / "tags").mkdir()
     return directory
 
 

@@ -50,7 +50,7 @@ def record(dock: Dock, clip_ids: list[str], bay: str) -> None:
     """The receipts are durable on the camera."""
     for clip_id in clip_ids:
         dock.store.mark_receipted(clip_id)
-        dock.record(Event("receipted", clip_id, {"bay": bay}))
+        dock.record(Event("receipted", clip_id, {"bay": bay}), prompt=False)
 
 
 def record_erased(dock: Dock, camera_serial: str, present: set[str], bay: str) -> None:
@@ -58,4 +58,5 @@ def record_erased(dock: Dock, camera_serial: str, present: set[str], bay: str) -
     for clip in dock.store.to_be_erased(camera_serial):
         if clip.stem not in present:
             dock.store.mark_erased(clip.clip_id)
-            dock.record(Event("erased", clip.clip_id, {"bay": bay, "camera_serial": camera_serial}))
+            detail = {"bay": bay, "camera_serial": camera_serial}
+            dock.record(Event("erased", clip.clip_id, detail), prompt=False)

@@ -42,6 +42,7 @@ T = TypeVar("T")
 _TICK = 1.0
 _PERSIST_CLOCK_EVERY = 10.0
 _PRUNE_EVERY = 3600.0
+_CATCH_UP_EVERY, _CATCH_UP = 1.0, 200
 _SESSION = 7 * 24 * 3600
 
 
@@ -108,6 +109,7 @@ class DockService:
         self._stopped = threading.Event()
         self._persisted = float("-inf")
         self._pruned = float("-inf")
+        self._caught_up = 0.0
         self._trusted = True
         topics = dock.topics
         since = dock.now()
@@ -214,10 +216,13 @@ class DockService:
         """Brings the vault's copies of the log up to date. Without room for them no receipt is written."""
         dock = self._dock
         touched, dock.touched = dock.touched, set()
+        if dock.clock.monotonic() - self._caught_up >= _CATCH_UP_EVERY:
+            self._caught_up = dock.clock.monotonic()
+            touched |= {dock.later.pop() for _ in range(min(_CATCH_UP, len(dock.later)))}
+        dock.later -= touched
         try:
             self._files.follow()
-            for clip_id in sorted(touched):
-                custody_files.write_clip_custody(dock, clip_id)
+            custody_files.write_clip_custody(dock, touched)
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
                 raise

@@ -34,6 +34,8 @@ class Dock:
     topics: Topics
     touched: set[str] = field(default_factory=set)
     """Clips whose custody grew in this transaction."""
+    later: set[str] = field(default_factory=set)
+    """Clips whose copy of their custody may lag a moment: what was added opens nothing."""
     after: list[Callable[[], None]] = field(default_factory=list)
     """What to do once this transaction is durable."""
     custody_behind: bool = False
@@ -51,10 +53,13 @@ class Dock:
     def now(self) -> datetime:
         return truncate(self.clock.now())
 
-    def record(self, event: Event) -> int:
-        """Adds to custody, in the current transaction. Returns the entry's sequence."""
+    def record(self, event: Event, *, prompt: bool = True) -> int:
+        """Adds to custody, in the current transaction. Returns the entry's sequence.
+
+        Without `prompt` the clip's own copy of its entries follows within some seconds.
+        """
         if event.clip_id is not None:
-            self.touched.add(event.clip_id)
+            (self.touched if prompt else self.later).add(event.clip_id)
         return self.custody.append(event, self.now())
 
     def reading(self) -> Reading:

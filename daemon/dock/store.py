@@ -179,6 +179,9 @@ class Store(Database):
         """Officers whose cameras have docked here."""
         return {row[0] for row in self.db.execute("SELECT officer_id FROM officer")}
 
+    def knows_officer(self, officer_id: str) -> bool:
+        return self.db.execute("SELECT 1 FROM officer WHERE officer_id = ?", (officer_id,)).fetchone() is not None
+
     def waiting_for_dispatch(self, as_of: str) -> list[ClipRow]:
         """Undispatched clips that dispatch has now spoken past the end of."""
         return self._clips("dispatch_due <= ?", as_of)

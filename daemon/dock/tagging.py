@@ -142,9 +142,10 @@ def _taggings(dock: Dock, officer_id: str, clips: Collection[Worn]) -> dict[str,
     asked = [clip.corrected(max_skew) for clip in clips]
     start, end = min(clip.started_at for clip in asked), max(clip.stopped_at for clip in asked)
     assignments = dock.dispatch.of_officer(officer_id, start, end)
-    if assignments:
-        start = min(start, *(assignment.dispatched_at for assignment in assignments))
-        end = max([end, *(assignment.cleared_at or end for assignment in assignments)])
+    if not assignments:
+        return {}
+    start = min(start, *(assignment.dispatched_at for assignment in assignments))
+    end = max([end, *(assignment.cleared_at or end for assignment in assignments)])
     known = {clip.clip_id: clip for clip in asked}
     for row in dock.store.clips_of_officer(officer_id, start, end):
         worn = worn_of(row)

@@ -81,8 +81,9 @@ def make_world(root: Path, port: int, disk: Path, state: Path | None = None, **i
 class Camera:
     """A camera in its bay, a plain directory. It erases a clip once it holds a valid receipt for it, and not before."""
 
-    def __init__(self, world: World, number: int, rng: random.Random) -> None:
+    def __init__(self, world: World, number: int, rng: random.Random, apart: timedelta = _APART) -> None:
         self.officer, self.serial = list(CAMERAS.items())[number]
+        self._apart = apart
         self.folder = world.mounts / f"bay-{number}"
         self._rng = rng
         key = load_pem_private_key(world.key(self.serial, "sign").read_bytes(), None)
@@ -110,10 +111,10 @@ class Camera:
 
     def record(self, size: int, name: str | None = None) -> str:
         """A new clip of `size` bytes, its capture last."""
-        folder = self.folder / "clips"
+        folder = (self.folder if self.folder.exists() else self._away) / "clips"
         seed = self._rng.getrandbits(60)
         name = name or clip_id(seed)
-        self._at -= _APART
+        self._at -= self._apart
         spec = ClipSpec(self._at, 60, 10, "button", "button", name, seed, 0)
         data = self._rng.randbytes(max(0, size - 200))
         with (folder / f"{name}.new").open("wb") as file:

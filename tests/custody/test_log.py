@@ -16,7 +16,7 @@ import pytest
 from daemon.custody import tree
 from daemon.custody.log import CustodyLog, Event, open_read_only
 from daemon.custody.proof import check_consistency
-from daemon.custody.record import make_record, verify_record
+from daemon.custody.record import Records, verify_record
 from daemon.custody.verify import leaves_text, verify_export
 from daemon.model import strict_json
 from daemon.model.errors import BadSignatureError, ConfigurationError, TamperedError, VerificationError
@@ -116,7 +116,7 @@ def test_a_missing_hash_is_noticed(log: CustodyLog) -> None:
 
 
 def record(log: CustodyLog) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(make_record(log, CLIP, KEY))
+    made: dict[str, Any] = json.loads(Records(log, KEY).of(CLIP))
     return made
 
 
@@ -189,7 +189,7 @@ def test_a_record_of_another_clip_dock_or_key(log: CustodyLog) -> None:
 
 def test_an_entry_about_another_clip_proves_nothing_here(log: CustodyLog) -> None:
     """Properly proven, but smuggled in from another clip's record."""
-    other = json.loads(make_record(log, OTHER_CLIP, KEY))
+    other = json.loads(Records(log, KEY).of(OTHER_CLIP))
     with pytest.raises(TamperedError):
         verify(record(log) | {"entries": other["entries"]})
 

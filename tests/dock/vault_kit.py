@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.custody.log import CustodyLog, Event
-from daemon.custody.record import make_record
+from daemon.custody.record import Records
 from daemon.dock import pipeline, sealing
 from daemon.dock.check import Finding, Vault, VaultCheck
 from daemon.dock.custody_files import CustodyFiles
@@ -40,7 +40,7 @@ class SmallVault:
         self.clip.revocation("order-1").write_bytes(signed(statement("revocation"), "policy").to_bytes())
         self._record("undocked", None)
         for clip_id, clip in ((CLIP, self.clip), (OTHER_CLIP, self.doubtful)):
-            clip.custody.write_bytes(make_record(self.log, clip_id, sign_key("dock-1")))
+            clip.custody.write_bytes(Records(self.log, sign_key("dock-1")).of(clip_id))
         CustodyFiles(self.layout, self.log, sign_key("dock-1")).follow()
 
     def _record(self, action: str, clip_id: str | None, detail: dict[str, Any] | None = None, *proofs: str) -> None:
