@@ -1,4 +1,4 @@
-"""Where the files that travel with the package lie: regimes and schemas."""
+"""Where the files that travel with the package lie: regimes, schemas, the broker's configuration."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def policies_dir() -> Path:
 def schemas_dir() -> Path:
     """The folder with the JSON Schemas of everything that crosses a boundary."""
     return _config() / "schemas"
+
+
+def mosquitto_dir() -> Path:
+    """The folder with the broker's configuration and the rules of its access list."""
+    return _config() / "mosquitto"
 
 
 def _config() -> Path:
