@@ -1,7 +1,8 @@
 """What this dock publishes, and when: its status, its bays, each clip's current notice, its custody log.
 
 Nothing here is a queue of its own. Notices above what the policy service has acknowledged are replayed from the
-store on connecting, when its acknowledgement falls back (it was restored from a backup), and when it stalls.
+store on connecting, when its acknowledgement falls back (it was restored from a backup), and when it stalls. All of
+them are announced anew when the broker has forgotten us: what it retained may be gone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from daemon.dock import notices
 from daemon.dock.state import Dock
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published
 from daemon.link.pump import Pump
+from daemon.link.retry import Retry
 from daemon.model import strict_json
 from daemon.model.documents import Bay, DockStatus
 from daemon.model.times import parse_instant
@@ -50,6 +52,7 @@ class Announcer:
         self._clearing: set[str] = set()
         self.listening = False  # whether the broker holds our subscriptions: only then the dock is "online"
         self._checkpoint_size = -1
+        self._refused = Retry()
 
     @property
     def connected(self) -> bool:
@@ -66,7 +69,8 @@ class Announcer:
                     log.warning("broker lost: %s; everything waits in the store", event.reason)
                 self._pump.reset(connected=False)
             case Published():
-                self._pump.published(event, self._taken)
+                if not self._pump.published(event, self._taken):
+                    self._refused.refused(self._dock.clock.monotonic())
             case _:
                 pass
 
@@ -113,15 +117,24 @@ class Announcer:
             self._cursor = min(self._cursor, self._dock.through)
         self._moved = self._dock.clock.monotonic()
 
+    def forgotten(self) -> None:
+        """The broker holds no session of ours: every clip's notice is announced again, acknowledged or not."""
+        self._dock.store.set("announced", "0")
+        if self._pump.connected:
+            self._restart()
+
     def pump(self) -> None:
         """Sends what there is room for."""
+        if self._pump.connected and self._refused.due(self._dock.clock.monotonic()):
+            self._restart()
         self._notice_stall()
         self._look_at_status()
         while self._pump.has_room and self._send_one():
             pass
 
     def _restart(self) -> None:
-        self._cursor = self._dock.through
+        self._refused.clear()
+        self._cursor = min(self._dock.through, int(self._dock.store.get("announced") or 0))
         self._custody_sent = int(self._dock.store.get("custody_sent") or 0)
         self._clearing.clear()
         self._checkpoint_size = -1
@@ -156,7 +169,7 @@ class Announcer:
             return False
         clip = rows[0]
         topic = self._dock.topics.clip(self._dock.dock_id, clip.clip_id)
-        if not self._pump.send(f"notice {clip.sequence}", topic, notices.build(self._dock, clip), retain=True):
+        if not self._pump.send(("notice", clip.sequence), topic, notices.build(self._dock, clip), retain=True):
             return False
         self._cursor = clip.sequence
         self._moved = self._dock.clock.monotonic()
@@ -190,8 +203,13 @@ class Announcer:
         return False
 
     def _taken(self, key: Hashable) -> None:
-        # answers come in order, so the highest custody line answered covers those before it
-        if isinstance(key, tuple) and key[0] == "custody":
-            self._dock.store.set("custody_sent", str(key[1] + 1))
-        elif isinstance(key, tuple) and key[0] == "cleared":
-            self._dock.store.mark_cleared(key[1])
+        # answers come in order, so the highest answered covers those before it, unless one of them was refused
+        match key:
+            case ("custody", int(sequence)) if not self._refused.pending:
+                self._dock.store.set("custody_sent", str(sequence + 1))
+            case ("notice", int(sequence)) if not self._refused.pending:
+                self._dock.store.set("announced", str(sequence))
+            case ("cleared", str(clip_id)):
+                self._dock.store.mark_cleared(clip_id)
+            case _:
+                pass

@@ -25,7 +25,8 @@ from daemon.dock.scrub import Scrubber
 from daemon.dock.state import Dock
 from daemon.dock.store import Store
 from daemon.link.mailbox import Mailbox, Reload
-from daemon.link.mqtt import LinkEvent, MqttClient, Received, Subscribed
+from daemon.link.mqtt import Connected, LinkEvent, MqttClient, Received, Subscribed
+from daemon.link.retry import Retry
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
 from daemon.model.documents import Bay
@@ -111,6 +112,7 @@ class DockService:
         self._pruned = float("-inf")
         self._caught_up = 0.0
         self._trusted = True
+        self._unheard = Retry()
         topics = dock.topics
         since = dock.now()
         self._publisher = MqttClient(
@@ -252,9 +254,14 @@ class DockService:
             case Subscribed():
                 if item.refused:
                     log.error("the broker refused a subscription: %s", item.refused)
+                    self._unheard.refused(self._dock.clock.monotonic())
                 else:
                     self._announcer.listening = True
                     self._announcer.status()
+            case Connected() if item.client == "consumer":
+                self._unheard.clear()
+                if item.forgotten:
+                    self._announcer.forgotten()
             case _ if item.client == "publisher":
                 self._announcer.handle(item)
 
@@ -287,6 +294,8 @@ class DockService:
     def _tick(self) -> None:
         """What time alone brings: orders that run out, a clock that went back, the persisted time."""
         dock = self._dock
+        if self._unheard.due(dock.clock.monotonic()):
+            self._consumer.subscribe()
         orders.expire(dock)
         reading = dock.reading()
         if reading.trusted != self._trusted:

@@ -24,10 +24,14 @@ from daemon.model.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Connected:
-    """The broker accepted us. `max_packet` is the largest packet it takes, in bytes (None: no limit said)."""
+    """The broker accepted us. `max_packet` is the largest packet it takes, in bytes (None: no limit said).
+
+    `forgotten`: it has no session of ours any more, though one was to be kept. Whatever it kept may be gone.
+    """
 
     client: str
     max_packet: int | None
+    forgotten: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Received:
     retained: bool
     mid: int
     qos: int
+    connection: int = 0
+    """Which connection it came on; on another its `mid` means another message."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ class Subscribed:
 
 LinkEvent = Connected | Disconnected | Published | Received | Subscribed
 Deliver = Callable[[LinkEvent], None]
+RECONNECT_SECONDS = (1, 15)
+"""How long to wait before connecting again: at first, and at most."""
 
 
 class MqttClient:
@@ -92,13 +100,14 @@ class MqttClient:
         self._name = name
         self._subscriptions = subscriptions
         self._session_seconds = session_seconds
+        self._connection = 0
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=paho.MQTTv5,
             manual_ack=bool(subscriptions),
         )
-        client.reconnect_delay_set(min_delay=1, max_delay=15)
+        client.reconnect_delay_set(*RECONNECT_SECONDS)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -155,18 +164,25 @@ class MqttClient:
             info.wait_for_publish(seconds)
 
     def ack(self, message: Received) -> None:
-        """Acknowledges a received message."""
-        self._client.ack(message.mid, message.qos)
+        """Acknowledges a received message. One of an earlier connection comes again; then it is acknowledged."""
+        if message.connection == self._connection:
+            self._client.ack(message.mid, message.qos)
 
-    def _on_connect(self, client: paho.Client, _u: Any, _f: Any, reason: Any, properties: Any) -> None:
+    def subscribe(self) -> None:
+        """Asks for the subscriptions again: after the broker refused one."""
+        if self._subscriptions:
+            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
+            self._client.subscribe([(topic, options) for topic in self._subscriptions])
+
+    def _on_connect(self, client: paho.Client, _u: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             self._deliver(Disconnected(self._name, f"the broker refused the connection: {reason}"))
             return
+        self._connection += 1
         client.drop_out_messages()  # the outbox retransmits; paho must not
-        if self._subscriptions:
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
-            client.subscribe([(topic, options) for topic in self._subscriptions])
-        self._deliver(Connected(self._name, getattr(properties, "MaximumPacketSize", None)))
+        self.subscribe()
+        forgotten = self._session_seconds > 0 and not flags.session_present
+        self._deliver(Connected(self._name, getattr(properties, "MaximumPacketSize", None), forgotten))
 
     def _on_disconnect(self, _c: Any, _u: Any, _f: Any, reason: Any, _p: Any) -> None:
         self._deliver(Disconnected(self._name, str(reason)))
@@ -180,7 +196,15 @@ class MqttClient:
 
     def _on_message(self, _c: Any, _u: Any, message: paho.MQTTMessage) -> None:
         self._deliver(
-            Received(self._name, message.topic, bytes(message.payload), message.retain, message.mid, message.qos)
+            Received(
+                self._name,
+                message.topic,
+                bytes(message.payload),
+                message.retain,
+                message.mid,
+                message.qos,
+                self._connection,
+            )
         )
 
 

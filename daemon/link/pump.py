@@ -45,12 +45,13 @@ class Pump:
         self._flying[mid] = key
         return True
 
-    def published(self, event: Published, taken: Callable[[Hashable], None]) -> None:
-        """The broker's answer: `taken` is called with the key of a message that it took."""
+    def published(self, event: Published, taken: Callable[[Hashable], None]) -> bool:
+        """The broker's answer: `taken` is called with the key of a message that it took. False when it refused it."""
         key = self._flying.pop(event.mid, None)
         if key is None:
-            return
+            return True
         if event.refused:
             log.error("the broker refused %s: %s", key, event.refused)
-        else:
-            taken(key)
+            return False
+        taken(key)
+        return True

@@ -12,19 +12,22 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from daemon.model import statements as st
-from daemon.model.documents import Notice
+from daemon.model.documents import Notice, NoticeRelease
 from daemon.model.errors import InconsistentError, SignerNotAllowedError, VerificationError
 from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
 from daemon.policy import disposal
 from daemon.policy.desk import Desk
-from daemon.policy.rows import ClipRow
+from daemon.policy.rows import ClipRow, OrderRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import LIMIT
 from daemon.seal.verify import Verified, verify
 from daemon.seal.wrap import seal_info, unwrap
 
 S = TypeVar("S", bound=st.Statement)
+_NO_RECORD = st.Because(
+    policy_id="no-record", reason="the policy service has no record of this order; it was restored from a backup"
+)
 UNKNOWN_OFFICER = "unknown"
 """The wearer of footage without a capture that holds, until a correction names one."""
 
@@ -41,6 +44,9 @@ def receive(desk: Desk, data: bytes, dock_id: str, clip_id: str) -> str | None:
         if known is None or notice.sequence > known.sequence:
             accept = _accept_disposed if notice.lock.state == "disposed" else _accept
             accept(desk, notice, known)
+        elif notice.sequence == known.sequence and notice.previous < known.previous:
+            # said again: what came between was superseded since, and will never be heard
+            desk.store.put_clip(replace(known, previous=notice.previous))
     except VerificationError as error:
         desk.refuse("notice", error, hashlib.sha256(data).hexdigest(), clip_id)
         return None
@@ -163,8 +169,31 @@ def _keep(desk: Desk, clip_id: str, *fresh: Verified[Any] | None) -> None:
 
 
 def _note_listed(desk: Desk, notice: Notice) -> None:
-    """Orders that the dock shows as we issued them need no repeating."""
-    shown = {release.order_id: release.state for release in notice.lock.releases}
-    for order in desk.store.orders("clip_id = ? AND dock_id = ? AND listed = 0", notice.clip_id, notice.dock_id):
-        if shown.get(order.order_id) == order.state:
+    """Orders that the dock shows as we issued them need no repeating; live ones that we never issued are revoked."""
+    shown = {release.order_id: release for release in notice.lock.releases}
+    ours = desk.store.orders("clip_id = ? AND dock_id = ?", notice.clip_id, notice.dock_id)
+    for order in ours:
+        if not order.listed and order.order_id in shown and shown[order.order_id].state == order.state:
             desk.store.put_order(replace(order, listed=True))
+    for order_id in shown.keys() - {order.order_id for order in ours}:
+        if shown[order_id].state == "live":
+            _revoke_unknown(desk, notice, shown[order_id])
+
+
+def _revoke_unknown(desk: Desk, notice: Notice, shown: NoticeRelease) -> None:
+    """An order issued after the backup we were restored from. No change of facts would ever revoke it: we do not know
+    what it rested on. Its request, heard again, is decided again.
+    """
+    revocation = st.Revocation(
+        order_id=shown.order_id,
+        clip_id=notice.clip_id,
+        dock_id=notice.dock_id,
+        revoked_at=desk.now(),
+        because=(_NO_RECORD,),
+    )
+    envelope = envelopes.sign(revocation, desk.sign_key)
+    data, until = envelope.to_bytes(), format_instant(shown.expires_at)
+    who = (notice.dock_id, notice.clip_id, shown.person_id)
+    desk.store.put_order(OrderRow(shown.order_id, "", *who, until, "revoked", listed=False, envelope=data))
+    desk.record("revoked", notice.clip_id, {"order_id": shown.order_id, "because": "no-record"}, (envelope.digest,))
+    desk.store.post(desk.topics.order(notice.dock_id, notice.clip_id), data, retain=False)

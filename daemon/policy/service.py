@@ -10,12 +10,14 @@ from daemon.custody.log import CustodyLog
 from daemon.link.mailbox import Mailbox, Reload
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published, Received, Subscribed
 from daemon.link.pump import Pump
+from daemon.link.retry import Retry
 from daemon.model.clock import Clock
 from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
 from daemon.policy import announced, attestations, decisions, disposal
+from daemon.policy.catching_up import CatchingUp
 from daemon.policy.desk import Desk
 from daemon.policy.regime import find as find_regime
 from daemon.policy.store import Store
@@ -79,6 +81,9 @@ class PolicyService:
         self._cursor = 0
         self._repeated = desk.clock.monotonic()
         self._scheduled = float("-inf")
+        self._refused, self._unheard = Retry(), Retry()
+        self._catching_up = CatchingUp(desk.topics)
+        self._changed: set[str] = set()
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serves until `stop`. `ready` is called once it is serving."""
@@ -106,21 +111,26 @@ class PolicyService:
         desk = self._desk
         received: list[Received] = []
         with desk.store.transaction():
-            changed: set[str] = set()
+            now = desk.clock.monotonic()
             for event in batch:
                 match event:
                     case Reload():
                         self._reload()
                     case Received():
-                        changed |= self._receive(event)
+                        if not self._catching_up.holds(event, now):
+                            self._changed |= self._receive(event)
                         received.append(event)
                     case Subscribed():
                         if event.refused:
                             log.error("the broker refused a subscription: %s", event.refused)
+                            self._unheard.refused(now)
+                    case Connected() if event.client == "consumer":
+                        self._unheard.clear()
+                        self._catching_up.connected(now)
                     case _ if event.client == "publisher":
                         self._link(event)
-            for clip_id in sorted(changed):
-                decisions.reconsider(desk, clip_id)
+            if self._catching_up.over(now):
+                self._decide()
             self._tick()
             for dock_id in sorted(desk.unacknowledged):
                 desk.store.post(desk.topics.ack(dock_id), announced.acknowledgement(desk, dock_id), retain=True)
@@ -139,6 +149,14 @@ class PolicyService:
         else:
             log.info("trust version %d is in force", desk.trust.version)
 
+    def _decide(self) -> None:
+        """Takes up what waited, and looks again at every clip about which something changed."""
+        for message in self._catching_up.release():
+            self._changed |= self._receive(message)
+        for clip_id in sorted(self._changed):
+            decisions.reconsider(self._desk, clip_id)
+        self._changed.clear()
+
     def _receive(self, message: Received) -> set[str]:
         match self._desk.topics.split(message.topic):
             case ("dock", dock_id, "clip", clip_id):
@@ -154,12 +172,16 @@ class PolicyService:
             case Connected():
                 self._pump.reset(connected=True, max_packet=event.max_packet)
                 self._cursor = 0
+                self._refused.clear()
+                # a dock goes by the last acknowledgement it heard: after a restore from a backup it is too high
+                self._desk.unacknowledged |= self._desk.trust.statement.docks.keys()
             case Disconnected():
                 if self._pump.connected:
                     log.warning("broker lost: %s; everything waits in the store", event.reason)
                 self._pump.reset(connected=False)
             case Published():
-                self._pump.published(event, lambda key: self._desk.store.sent(int(str(key))))
+                if not self._pump.published(event, lambda key: self._desk.store.sent(int(str(key)))):
+                    self._refused.refused(self._desk.clock.monotonic())
             case _:
                 pass
 
@@ -167,6 +189,10 @@ class PolicyService:
         decisions.expire(self._desk)
         decisions.catch_up(self._desk)
         now = self._desk.clock.monotonic()
+        if self._refused.due(now):
+            self._cursor = 0
+        if self._unheard.due(now):
+            self._consumer.subscribe()
         if now - self._scheduled >= _SCHEDULE_EVERY:
             self._scheduled = now
             disposal.run_schedule(self._desk)

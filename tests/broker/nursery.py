@@ -1,0 +1,52 @@
+"""Forks docks and policy services from memory that has everything imported already. Commands and answers are those of
+`tests.crash.nursery`; the services' own waits are shorter here, so that a fault is outlived in seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing.resource_tracker
+import os
+import signal
+import sys
+from pathlib import Path
+
+from daemon.cli.output import start_logging
+from daemon.dock import announce
+from daemon.link import mqtt, retry
+from daemon.model.clock import SystemClock
+from daemon.model.config import PolicyConfig, load_config
+from daemon.policy import service
+from tests.crash.nursery import _fork, run_dock
+
+
+def main() -> None:
+    multiprocessing.resource_tracker.ensure_running()
+    announce.STALL_SECONDS = 3.0
+    retry.RETRY_SECONDS = 2.0
+    mqtt.RECONNECT_SECONDS = (1, 2)
+    service._REPEAT_EVERY = 1.0
+    for line in sys.stdin:
+        command = json.loads(line)
+        match command.pop("do"):
+            case "dock":
+                answer = _fork(run_dock, command)
+            case "policy":
+                answer = _fork(run_policy, command)
+            case _:
+                answer = os.waitpid(command["pid"], 0)[1]
+        print(answer, flush=True)
+
+
+def run_policy(config: str, ready: str) -> None:
+    """What `bwc policy serve` does."""
+    settings = load_config(PolicyConfig, Path(config))
+    start_logging(settings.log)
+    serving = service.PolicyService(settings, SystemClock())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: serving.stop())
+    serving.run(Path(ready).touch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""What the faults found, each in small: the policy service's books after something was lost or restored."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from daemon.link import retry
+from daemon.link.mqtt import LinkEvent, MqttClient, Received, Subscribed
+from daemon.link.retry import Retry
+from daemon.model import statements as st
+from daemon.model.config import Broker
+from daemon.model.documents import Lock, NoticeRelease
+from daemon.model.topics import Topics
+from daemon.policy.catching_up import LONGEST, QUIET, CatchingUp
+from daemon.seal import envelope as envelopes
+from tests.agency import CLIP, OTHER_CLIP
+from tests.policy.office import Office, open_office
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    made = open_office(tmp_path)
+    yield made
+    made.desk.store.close()
+
+
+def test_what_was_superseded_while_it_was_lost_is_not_waited_for(office: Office) -> None:
+    """Notice 1 was lost, and its clip has a newer one; so 2, which was stored after 1, now follows nothing."""
+    lost, second = office.notice(), office.notice(OTHER_CLIP)
+    office.announce(second)
+    third = office.notice(CLIP, previous=second.sequence)
+    office.announce(third)
+    assert (lost.sequence, office.desk.store.through("dock-1")) == (1, 0)
+    office.announce(second.model_copy(update={"previous": 0}))
+    assert office.desk.store.through("dock-1") == 3
+
+
+def test_a_repeated_notice_never_raises_what_it_waits_for(office: Office) -> None:
+    first, second = office.notice(), office.notice(OTHER_CLIP)
+    office.announce(second.model_copy(update={"previous": 0}))
+    office.announce(second)
+    assert office.desk.store.through("dock-1") == 2
+    office.announce(first)
+    assert office.desk.store.through("dock-1") == 2
+
+
+def shown(office: Office, state: str) -> NoticeRelease:
+    """An order that the dock shows, and nobody here issued."""
+    return NoticeRelease(
+        order_id="0f2c",
+        person_id="officer",
+        purpose="report",
+        expires_at=office.clock.at + timedelta(days=1),
+        state=state,
+    )
+
+
+@pytest.mark.parametrize(("state", "revoked"), [("live", 1), ("expired", 0), ("revoked", 0)])
+def test_a_live_order_without_a_record_is_revoked_once(office: Office, state: str, revoked: int) -> None:
+    for _ in range(2):
+        office.announce(office.notice(lock=Lock(state="released", reason="", releases=(shown(office, state),))))
+    orders = [envelopes.parse(data, what="order") for data in office.posted(office.desk.topics.order("dock-1", CLIP))]
+    assert [order.kind for order in orders] == ["revocation"] * revoked
+    for order in orders:
+        assert order.statement(st.Revocation).order_id == "0f2c"
+    listed = Lock(state="locked", reason="", releases=(shown(office, "revoked"),))
+    office.announce(office.notice(lock=listed))
+    assert all(order.listed for order in office.desk.store.orders("true"))
+
+
+def test_what_was_refused_is_due_again_once() -> None:
+    waits = Retry()
+    assert not waits.pending and not waits.due(1e9)
+    waits.refused(100.0)
+    waits.refused(110.0)
+    assert waits.pending and not waits.due(100.0 + retry.RETRY_SECONDS - 1)
+    assert waits.due(100.0 + retry.RETRY_SECONDS)
+    assert not waits.pending and not waits.due(1e9)
+
+
+TOPICS = Topics("portland")
+
+
+def said(kind: str, retained: bool = True) -> Received:
+    topic = TOPICS.attestation("51234", kind, "d") if kind != "notice" else TOPICS.clip("dock-1", CLIP)
+    return Received("consumer", topic, b"x", retained=retained, mid=1, qos=1)
+
+
+def test_what_rests_on_others_waits_until_all_is_said() -> None:
+    """A withdrawal before what it withdraws, a request before the facts, whether queued or retained."""
+    waits = CatchingUp(TOPICS)
+    assert not waits.holds(said("request", retained=False), 1.0), "nothing to catch up with"
+    waits.connected(100.0)
+    last = [said("request", retained=False), said("withdrawal"), said("request"), said("correction")]
+    assert all(waits.holds(message, 100.1) for message in last)
+    assert not waits.holds(said("classification"), 101.0)
+    assert not waits.holds(said("notice"), 101.5)
+    assert not waits.over(101.5 + QUIET - 0.1), "counted from the newest that was retained"
+    assert waits.over(101.5 + QUIET)
+    assert [message.topic.split("/")[5] for message in waits.release()] == [
+        *("correction", "withdrawal", "request", "request")
+    ]
+    assert waits.release() == []
+    assert not waits.holds(said("request", retained=False), 110.0)
+
+
+def test_nobody_waits_for_ever_for_a_decision() -> None:
+    waits = CatchingUp(TOPICS)
+    waits.connected(0.0)
+    at = 0.0
+    while at < LONGEST:
+        assert not waits.over(at)
+        waits.holds(said("notice"), at)
+        at += 1.0
+    assert waits.over(at)
+
+
+def refusing(listener: socket.socket, answers: list[int]) -> None:
+    """A broker that answers each SUBSCRIBE with the next of these reason codes."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1000)
+        connection.sendall(b"\x20\x03\x00\x00\x00")  # CONNACK: no session
+        for answer in answers:
+            packet = connection.recv(1000)
+            assert packet[0] == 0x82
+            connection.sendall(b"\x90\x04" + packet[2:4] + b"\x00" + bytes([answer]))
+        connection.recv(1000)
+
+
+def test_a_refused_subscription_can_be_asked_for_again() -> None:
+    events: queue.SimpleQueue[LinkEvent] = queue.SimpleQueue()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        broker = threading.Thread(target=refusing, args=(listener, [0x87, 0x01]))
+        broker.start()
+        url = f"mqtt://127.0.0.1:{listener.getsockname()[1]}"
+        client = MqttClient(Broker(url=url), "c", events.put, subscriptions=("a/+",), session_seconds=60)
+        client.start()
+        answers: list[bool] = []
+        while len(answers) < 2:
+            event = events.get(timeout=10)
+            if isinstance(event, Subscribed):
+                answers.append(event.refused is None)
+                client.subscribe()
+        client.stop()
+        broker.join()
+    assert answers == [False, True]
+
+
+def test_an_acknowledgement_of_an_earlier_connection_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a new connection the broker counts anew: the same number is another message, which nobody has handled."""
+    client = MqttClient(Broker(url="mqtt://127.0.0.1:9"), "c", lambda event: None, subscriptions=("a/+",))
+    sent: list[int] = []
+    monkeypatch.setattr(client._client, "ack", lambda mid, qos: sent.append(mid))
+    client._connection = 2
+    for connection in (1, 2):
+        client.ack(Received("c", "a/b", b"", retained=False, mid=connection, qos=1, connection=connection))
+    assert sent == [2]
