@@ -10,6 +10,7 @@ T = TypeVar("T")
 WEAPONS = frozenset({"sidearm", "conducted_energy_weapon"})
 SMALL = 1 << 20
 """Clips up to this size (bytes) are taken in together: one sync and one commit for all of them."""
+_SHORT = 64 << 20
 _MOST_TOGETHER = 64
 
 
@@ -28,6 +29,11 @@ class Waiting(Generic[T]):
         if self.trigger_on in WEAPONS:
             return 0, self.size
         return 1 if self.dispatched or self.trigger_on == "dispatch" else 2, self.size
+
+
+def at_once(urgency: tuple[int, int]) -> bool:
+    """Whether a clip never waits until others are read: a weapon was drawn, or it is done in a moment."""
+    return urgency[0] == 0 or urgency[1] <= _SHORT
 
 
 def batches(waiting: Iterable[Waiting[T]]) -> Iterator[list[Waiting[T]]]:

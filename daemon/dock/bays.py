@@ -15,6 +15,7 @@ from daemon.dock.mounts import Docked
 from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
 from daemon.dock.standing import Standing
 from daemon.dock.state import Dock
+from daemon.dock.turns import Turns
 from daemon.model.documents import Camera
 from daemon.model.errors import CameraReadError, NotDurableError, TamperedError, VerificationError
 from daemon.model.parse import parse_model
@@ -26,8 +27,9 @@ log = logging.getLogger(__name__)
 class BayThread:
     """Looks at one docked camera again and again, until it is undocked."""
 
-    def __init__(self, dock: Dock, service: Service, docked: Docked) -> None:
+    def __init__(self, dock: Dock, service: Service, docked: Docked, turns: Turns) -> None:
         self._dock = dock
+        self._turns = turns
         self._service = service
         self._docked = docked
         self._settings = dock.config.ingest
@@ -134,7 +136,7 @@ class BayThread:
         if self._way is None or self._docking != docking:  # undocked and docked again between two looks counts as well
             self._docking = docking
             seen = self._service.call(lambda: _record_docking(self._dock, self._docked.bay, camera))
-            self._way = ClipWay(self._dock, self._service, self._docked.bay, seen, self._standing)
+            self._way = ClipWay(self._dock, self._service, self._docked.bay, seen, self._standing, self._turns)
         return self._way
 
     def _refuse(self, camera: Camera | None, reason: str) -> None:

@@ -16,6 +16,7 @@ from daemon.dock.reader_handle import Batch, ReaderHandle
 from daemon.dock.standing import Standing
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow
+from daemon.dock.turns import Turns
 from daemon.model.documents import Bay
 from daemon.model.errors import CameraReadError, NotDurableError, UnavailableError
 from daemon.vault.space import DiskFullError
@@ -79,8 +80,12 @@ class _UnderWay:
 class ClipWay:
     """Brings each clip of one docking as far as it goes. Used by the bay's thread only."""
 
-    def __init__(self, dock: Dock, service: Service, bay: str, camera: CameraSeen, standing: Standing) -> None:
+    def __init__(
+        self, dock: Dock, service: Service, bay: str, camera: CameraSeen, standing: Standing, turns: Turns
+    ) -> None:
         self._dock = dock
+        self._turns = turns
+        self._paced: tuple[ReaderHandle | None, float] = (None, 0.0)
         self._service = service
         self._bay = bay
         self._camera = camera
@@ -138,14 +143,18 @@ class ClipWay:
             for batch in batches(self._waiting([clip for clip in clips if self._ready(clip)])):
                 if stopping():
                     break
-                begun = self._begin(handle, [waiting.clip for waiting in batch])
-                if begun is None:
-                    continue
-                under_way.append(begun)
-                if len(under_way) > 1:
+                if under_way and not self._turns.free(batch[-1].urgency):  # what is read already need not wait
                     self._finish(handle, under_way[0])
                     under_way.pop(0)
-                handle.written(begun.batch)
+                with self._turns.turn(batch[-1].urgency, stopping):
+                    begun = self._begin(handle, [waiting.clip for waiting in batch])
+                    if begun is None:
+                        continue
+                    under_way.append(begun)
+                    if len(under_way) > 1:
+                        self._finish(handle, under_way[0])
+                        under_way.pop(0)
+                    handle.written(begun.batch)
             while under_way:
                 self._finish(handle, under_way[0])
                 under_way.pop(0)
@@ -210,9 +219,21 @@ class ClipWay:
         commands = [job.command(self._dock) for _, job in jobs.values()]
         self._batches += 1
         number = self._batches
-        batch = handle.begin(commands, lambda done: self._standing.reading(number, done))
+
+        def progress(done: int) -> None:
+            self._standing.reading(number, done)
+            self._keep_pace(handle)
+
+        self._keep_pace(handle)
+        batch = handle.begin(commands, progress)
         self._standing.reading(number, 0)
         return _UnderWay(number, batch, jobs)
+
+    def _keep_pace(self, handle: ReaderHandle) -> None:
+        pace = self._turns.bytes_per_second()
+        if (handle, pace) != self._paced:
+            self._paced = (handle, pace)
+            handle.pace(pace)
 
     def _prepare(self, clip: _Clip) -> Job | ClipRow:
         if clip.read is None:

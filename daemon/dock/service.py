@@ -24,6 +24,7 @@ from daemon.dock.mounts import Docked, MountWatcher
 from daemon.dock.scrub import Scrubber
 from daemon.dock.state import Dock
 from daemon.dock.store import Store
+from daemon.dock.turns import Turns
 from daemon.link.mailbox import Mailbox, Reload
 from daemon.link.mqtt import Connected, LinkEvent, MqttClient, Received, Subscribed
 from daemon.link.retry import Retry
@@ -106,6 +107,7 @@ class DockService:
         self._files.refuse_rollback()
         self._mailbox: Mailbox[_Item] = Mailbox(_TICK)
         self._bays: dict[str, BayThread] = {}
+        self._turns = Turns(config.ingest, clock)
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
         self._persisted = float("-inf")
@@ -334,7 +336,7 @@ class DockService:
         for bay, camera in docked.items():
             if bay not in self._bays:
                 log.info("bay %s: a camera docked", bay, extra={"bay": bay})
-                self._bays[bay] = BayThread(self._dock, self, camera)
+                self._bays[bay] = BayThread(self._dock, self, camera, self._turns)
                 self._bays[bay].start()
 
     def _shut_down(self) -> None:

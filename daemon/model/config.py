@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -88,6 +89,11 @@ class Ingest(Section):
     max_clips: Annotated[int, Field(gt=0, le=1_000_000)] = 50_000
     max_skew_seconds: Annotated[float, Field(ge=0)] = 300.0
     erase_after_seconds: Annotated[float, Field(ge=0)] = 0.0
+    readers: Annotated[int, Field(ge=1, le=64)] = 4
+    camera_bytes_per_second: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    night_bytes_per_second: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    night_from: time = time(22, 0)
+    night_to: time = time(6, 0)
 
 
 class Activation(Section):

@@ -114,7 +114,7 @@ def ingest(service: InlineService, looks: int = 8) -> bool:
 
 def _serve(service: InlineService, docked: Docked, looks: int) -> bool:
     for _ in range(2):
-        bay = InlineBay(service._dock, service, docked)
+        bay = InlineBay(service._dock, service, docked, service._turns)
         try:
             handle = InlineHandle(docked.path, {"max_clips": 100, "max_clip_bytes": 1 << 30})
             for _ in range(looks):

@@ -1,0 +1,65 @@
+"""Whose turn it is at the dock's disk: how many large clips are read at once, in which order, and how fast."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import time
+
+from daemon.core.order import at_once
+from daemon.model.clock import Clock
+from daemon.model.config import Ingest
+
+Urgency = tuple[int, int]
+_LOOK_EVERY = 0.5
+
+
+class Turns:
+    """Shared by all bays. A weapon's clip, and a short one, never wait; of the others the most urgent is next."""
+
+    def __init__(self, settings: Ingest, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._reading = 0
+        self._waiting: list[Urgency] = []
+
+    def free(self, urgency: Urgency) -> bool:
+        """Whether a clip of this urgency would be read at once."""
+        with self._changed:
+            return at_once(urgency) or (self._reading < self._settings.readers and not self._waiting)
+
+    @contextmanager
+    def turn(self, urgency: Urgency, stopping: Callable[[], bool]) -> Iterator[None]:
+        """Waits for a turn and holds it; goes on without one when the bay is `stopping`."""
+        with self._changed:
+            self._waiting.append(urgency)
+            while not (at_once(urgency) or self._is_next(urgency) or stopping()):
+                self._changed.wait(_LOOK_EVERY)
+            self._waiting.remove(urgency)
+            self._reading += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._reading -= 1
+                self._changed.notify_all()
+
+    def bytes_per_second(self) -> float:
+        """How fast one camera may be read just now; 0 is no limit. At night all cameras share one limit."""
+        settings = self._settings
+        limits = [settings.camera_bytes_per_second]
+        if settings.night_bytes_per_second and _within(self._time_of_day(), settings.night_from, settings.night_to):
+            limits.append(settings.night_bytes_per_second / max(1, self._reading))
+        return min((limit for limit in limits if limit > 0), default=0.0)
+
+    def _is_next(self, urgency: Urgency) -> bool:
+        return self._reading < self._settings.readers and urgency == min(self._waiting)
+
+    def _time_of_day(self) -> time:
+        return self._clock.now().astimezone().time()
+
+
+def _within(now: time, start: time, end: time) -> bool:
+    return start <= now < end if start <= end else now >= start or now < end
