@@ -231,7 +231,8 @@ class ClipWay:
 
     def _keep_pace(self, handle: ReaderHandle) -> None:
         pace = self._turns.bytes_per_second()
-        if (handle, pace) != self._paced:
+        before = self._paced[1] if self._paced[0] is handle else 0.0
+        if pace != before:
             self._paced = (handle, pace)
             handle.pace(pace)
 
