@@ -88,7 +88,7 @@ def _accept(desk: Desk, verified: Verified[st.Statement]) -> set[str]:
     clip_id = getattr(statement, "clip_id", None)
     desk.store.add(verified, format_instant(desk.now()), desk.trust.version)
     desk.record("accepted", clip_id, {"kind": statement.kind, "by": verified.signer.id}, (digest,))
-    _answer(desk, verified.signer.id, digest, None)
+    _say(desk, verified.signer.id, digest, None)
     match statement:
         case st.Request():
             row = RequestRow(digest, verified.signer.id, statement.clip_id, "open", None, format_instant(desk.now()))
@@ -113,6 +113,16 @@ def _affected(desk: Desk, incident_id: str | None, clip_id: str | None) -> set[s
 def _answer(desk: Desk, person_id: str, digest: str, reason: str | None) -> None:
     known = desk.store.answer(digest)
     if known is None or not known[0]:
-        desk.store.put_answer(digest, reason)
+        _say(desk, person_id, digest, reason)
+    else:
+        _post(desk, person_id, digest, reason)
+
+
+def _say(desk: Desk, person_id: str, digest: str, reason: str | None) -> None:
+    desk.store.put_answer(digest, reason)
+    _post(desk, person_id, digest, reason)
+
+
+def _post(desk: Desk, person_id: str, digest: str, reason: str | None) -> None:
     document = Answer(accepted=reason is None, reason=reason[:2000] if reason else None)
     desk.post(desk.topics.answer(person_id, digest), document, retain=False)
