@@ -37,7 +37,6 @@ class IllegalMoveError(InconsistentError):
     """The clip's state does not allow this."""
 
 
-
 _MOVES: dict[tuple[State, Event], State] = {
     (State.WAITING, Event.SETTLE): State.READING,
     (State.WAITING, Event.FAIL): State.WAITING,

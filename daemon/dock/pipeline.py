@@ -54,7 +54,7 @@ def seal(source: int, target: Path, data_key: bytes, clip_id: str, slots: Sequen
     (nothing is left behind that anybody acknowledges); NotDurableError when an fsync fails; TamperedError when the
     medium returns something else than was written.
     """
-    before = os.fstat(source)
+    before = _look(source)
     try:
         started = time.monotonic()
         key = StreamKey.fresh(data_key, clip_id)
@@ -277,11 +277,15 @@ def _refuse_more(source: int, size: int) -> None:
         raise CameraReadError("the file grew while it was read")
 
 
-def _refuse_changed(source: int, before: os.stat_result) -> None:
+def _look(source: int) -> os.stat_result:
     try:
-        after = os.fstat(source)
+        return os.fstat(source)
     except OSError as error:
         raise CameraReadError(f"the file vanished while it was read: {error.strerror}") from error
+
+
+def _refuse_changed(source: int, before: os.stat_result) -> None:
+    after = _look(source)
     for field in ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_nlink"):
         if getattr(before, field) != getattr(after, field):
             raise CameraReadError(f"the file changed while it was read ({field[3:]})")

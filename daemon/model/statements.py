@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from daemon.model.times import Instant
-from daemon.model.types import ClipId, Digest, Id, PublicKeyPem, Seconds, Signed, Size, Text
+from daemon.model.types import ClipId, Count, Digest, Id, PublicKeyPem, Seconds, Signed, Size, Text
 
 Trigger = Literal[
     "button",
@@ -69,7 +69,7 @@ class Trust(Statement):
     """Who is enrolled, signed by the agency's root key. Keys are PEM SubjectPublicKeyInfo."""
 
     kind = "trust"
-    version: Annotated[int, Field(ge=1)]
+    version: Annotated[Count, Field(ge=1)]
     cameras: Annotated[dict[Id, PublicKeyPem], Field(default_factory=dict)]
     docks: Annotated[dict[Id, PublicKeyPem], Field(default_factory=dict)]
     services: Services
@@ -153,7 +153,7 @@ class Activation(Signed):
     """`verdict` is the clip's: an assignment's verdict, or `ambiguous`, or `undispatched`."""
 
     verdict: Literal["on_time", "late", "partial", "absent", "pending", "ambiguous", "undispatched"]
-    revision: Annotated[int, Field(ge=1)]
+    revision: Annotated[Count, Field(ge=1)]
     assignments: Annotated[tuple[TaggedAssignment, ...], Field(max_length=100)] = ()
 
 
@@ -163,7 +163,7 @@ class Tag(Statement):
     kind = "tag"
     clip_id: ClipId
     dock_id: Id
-    revision: Annotated[int, Field(ge=1)]
+    revision: Annotated[Count, Field(ge=1)]
     dispatch_as_of: Instant | None = None
     activation: Activation
     documents: Annotated[tuple[Digest, ...], Field(max_length=1000)] = ()
@@ -178,7 +178,7 @@ class Receipt(Statement):
     camera_serial: Id
     clip_sha256: Digest
     sealed_sha256: Digest
-    sequence: Annotated[int, Field(ge=0)]
+    sequence: Count
     erase_after: Instant
 
 
@@ -326,7 +326,7 @@ class Release(Statement):
     expires_at: Instant
     regime: Id
     regime_sha256: Digest
-    trust_version: Annotated[int, Field(ge=1)]
+    trust_version: Annotated[Count, Field(ge=1)]
     because: tuple[Because, ...]
     facts: tuple[Digest, ...]
     wrapped_key: WrappedKey
@@ -357,7 +357,7 @@ class Acknowledgement(Statement):
 
     kind = "acknowledgement"
     dock_id: Id
-    through: Annotated[int, Field(ge=0)]
+    through: Count
     recipients: Annotated[tuple[Digest, ...], Field(max_length=100)]
     at: Instant
 

@@ -45,8 +45,12 @@ Digest = Annotated[str, StringConstraints(pattern=_DIGEST_FORM)]
 """Lowercase hex SHA-256."""
 
 Text = Annotated[str, StringConstraints(max_length=2000)]
-Size = Annotated[int, Field(ge=0, le=2**53 - 1)]
-Seconds = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+LARGEST = 2**53 - 1
+"""The largest whole number that is exact in JSON everywhere (RFC 7493 section 2.2)."""
+Size = Annotated[int, Field(ge=0, le=LARGEST)]
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Seconds = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
+"""As long as between any two instants that can be written, and longer."""
 PublicKeyPem = Annotated[str, StringConstraints(max_length=1000, pattern=r"^-----BEGIN PUBLIC KEY-----\n")]
 
 
