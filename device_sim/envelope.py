@@ -60,7 +60,7 @@ def open_envelope(raw: bytes, kind: str, keys: list[Ed25519PublicKey]) -> dict[s
     if len(raw) > MAX_ENVELOPE_BYTES:
         raise EnvelopeError("envelope is too large")
     try:
-        document = json.loads(raw)
+        document = json.loads(raw, object_pairs_hook=_each_key_once)
         body = base64.b64decode(document["payload"], validate=True)
         media_type = document["payloadType"]
         [signature] = document["signatures"]
@@ -82,12 +82,18 @@ def _checked(body: bytes, media_type: str, sig: bytes, key: Ed25519PublicKey) ->
     except InvalidSignature as bad:
         raise EnvelopeError("signature does not hold") from bad
     try:
-        payload = json.loads(body)
+        payload = json.loads(body, object_pairs_hook=_each_key_once)
     except (ValueError, RecursionError) as bad:
         raise EnvelopeError("payload is not json") from bad
     if not isinstance(payload, dict):
         raise EnvelopeError("payload is not an object")
     return payload
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return dict(pairs)
 
 
 def load_private(path: Path) -> Ed25519PrivateKey:

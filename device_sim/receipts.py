@@ -35,7 +35,7 @@ def erase_after(raw: bytes, *, serial: str, sha256: str, dock_keys: list[Ed25519
         raise ReceiptError("is for other footage: clip_sha256 differs from what was recorded")
     try:
         return times.parse(payload["erase_after"])
-    except ValueError as bad:
+    except (ValueError, OverflowError) as bad:  # the calendar ends in the year 9999
         raise ReceiptError("erase_after is no time") from bad
 
 

@@ -16,6 +16,7 @@ from daemon.model.documents import Notice, NoticeRelease
 from daemon.model.errors import InconsistentError, SignerNotAllowedError, VerificationError
 from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
+from daemon.model.types import is_clip_id
 from daemon.policy import disposal
 from daemon.policy.desk import Desk
 from daemon.policy.rows import ClipRow, OrderRow
@@ -48,7 +49,7 @@ def receive(desk: Desk, data: bytes, dock_id: str, clip_id: str) -> str | None:
             # said again: what came between was superseded since, and will never be heard
             desk.store.put_clip(replace(known, previous=notice.previous))
     except VerificationError as error:
-        desk.refuse("notice", error, hashlib.sha256(data).hexdigest(), clip_id)
+        desk.refuse("notice", error, hashlib.sha256(data).hexdigest(), clip_id if is_clip_id(clip_id) else None)
         return None
     before = desk.store.through(dock_id)
     if desk.store.advance(dock_id) != before or notice.sequence <= before:

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from daemon.dock import pipeline, reader, reader_handle, recovery
+from daemon.dock import pipeline, reader, reader_handle, recovery, safe
 from daemon.dock.bays import BayThread
 from daemon.dock.clip_way import StoppedError
 from daemon.dock.mounts import Docked, plain
 from daemon.dock.reader_handle import Batch, ReaderHandle
 from daemon.dock.sealing import check_batch, write_batch
 from daemon.dock.service import DockService
+from daemon.dock.stages import Slot
 from daemon.model.clock import Clock, SystemClock
 from daemon.model.config import DockConfig, load_config
 from daemon.model.documents import Bay
@@ -36,10 +37,10 @@ class Halt(BaseException):
 class InlineHandle(ReaderHandle):
     """The reader's code, called instead of asked; a batch is written and read back before the next begins."""
 
-    def __init__(self, mount: Path, limits: dict[str, Any]) -> None:
-        fd = os.open(mount, os.O_RDONLY | os.O_DIRECTORY)
-        self._reader = reader.Reader(fd, limits)
-        self._slots = pipeline.make_slots()
+    def __init__(self, mount: Path, limits: dict[str, Any], slots: list[Slot] | None = None) -> None:
+        self._mount = os.open(mount, os.O_RDONLY | os.O_DIRECTORY)
+        self._reader = reader.Reader(self._mount, limits)
+        self._slots = slots or pipeline.make_slots()
         self._batches: dict[int, Batch] = {}
 
     def begin(self, commands: list[dict[str, Any]], progress: Callable[[int], None]) -> Batch:
@@ -49,6 +50,9 @@ class InlineHandle(ReaderHandle):
         batch.written, batch.answer = True, json.loads(json.dumps(check_batch(begun, self._slots, lambda: None)))
         self._batches[batch.number] = batch
         return batch
+
+    def close(self) -> None:
+        safe.close(self._mount)
 
     def results(self, batch: Batch) -> list[dict[str, Any] | Exception]:
         return [reader_handle._error(answer) if "error" in answer else answer for answer in batch.answer or ()]
