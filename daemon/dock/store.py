@@ -30,6 +30,14 @@ CREATE TABLE clip (
 CREATE INDEX clip_of_camera ON clip (camera_serial, stem);
 CREATE INDEX clip_of_officer ON clip (officer_id, started_at);
 CREATE INDEX clip_by_state ON clip (state);
+CREATE TABLE tally (state TEXT PRIMARY KEY, clips INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER clip_came AFTER INSERT ON clip BEGIN
+  INSERT INTO tally VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET clips = clips + 1;
+END;
+CREATE TRIGGER clip_moved AFTER UPDATE OF state ON clip WHEN OLD.state <> NEW.state BEGIN
+  UPDATE tally SET clips = clips - 1 WHERE state = OLD.state;
+  INSERT INTO tally VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET clips = clips + 1;
+END;
 CREATE INDEX clip_to_erase ON clip (camera_serial) WHERE receipted = 1 AND erased = 0;
 CREATE INDEX clip_to_clear ON clip (sequence) WHERE state = 'disposed' AND cleared = 0;
 CREATE INDEX clip_by_due ON clip (dispatch_due) WHERE dispatch_due IS NOT NULL;
@@ -218,7 +226,9 @@ class Store(Database):
         return self._clips("camera_serial = ? AND receipted = 1 AND erased = 0", camera_serial)
 
     def count(self, state: State) -> int:
-        return int(self.db.execute("SELECT count(*) FROM clip WHERE state = ?", (state,)).fetchone()[0])
+        """How many clips are in this state: kept along with every change, never counted anew."""
+        row = self.db.execute("SELECT clips FROM tally WHERE state = ?", (state,)).fetchone()
+        return int(row[0]) if row else 0
 
     def _clip(self, where: str, *values: object) -> ClipRow | None:
         return next(iter(self._clips(f"{where} LIMIT 1", *values)), None)

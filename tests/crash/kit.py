@@ -81,8 +81,15 @@ def make_world(root: Path, port: int, disk: Path, state: Path | None = None, **i
 class Camera:
     """A camera in its bay, a plain directory. It erases a clip once it holds a valid receipt for it, and not before."""
 
-    def __init__(self, world: World, number: int, rng: random.Random, apart: timedelta = _APART) -> None:
-        self.officer, self.serial = list(CAMERAS.items())[number]
+    def __init__(
+        self,
+        world: World,
+        number: int,
+        rng: random.Random,
+        apart: timedelta = _APART,
+        cameras: dict[str, str] = CAMERAS,
+    ) -> None:
+        self.officer, self.serial = list(cameras.items())[number]
         self._apart = apart
         self.folder = world.mounts / f"bay-{number}"
         self._rng = rng

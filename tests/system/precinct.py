@@ -14,7 +14,7 @@ from typing import Any
 
 from daemon.cli.demo import world as worlds
 from daemon.cli.demo.stage import SIM, Stage, free_port
-from daemon.cli.demo.world import AGENCY, DOCK, World
+from daemon.cli.demo.world import AGENCY, CAMERAS, DOCK, World
 from daemon.link.mqtt import Received
 from daemon.link.session import Session
 from daemon.model.config import Broker
@@ -110,13 +110,17 @@ def wait_until(done: Callable[[], bool], what: str, seconds: float = 20.0) -> No
 
 @contextmanager
 def running(
-    root: Path, more: str = "", before: Callable[[World], None] = lambda _: None, **ingest: object
+    root: Path,
+    more: str = "",
+    before: Callable[[World], None] = lambda _: None,
+    cameras: dict[str, str] = CAMERAS,
+    **ingest: object,
 ) -> Iterator[Precinct]:
     """A precinct in `root`; `ingest` are further settings of the dock's [ingest] section, `more` is further TOML.
 
     `before` is called with the world before anything starts.
     """
-    world = worlds.make(root, free_port())
+    world = worlds.make(root, free_port(), cameras)
     before(world)
     settings = world.config / "dock.toml"
     lines = "".join(f"{name} = {value}\n" for name, value in ingest.items())

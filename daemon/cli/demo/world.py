@@ -79,15 +79,15 @@ class World:
         ]
 
 
-def make(root: Path, port: int) -> World:
-    """Makes the world in the empty directory `root`."""
+def make(root: Path, port: int, cameras: dict[str, str] = CAMERAS) -> World:
+    """Makes the world in the empty directory `root`; `cameras` are serials by the officers who wear them."""
     world = World(root, port)
     for path in (world.config, world.mounts, world.opened, world.logs):
         path.mkdir(parents=True, exist_ok=True)
-    owners = ("root", "policy", "recovery", DOCK, *CAMERAS.values(), *(person.person_id for person in PEOPLE))
+    owners = ("root", "policy", "recovery", DOCK, *cameras.values(), *(person.person_id for person in PEOPLE))
     for owner in owners:
         new_pair(world.keys, owner)
-    (world.config / "trust.toml").write_text(_trust())
+    (world.config / "trust.toml").write_text(_trust(cameras))
     (world.config / "dock.toml").write_text(_DOCK.format(agency=AGENCY, dock=DOCK, broker=world.broker))
     (world.config / "policy.toml").write_text(_POLICY.format(agency=AGENCY, broker=world.broker))
     trust = envelopes.sign(build(world.config / "trust.toml"), load_sign_key(world.key("root", "sign")))
@@ -95,9 +95,9 @@ def make(root: Path, port: int) -> World:
     return world
 
 
-def _trust() -> str:
+def _trust(cameras: dict[str, str]) -> str:
     lines = ["version = 1", "", "[cameras]"]
-    lines += [f'{serial} = "../keys/{serial}.sign.pub.pem"' for serial in CAMERAS.values()]
+    lines += [f'{serial} = "../keys/{serial}.sign.pub.pem"' for serial in cameras.values()]
     lines += ["", "[docks]", f'{DOCK} = "../keys/{DOCK}.sign.pub.pem"', ""]
     lines += ["[services.policy]", *(f'{use} = "../keys/policy.{use}.pub.pem"' for use in ("sign", "open"))]
     lines += ["", "[services.recovery]", 'open = "../keys/recovery.open.pub.pem"']

@@ -1,0 +1,79 @@
+"""Clip after clip from one camera, read back from the medium: one clip is read back while the next is read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from daemon.dock.reader_handle import Batch, ReaderHandle
+from tests.agency import open_pem
+from tests.benchmarks import disk
+from tests.benchmarks.measure import pss
+
+CLIPS = 8
+SIZE = int(os.environ.get("BENCH_SUSTAINED_BYTES", 1 << 30))
+
+
+def run() -> dict[str, Any]:
+    """Sustained MB/s over 8 clips, footage and sealed file both hashed, against what binds: hashing or the disk."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
+        folder = Path(name)
+        (folder / "bay" / "clips").mkdir(parents=True)
+        footage = folder / "bay" / "clips" / "0.mp4"
+        disk.fill(footage, SIZE)
+        hashing = disk.hash_rate(2) / 2  # two hashes a byte, on two cores
+        write, read = disk.write_rate(folder, SIZE), disk.read_rate(folder)
+        moving = 1 / (1 / write + 1 / read)
+        handle = ReaderHandle(folder / "bay", {"max_clips": 100, "max_clip_bytes": 1 << 40}, 60.0)
+        try:
+            handle.scan()
+            rate, memory = _sustained(handle, folder, footage)
+        finally:
+            handle.close()
+    binding = min(hashing, moving)
+    return {
+        "sustained_mb_s": rate / 1e6,
+        "two_hashes_on_two_cores_mb_s": hashing / 1e6,
+        "disk_write_and_read_mb_s": moving / 1e6,
+        "what_binds": "hashing" if hashing < moving else "the disk",
+        "sustained_of_what_binds": rate / binding,
+        "target_of_what_binds": 0.75,
+        "reader_memory_mb": memory / 1e6,
+        "target_reader_memory_mb": 40.0,
+    }
+
+
+def _sustained(handle: ReaderHandle, folder: Path, footage: Path) -> tuple[float, int]:
+    info = footage.stat()
+    under_way: list[tuple[Batch, Path]] = []
+    memory = 0
+    started = time.perf_counter()
+    for number in range(CLIPS):
+        target = folder / f"{number}.sealed"
+        command = {
+            "stem": "0",
+            "footage": [info.st_size, info.st_mtime_ns, info.st_ctime_ns],
+            "target": str(target),
+            "clip_id": f"clip-{number}",
+            "dock_id": "dock-1",
+            "capture_sha256": None,
+            "recipients": [open_pem("policy")],
+        }
+        under_way.append((handle.begin([command], lambda _: None), target))
+        if len(under_way) > 1:
+            _end(handle, *under_way.pop(0))
+        handle.written(under_way[-1][0])
+        assert handle._process.pid is not None
+        memory = max(memory, pss(handle._process.pid))
+    while under_way:
+        _end(handle, *under_way.pop(0))
+    return CLIPS * SIZE / (time.perf_counter() - started), memory
+
+
+def _end(handle: ReaderHandle, batch: Batch, target: Path) -> None:
+    [answer] = handle.results(batch)
+    assert isinstance(answer, dict), answer
+    target.unlink()

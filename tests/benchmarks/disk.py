@@ -1,0 +1,82 @@
+"""The limits that the machine sets, measured in the same run as what is held against them."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import threading
+import time
+from pathlib import Path
+
+_PIECE = 4 << 20
+
+
+def fill(path: Path, size: int) -> None:
+    """A file of `size` random-looking bytes, durable and (where there is room) in the page cache."""
+    piece = os.urandom(16 << 20)
+    with path.open("wb") as file:
+        left = size
+        while left:
+            left -= file.write(piece[: min(left, len(piece))])
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sha256(path: Path) -> float:
+    """Seconds of SHA-256 over the file on one core."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(1 << 20))
+    with path.open("rb", buffering=0) as file:
+        started = time.perf_counter()
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+        return time.perf_counter() - started
+
+
+def hash_rate(threads: int, size: int = 1 << 30) -> float:
+    """Bytes a second of SHA-256 from memory on so many threads together."""
+    piece = os.urandom(_PIECE)
+
+    def work() -> None:
+        digest = hashlib.sha256()
+        for _ in range(size // threads // _PIECE):
+            digest.update(piece)
+
+    started = time.perf_counter()
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return size / (time.perf_counter() - started)
+
+
+def write_rate(folder: Path, size: int) -> float:
+    """Bytes a second written past the page cache and synced."""
+    piece = mmap.mmap(-1, _PIECE)
+    piece.write(os.urandom(_PIECE))
+    path = folder / "written"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_DIRECT, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, size)
+        started = time.perf_counter()
+        for offset in range(0, size, _PIECE):
+            os.pwrite(fd, piece, offset)
+        os.fsync(fd)
+        return size / (time.perf_counter() - started)
+    finally:
+        os.close(fd)
+
+
+def read_rate(folder: Path) -> float:
+    """Bytes a second read past the page cache, of what `write_rate` left."""
+    path, piece, done = folder / "written", mmap.mmap(-1, _PIECE), 0
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    try:
+        started = time.perf_counter()
+        while count := os.preadv(fd, [piece], done):
+            done += count
+        return done / (time.perf_counter() - started)
+    finally:
+        os.close(fd)
+        path.unlink()
