@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from daemon.cli.dock_status import status
 from daemon.cli.options import DOCK_CONFIG, JSON, run_until_signalled
 from daemon.cli.output import print_json, start_logging
 from daemon.model.config import DockConfig, load_config
-from daemon.model.errors import ConfigurationError, TamperedError, UnavailableError
+from daemon.model.errors import ConfigurationError, TamperedError
 
 
 @click.group()
@@ -83,41 +84,7 @@ def check(config_path: Path, vault: Path | None, clips: tuple[str, ...], read_da
         raise TamperedError(f"{layout.root}: {len(findings)} findings; {findings[0].path}: {findings[0].problem}")
 
 
-@dock.command()
-@DOCK_CONFIG
-@JSON
-def status(config_path: Path, as_json: bool) -> None:
-    """Show what the dock says of itself and its bays over MQTT.
-
-    \b
-    Example:  bwc dock status --config config/dock.toml
-    """
-    from daemon.link.session import Session
-    from daemon.model.documents import Bay, DockStatus
-    from daemon.model.parse import parse_model
-    from daemon.model.times import format_instant
-    from daemon.model.topics import Topics
-
-    config = load_config(DockConfig, config_path)
-    topics = Topics(config.agency)
-    own = (topics.status(config.dock_id), topics.bay(config.dock_id, "+"))
-    with Session(config.broker, own) as session:
-        messages = {message.topic: message.payload for message in session.retained()}
-    if own[0] not in messages:
-        raise UnavailableError(f"dock {config.dock_id} has published nothing", hint="is it running? bwc dock run")
-    standing = parse_model(DockStatus, messages.pop(own[0]), what="status")
-    bays = [parse_model(Bay, payload, what=topic) for topic, payload in sorted(messages.items())]
-    if as_json:
-        print_json({"dock": standing.plain(), "bays": [bay.plain() for bay in bays]})
-        return
-    click.echo(
-        f"{standing.dock_id}: {standing.state}, {standing.locked} locked, {standing.released} released, "
-        f"{standing.backlog} not acknowledged, {standing.vault_free_bytes // 2**30} GiB free"
-    )
-    checked = format_instant(standing.scrubbed_at) if standing.scrubbed_at else "not yet"
-    click.echo(f"  vault read and checked: {checked}, {standing.scrub_findings} findings")
-    for bay in bays:
-        click.echo(f"  {bay.bay:12} {bay.state:8} {bay.clips_done}/{bay.clips_total} clips  {bay.reason or ''}")
+dock.add_command(status)
 
 
 @dock.command()

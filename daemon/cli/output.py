@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from daemon.cli.journal import JournalHandler, to_journal
 from daemon.model.times import format_instant
 
 _FIELDS = ("clip_id", "bay", "camera", "person_id", "dock_id")
@@ -39,7 +40,11 @@ class JsonLines(logging.Formatter):
 
 
 def start_logging(level: str) -> None:
-    """Structured logs on standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    """Structured logs: fields in the journal under systemd, JSON lines on standard error elsewhere."""
+    handler: logging.Handler
+    if to_journal():
+        handler = JournalHandler(_FIELDS)
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
