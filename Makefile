@@ -23,7 +23,7 @@ lint: $(VENV)/.test
 	PYTHONPATH=. $(BIN)/lint-imports
 
 # ONLY=clip runs one benchmark
-bench: $(VENV)/.test
+bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
 
 schemas: $(VENV)/.test
@@ -33,6 +33,10 @@ $(VENV)/.test: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python 3.11 or newer is needed; try make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(BIN)/pip install --quiet --editable '.[test,bench]'
 	touch $@
 
 clean:

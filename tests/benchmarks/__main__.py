@@ -1,15 +1,16 @@
-"""Runs every benchmark (or one), prints a table, writes `bench/results.json` with the machine and the date."""
+"""Runs every benchmark (or one), prints its figures, writes `bench/`: results.json, table.md, growth.png."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from tests.benchmarks import report
 
 
 def main() -> None:
@@ -25,8 +26,8 @@ def main() -> None:
         results[name] = importlib.import_module(f"tests.benchmarks.bench_{name}").run()
         for figure, value in results[name].items():
             print(f"  {figure:44} {value:,.3f}" if isinstance(value, float) else f"  {figure:44} {value}")
-    Path("bench").mkdir(exist_ok=True)
-    Path("bench/results.json").write_text(json.dumps(results, indent=2) + "\n")
+    for path in report.write(results, Path("bench")):
+        print(path)
 
 
 def _machine() -> dict[str, Any]:
