@@ -114,6 +114,27 @@ def catch_up(desk: Desk) -> None:
         reconsider(desk, clip_id)
 
 
+def say_again(desk: Desk) -> set[str]:
+    """The broker may have lost what it retained: live releases are published again. Returns clips to reconsider, whose
+    refusals and standings then are as well.
+    """
+    for order in desk.store.orders("state = 'live'"):
+        row = desk.store.request(order.request)
+        if row is not None:
+            envelope = envelopes.parse(order.envelope, what=f"order {order.order_id}")
+            release = envelope.statement(st.Release)
+            decision = Decision(
+                request_id=release.request_id,
+                clip_id=release.clip_id,
+                outcome="released",
+                because=release.because,
+                decided_at=release.granted_at,
+                release=envelope.to_dict(),
+            )
+            desk.post(desk.topics.decision(order.person_id, release.request_id), decision, retain=True)
+    return desk.store.say_again()
+
+
 def repeat_orders(desk: Desk) -> None:
     """Orders are repeated until a notice of the clip lists them."""
     for order in desk.store.orders("listed = 0"):
@@ -218,7 +239,8 @@ def _decided(desk: Desk, row: RequestRow, request: st.Request, said: _Said, rele
     if row.answer == fingerprint:
         return
     now = desk.now()
-    _put_on_record(desk, row, said, answered.decode(), format_instant(now))
+    if row.answer != f"-{fingerprint}":  # that one is on record, and only said again
+        _put_on_record(desk, row, said, answered.decode(), format_instant(now))
     decision = Decision(
         request_id=request.request_id,
         clip_id=row.clip_id,

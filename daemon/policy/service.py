@@ -9,6 +9,7 @@ from typing import Any
 from daemon.custody.log import CustodyLog
 from daemon.link.mailbox import Mailbox, Reload
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published, Received, Subscribed
+from daemon.link.notify import Notifier
 from daemon.link.pump import Pump
 from daemon.link.retry import Retry
 from daemon.model.clock import Clock
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 _SESSION = 7 * 24 * 3600
 _REPEAT_EVERY = 5.0
 _SCHEDULE_EVERY = 3600.0
+_AT_ONCE = 500
 
 
 def open_desk(config: PolicyConfig, clock: Clock) -> Desk:
@@ -67,6 +69,7 @@ class PolicyService:
     def __init__(self, config: PolicyConfig, clock: Clock) -> None:
         self._desk = desk = open_desk(config, clock)
         self._mailbox: Mailbox[LinkEvent | Reload] = Mailbox(tick_seconds=1.0)
+        self._notifier = Notifier()
         self._publisher = MqttClient(config.broker, f"{config.agency}-policy", self._mailbox.put, name="publisher")
         root = desk.topics.root
         self._consumer = MqttClient(
@@ -90,13 +93,27 @@ class PolicyService:
         try:
             self._publisher.start()
             self._consumer.start()
+            self._notifier.ready()
             ready()
             for batch in self._mailbox.batches():
                 self._step(batch)
+                self._tell_alive()
         finally:
+            self._notifier.stopping("stopping")
             self._publisher.stop()
             self._consumer.stop()
             self._desk.store.close()
+
+    def _tell_alive(self) -> None:
+        """Feeds the service manager's watchdog, as long as the threads live that this loop depends on."""
+        if self._publisher.alive and self._consumer.alive:
+            self._notifier.alive(self._in_words)
+        else:
+            self._notifier.status("a connection's thread has ended: waiting to be started again")
+
+    def _in_words(self) -> str:
+        broker = "connected" if self._pump.connected else "away, what is to be said waits"
+        return f"regime {self._desk.regime.name}, trust version {self._desk.trust.version}; broker {broker}"
 
     def stop(self) -> None:
         """Ends `run`, from a signal handler or another thread."""
@@ -115,7 +132,8 @@ class PolicyService:
             for event in batch:
                 match event:
                     case Reload():
-                        self._reload()
+                        with self._notifier.reloading():
+                            self._reload()
                     case Received():
                         if not self._catching_up.holds(event, now):
                             self._changed |= self._receive(event)
@@ -125,8 +143,7 @@ class PolicyService:
                             log.error("the broker refused a subscription: %s", event.refused)
                             self._unheard.refused(now)
                     case Connected() if event.client == "consumer":
-                        self._unheard.clear()
-                        self._catching_up.connected(now)
+                        self._connected(event, now)
                     case _ if event.client == "publisher":
                         self._link(event)
             if self._catching_up.over(now):
@@ -138,6 +155,12 @@ class PolicyService:
         for message in received:
             self._consumer.ack(message)
         self._send()
+
+    def _connected(self, event: Connected, now: float) -> None:
+        self._unheard.clear()
+        self._catching_up.connected(now)
+        if event.forgotten:  # and with our session, it may be, all that the broker retained
+            self._changed |= decisions.say_again(self._desk)
 
     def _reload(self) -> None:
         """A new trust version takes effect; one that cannot be used changes nothing."""
@@ -153,9 +176,9 @@ class PolicyService:
         """Takes up what waited, and looks again at every clip about which something changed."""
         for message in self._catching_up.release():
             self._changed |= self._receive(message)
-        for clip_id in sorted(self._changed):
+        for clip_id in sorted(self._changed)[:_AT_ONCE]:
             decisions.reconsider(self._desk, clip_id)
-        self._changed.clear()
+            self._changed.remove(clip_id)
 
     def _receive(self, message: Received) -> set[str]:
         match self._desk.topics.split(message.topic):

@@ -257,6 +257,13 @@ class Store(Database):
         rows = self.db.execute("SELECT clip_id FROM standing WHERE overdue = 0 AND due < ?", (now,))
         return [row[0] for row in rows]
 
+    def say_again(self) -> set[str]:
+        """Marks what was published and is to be published again; returns the clips it is about."""
+        self.db.execute("UPDATE request SET answer = '-' || answer WHERE state = 'open' AND answer NOT LIKE '-%'")
+        self.db.execute("UPDATE standing SET fingerprint = ''")
+        rows = self.db.execute("SELECT clip_id FROM request WHERE state = 'open' UNION SELECT clip_id FROM standing")
+        return {row[0] for row in rows}
+
     # answers, refusals, outbox
 
     def answer(self, digest: str) -> tuple[bool, str | None] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import socket
 import threading
@@ -18,6 +19,7 @@ from daemon.model import statements as st
 from daemon.model.config import Broker
 from daemon.model.documents import Lock, NoticeRelease
 from daemon.model.topics import Topics
+from daemon.policy import decisions
 from daemon.policy.catching_up import LONGEST, QUIET, CatchingUp
 from daemon.seal import envelope as envelopes
 from tests.agency import CLIP, OTHER_CLIP
@@ -163,3 +165,27 @@ def test_an_acknowledgement_of_an_earlier_connection_is_not_sent(monkeypatch: py
     for connection in (1, 2):
         client.ack(Received("c", "a/b", b"", retained=False, mid=connection, qos=1, connection=connection))
     assert sent == [2]
+
+
+def test_what_a_broker_forgot_is_said_again_and_not_decided_again(office: Office) -> None:
+    """Live releases, open refusals and standings are published anew; the record of decisions does not grow."""
+    for number, clip_id in enumerate((CLIP, OTHER_CLIP)):
+        office.announce(office.notice(clip_id, incidents=(f"incident-{number}",)))
+    office.classify("none", incident_id="incident-0")
+    office.classify("deadly", incident_id="incident-1")
+    released, refused = office.ask("officer", CLIP), office.ask("officer", OTHER_CLIP)
+    assert (released["outcome"], refused["outcome"]) == ("released", "refused")
+    store = office.desk.store
+    before = {topic: payload for _, topic, payload, retain in store.posted(0, 1000) if retain}
+    decided = len(list(store.decisions())), len(office.log("decided"))
+    with store.transaction():
+        for post_id, *_ in store.posted(0, 1000):
+            store.sent(post_id)
+        for clip_id in sorted(decisions.say_again(office.desk)):
+            decisions.reconsider(office.desk, clip_id)
+    after = {topic: payload for _, topic, payload, retain in store.posted(0, 1000) if retain}
+    assert {topic for topic in before if "/decision/" in topic or "/standing/" in topic} == set(after)
+    for topic in after:
+        told, again = json.loads(before[topic]), json.loads(after[topic])
+        assert {**told, "decided_at": ""} == {**again, "decided_at": ""}
+    assert (len(list(store.decisions())), len(office.log("decided"))) == decided
