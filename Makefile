@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long lint bench schemas clean
+.PHONY: demo test test-long lint bench schemas install uninstall clean
 
 demo: $(VENV)/.test
 	$(BIN)/bwc demo
@@ -28,6 +28,10 @@ bench: $(VENV)/.bench
 
 schemas: $(VENV)/.test
 	$(BIN)/python -m daemon.model.schemas config/schemas
+
+# as root: into /opt/bwc, with users and services; keeps every file of an administrator's
+install uninstall:
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' systemd/install.sh $@
 
 $(VENV)/.test: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python 3.11 or newer is needed; try make PYTHON=python3.11")'

@@ -40,6 +40,6 @@ class JournalHandler(logging.Handler):
 def to_journal() -> bool:
     """Whether standard error is the journal's: started by systemd, and not redirected since."""
     try:
-        return check_journal_stream()
+        return bool(check_journal_stream())
     except (OSError, ValueError):
         return False

@@ -27,6 +27,7 @@ from daemon.dock.store import Store
 from daemon.dock.turns import Turns
 from daemon.link.mailbox import Mailbox, Reload
 from daemon.link.mqtt import Connected, LinkEvent, MqttClient, Received, Subscribed
+from daemon.link.notify import Notifier
 from daemon.link.retry import Retry
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
@@ -106,6 +107,7 @@ class DockService:
         self._files = CustodyFiles(dock.vault, dock.custody, dock.sign_key)
         self._files.refuse_rollback()
         self._mailbox: Mailbox[_Item] = Mailbox(_TICK)
+        self._notifier = Notifier()
         self._bays: dict[str, BayThread] = {}
         self._turns = Turns(config.ingest, clock)
         self._failure: BaseException | None = None
@@ -146,6 +148,7 @@ class DockService:
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Recovers, then serves until `stop`. `ready` is called once it is recovered and serving."""
         try:
+            self._notifier.status("finishing what was interrupted")
             self._step([self._as_call(lambda: recovery.recover(self._dock))])
             self._publisher.start()
             self._consumer.start()
@@ -153,10 +156,13 @@ class DockService:
             if self._folder is not None:
                 self._folder.start()
             self._scrubber.start()
+            self._notifier.ready()
             ready()
             for batch in self._mailbox.batches():
                 self._step(batch)
+                self._tell_alive()
         finally:
+            self._notifier.stopping(f"stopping: {self._failure}" if self._failure else "stopping")
             self._shut_down()
         if self._failure is not None:
             raise self._failure
@@ -196,6 +202,20 @@ class DockService:
         self.call(lambda: tagging.receive(self._dock, data, name))
 
     # the loop
+
+    def _tell_alive(self) -> None:
+        """Feeds the service manager's watchdog, as long as the threads live that this loop depends on."""
+        if self._publisher.alive and self._consumer.alive:
+            self._notifier.alive(self._in_words)
+        else:
+            self._notifier.status("a connection's thread has ended: waiting to be started again")
+
+    def _in_words(self) -> str:
+        count, cameras = self._dock.store.count, len(self._bays)
+        locked = count(State.LOCKED) + count(State.QUARANTINED)
+        broker = "connected" if self._announcer.connected else "away, what is to be said waits"
+        docked = f"{cameras} {'camera' if cameras == 1 else 'cameras'} docked"
+        return f"{docked}; {locked} locked, {count(State.RELEASED)} released; broker {broker}"
 
     def _as_call(self, decide: Callable[[], T]) -> _Call:
         return _Call(decide, Future())
@@ -245,7 +265,8 @@ class DockService:
             case _Looked():
                 done.append(lambda: self._reconcile(item.bays))
             case Reload():
-                self._reload()
+                with self._notifier.reloading():
+                    self._reload()
             case _Shown():
                 thread = self._bays.get(item.bay.bay)
                 if thread is not None and thread.identity == item.identity:

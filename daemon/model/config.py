@@ -1,7 +1,8 @@
 """Configuration files: `dock.toml`, `policy.toml`, and the client's part that both share.
 
 Relative paths are relative to the file they stand in; a `credential:NAME` path is a file systemd passed in
-(`$CREDENTIALS_DIRECTORY/NAME`).
+(`$CREDENTIALS_DIRECTORY/NAME`). Our units pass in folders, `credentials/dock/sign.pem` as `dock_sign.pem`: there
+commands look that run without systemd, as root.
 """
 
 from __future__ import annotations
@@ -22,13 +23,20 @@ from daemon.model.types import Id
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     text = str(path)
+    base = Path((info.context or {}).get("base", Path()))
     if text.startswith("credential:"):
-        directory = os.environ.get("CREDENTIALS_DIRECTORY")
-        if not directory:
-            raise ValueError("names a credential, but $CREDENTIALS_DIRECTORY is not set")
-        return Path(directory) / text.removeprefix("credential:")
-    base = (info.context or {}).get("base", Path())
-    return Path(base) / path
+        return _credential(text.removeprefix("credential:"), base)
+    return base / path
+
+
+def _credential(name: str, base: Path) -> Path:
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if directory:
+        return Path(directory) / name
+    service, _, file = name.partition("_")
+    if not file:
+        raise ValueError("names a credential, but $CREDENTIALS_DIRECTORY is not set")
+    return base / "credentials" / service / file
 
 
 FilePath = Annotated[Path, AfterValidator(_resolve)]

@@ -118,13 +118,15 @@ def _cycle(made: Ground, tally: Counter[str], clips: int) -> bool:
     return True
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    print(json.dumps(run(given.kills, given.seed)))
+    result = run(given.kills, given.seed)
+    print(json.dumps(result))
+    return 1 if result["lost"] else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

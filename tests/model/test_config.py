@@ -62,3 +62,13 @@ def test_paths_are_relative_to_the_file_and_credentials_come_from_systemd(
     config = load_config(DockConfig, path)
     assert config.vault == tmp_path / "vault"
     assert config.sign_key == Path("/run/credentials/bwc-dock/sign")
+
+
+def test_without_systemd_a_credential_is_looked_for_where_the_unit_takes_it_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    path = tmp_path / "dock.toml"
+    text = (CONFIG / "dock.toml").read_text()
+    path.write_text(re.sub(r"^sign_key = .*$", 'sign_key = "credential:dock_sign.pem"', text, flags=re.MULTILINE))
+    assert load_config(DockConfig, path).sign_key == tmp_path / "credentials" / "dock" / "sign.pem"
