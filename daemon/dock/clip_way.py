@@ -160,6 +160,7 @@ class ClipWay:
                 under_way.pop(0)
         except CameraReadError:  # the reader is gone, and what it had not finished with it
             for begun in under_way:
+                self._standing.ended(begun.number)
                 self._drop(begun.jobs)
             raise
 
