@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ from typing import Any
 
 from daemon.custody import tree
 from daemon.model import strict_json
-from daemon.model.documents import CustodyEntry
 from daemon.model.errors import TamperedError
+from daemon.model.times import format_instant
+from daemon.model.types import check_clip_id, check_id
 from daemon.seal.keys import SignKey
 from daemon.seal.note import Checkpoint, sign_checkpoint
 from daemon.vault.database import read_only
@@ -25,6 +27,9 @@ CREATE TABLE IF NOT EXISTS custody_node (level INTEGER, idx INTEGER, hash BLOB N
   WITHOUT ROWID;
 """
 
+_ACTION = re.compile(r"^[a-z_]{1,32}\Z", re.ASCII)
+_DIGEST = re.compile(r"^[0-9a-f]{64}\Z", re.ASCII)
+
 
 @dataclass(frozen=True)
 class Event:
@@ -35,6 +40,15 @@ class Event:
     detail: dict[str, Any] = field(default_factory=dict)
     attestations: tuple[str, ...] = ()
 
+    def check(self) -> None:
+        """What a reader of the log will ask of it. Raises ValueError."""
+        if not _ACTION.match(self.action):
+            raise ValueError(f"{self.action!r} is no action")
+        if self.clip_id is not None:
+            check_clip_id(self.clip_id)
+        if not all(_DIGEST.match(digest) for digest in self.attestations):
+            raise ValueError("an attestation is named by its digest")
+
 
 class CustodyLog:
     """The log of one origin. Not thread-safe: it belongs to whoever owns the connection."""
@@ -43,7 +57,7 @@ class CustodyLog:
         """Creates the tables when missing. `actor` stands in every entry."""
         self._db = connection
         self.origin = origin
-        self._actor = actor
+        self._actor = check_id(actor)
         if create:
             connection.executescript(SCHEMA)
 
@@ -54,19 +68,22 @@ class CustodyLog:
         return 0 if row[0] is None else int(row[0]) + 1
 
     def append(self, event: Event, at: datetime) -> int:
-        """Adds an entry; returns its sequence. Durable when the caller's transaction is."""
+        """Adds an entry; returns its sequence. Durable when the caller's transaction is.
+
+        Raises ValueError for an event that would be no `CustodyEntry`.
+        """
         sequence = self.size
-        entry = CustodyEntry(
-            schema_="bwc.custody/1",
-            sequence=sequence,
-            at=at,
-            action=event.action,
-            clip_id=event.clip_id,
-            actor=self._actor,
-            detail=event.detail,
-            attestations=event.attestations,
-        )
-        line = strict_json.dump(entry.plain())
+        event.check()
+        entry = {
+            "schema": "bwc.custody/1",
+            "sequence": sequence,
+            "at": format_instant(at),
+            "action": event.action,
+            "actor": self._actor,
+            "detail": event.detail,
+            "attestations": event.attestations,
+        }
+        line = strict_json.dump(entry if event.clip_id is None else entry | {"clip_id": event.clip_id})
         self._db.execute("INSERT INTO custody_entry VALUES (?, ?, ?)", (sequence, event.clip_id, line))
         nodes = tree.append(sequence, tree.leaf_hash(line), self.node)
         rows = ((level, index, value) for (level, index), value in nodes)

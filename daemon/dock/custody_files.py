@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from daemon.custody.log import CustodyLog
 from daemon.custody.record import Records
@@ -104,11 +105,19 @@ def write_clip_custody(dock: Dock, clip_ids: set[str]) -> None:
     for clip_id in sorted(clip_ids):
         clip = dock.vault.find(clip_id)
         if clip is not None and records is not None:
-            temporary = clip.custody.with_name(".custody.json.new")
-            temporary.write_bytes(records.of(clip_id))
-            temporary.replace(clip.custody)
+            _put(clip.custody, records.of(clip_id))
     if _unsettled(dock) >= _SETTLE_EVERY:
         dock.after.append(lambda: _settle(dock))
+
+
+def _put(path: Path, data: bytes) -> None:
+    """The first record is written in its place: nobody knows of the clip yet. Those after it replace it whole."""
+    try:
+        durable.write_new(path, data, sync=False)
+    except FileExistsError:
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.write_bytes(data)
+        temporary.replace(path)
 
 
 def _settle(dock: Dock) -> None:

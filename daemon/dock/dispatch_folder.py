@@ -43,8 +43,9 @@ class FolderIntake:
     def stop(self) -> None:
         self._stopping = True
         self._wake.set()
-        self._thread.join(5)
-        self._hints.stop()
+        if self._thread.is_alive():
+            self._thread.join(5)
+            self._hints.stop()
 
     def _run(self) -> None:
         told = False

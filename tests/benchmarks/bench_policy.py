@@ -4,6 +4,7 @@ recorded in the custody log, answered, and (for those released) turned into a si
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 import time
 import uuid
@@ -15,20 +16,23 @@ from daemon.policy import attestations
 from tests import agency
 from tests.policy.office import Office, open_office
 
+ROUNDS = 5
 CLIPS = 500
 BATCH = 50
 
 
 def run() -> dict[str, Any]:
-    """Decisions a second on one core: all released, all refused, and mixed as in the demo's story (4 of 7 refused)."""
-    found: dict[str, Any] = {}
-    for name, deadly in (("released", ()), ("refused", range(7)), ("mixed", range(4))):
-        with tempfile.TemporaryDirectory() as folder:
-            office = open_office(Path(folder))
-            found[f"{name}_a_second"] = _rate(office, set(deadly))
-            office.desk.store.close()
-    found["target_a_second"] = 500.0
-    return found
+    """Decisions a second on one core, medians of interleaved rounds: all released, all refused, and mixed as in the
+    demo's story (4 of 7 refused).
+    """
+    rates: dict[str, list[float]] = {}
+    for _ in range(ROUNDS):
+        for name, deadly in (("released", ()), ("refused", range(7)), ("mixed", range(4))):
+            with tempfile.TemporaryDirectory() as folder:
+                office = open_office(Path(folder))
+                rates.setdefault(f"{name}_a_second", []).append(_rate(office, set(deadly)))
+                office.desk.store.close()
+    return {name: statistics.median(found) for name, found in rates.items()} | {"target_a_second": 500.0}
 
 
 def _rate(office: Office, deadly: set[int]) -> float:

@@ -61,6 +61,22 @@ def test_entries_as_the_contract_has_them(log: CustodyLog) -> None:
     assert list(log.lines(3, 6)) == [log.line(3), log.line(4), log.line(5)]
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        Event("Docked"),
+        Event("docked", "no-clip"),
+        Event("docked", CLIP, {}, ("digest",)),
+        Event("docked", CLIP.upper()),
+    ],
+)
+def test_what_no_reader_would_take_is_not_written(log: CustodyLog, event: Event) -> None:
+    before = log.size
+    with pytest.raises(ValueError, match=r"action|UUID|digest"):
+        log.append(event, NOW)
+    assert log.size == before
+
+
 def test_more_lines_than_a_page(log: CustodyLog) -> None:
     fill(log, 1500)
     assert [json.loads(line)["sequence"] for line in log.lines(7)] == list(range(7, 1520))
