@@ -225,8 +225,12 @@ class ClipWay:
             self._standing.reading(number, done)
             self._keep_pace(handle)
 
-        self._keep_pace(handle)
-        batch = handle.begin(commands, progress)
+        try:
+            self._keep_pace(handle)
+            batch = handle.begin(commands, progress)
+        except CameraReadError:  # the reader has gone since it was asked last
+            self._drop([job for _, job in jobs.values()])
+            raise
         self._standing.reading(number, 0)
         return _UnderWay(number, batch, jobs)
 

@@ -167,6 +167,9 @@ class Ground:
         """Looks at what came to be owed since the last look. The dock must have recovered."""
         recorded = self.recorded
         for name in self._fresh if names is None else names:
+            if name not in recorded:
+                self.problems.append(f"{name}: announced under an id that no camera gave it")
+                continue
             problem = self.promise.broken(name, recorded[name], self.owed[name])
             if problem is not None:
                 self.problems.append(f"{name}: {problem}")

@@ -1,0 +1,70 @@
+"""A clip's way when its camera's reader dies under it: it is taken in by the next one, under its own id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.dock.mounts import Docked
+from daemon.dock.reader_handle import Batch, ReaderGoneError
+from tests.agency import CLIP, OTHER_CLIP
+from tests.crash.driver import InlineBay, InlineHandle
+from tests.hostile.house import LIMITS, House, open_house
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with open_house(tmp_path) as made:
+        made.acknowledge()
+        made.record(CLIP, b"footage")
+        made.record(OTHER_CLIP, bytes(2 << 20))
+        yield made
+
+
+class Dying(InlineHandle):
+    """A reader that ends at its Nth call of one kind."""
+
+    def __init__(self, mount: Path, call: str, number: int) -> None:
+        super().__init__(mount, LIMITS)
+        self._call, self._left = call, number
+
+    def _count(self, call: str) -> None:
+        self._left -= call == self._call
+        if call == self._call and self._left == 0:
+            raise ReaderGoneError("killed")
+
+    def begin(self, *given: Any) -> Batch:
+        self._count("begin")
+        return super().begin(*given)
+
+    def written(self, batch: Batch) -> None:
+        self._count("written")
+        super().written(batch)
+
+    def results(self, batch: Batch) -> list[Any]:
+        self._count("results")
+        return super().results(batch)
+
+    def receipts(self, receipts: dict[str, bytes]) -> dict[str, Exception]:
+        self._count("receipts")
+        return super().receipts(receipts)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("call", ["begin", "written", "results", "receipts"])
+def test_a_reader_that_dies(house: House, call: str, number: int) -> None:
+    bay = InlineBay(house.dock, house.service, Docked("bay-1", house.mount.path, "1"), house.service._turns)
+    handle = Dying(house.mount.path, call, number)
+    with pytest.raises(ReaderGoneError):
+        for _ in range(3):
+            bay._look(handle)
+    handle.close()
+    assert house.dock.store.staged() == []
+    assert list(house.dock.vault.incoming.iterdir()) == []
+    again = InlineHandle(house.mount.path, LIMITS)
+    assert [bay.look(again) for _ in range(3)][-1] == "done"
+    again.close()
+    assert {clip.clip_id for clip in house.dock.store.clips()} == {CLIP, OTHER_CLIP}
