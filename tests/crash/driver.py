@@ -83,7 +83,10 @@ class InlineService(DockService):
         self._step([self._as_call(lambda: recovery.recover(self._dock))])
 
     def finish(self) -> None:
-        os.close(self._lock_fd)
+        """Once or again."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
         self._dock.store.close()
 
 
