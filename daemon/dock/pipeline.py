@@ -30,6 +30,7 @@ Pace = Callable[[int], None]
 
 _ALIGN = mmap.PAGESIZE
 _BUFFERED_SLICE = 128 * 1024  # without O_DIRECT, small slices are nearly as fast; large ones are 3 to 4 times slower
+_WRITERS = 2  # so that the medium always has something to do
 _PER_SLOT = SLOT // stream.SEGMENT
 
 
@@ -56,7 +57,7 @@ class Written:
     seconds: float
 
 
-def make_slots(count: int = 4) -> list[Slot]:
+def make_slots(count: int = 6) -> list[Slot]:
     """The buffers of one pipeline, for any number of clips after one another."""
     return [Slot() for _ in range(count)]
 
@@ -159,7 +160,7 @@ def _write(
         def write(slot: Slot) -> None:
             out.write(slot.sealed[: _sealed_length(slot)], _sealed_start(slot))
 
-        stages.run(slots, fill, [hash_plain, encrypt, write])
+        stages.run(slots, fill, [hash_plain, encrypt, write], last=_WRITERS)
         _refuse_more(source, size)
         out.finish(sync)
     finally:

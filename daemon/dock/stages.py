@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from daemon.seal.stream import SEGMENT, Segment
 
-SLOT = 4 * SEGMENT
-"""Bytes of a slot's buffers: four segments."""
+SLOT = 2 * SEGMENT
+"""Bytes of a slot's buffers: two segments."""
 
 
 class Slot:
@@ -38,19 +38,24 @@ class Slot:
         self._used = 0
 
 
-def run(slots: Sequence[Slot], fill: Callable[[Slot], bool], stages: Sequence[Callable[[Slot], None]]) -> None:
+def run(
+    slots: Sequence[Slot], fill: Callable[[Slot], bool], stages: Sequence[Callable[[Slot], None]], last: int = 1
+) -> None:
     """Fills slots until `fill` says it was the last, and passes each through all `stages`.
 
-    The first failure of any stage stops them all and is raised here. What fits into one slot needs no threads.
+    `last`: how many threads the last stage has; with more than one it sees slots in any order. The first failure of any
+    stage stops them all and is raised here. What fits into one slot needs no threads.
     """
     if fill(slots[0]):
         for stage in stages:
             stage(slots[0])
     else:
-        _run_threads(slots, fill, stages)
+        _run_threads(slots, fill, stages, last)
 
 
-def _run_threads(slots: Sequence[Slot], fill: Callable[[Slot], bool], stages: Sequence[Callable[[Slot], None]]) -> None:
+def _run_threads(
+    slots: Sequence[Slot], fill: Callable[[Slot], bool], stages: Sequence[Callable[[Slot], None]], last: int
+) -> None:
     """The rest of `run`, from when the first slot is filled."""
     free: queue.SimpleQueue[Slot | None] = queue.SimpleQueue()
     for slot in slots[1:]:
@@ -68,17 +73,20 @@ def _run_threads(slots: Sequence[Slot], fill: Callable[[Slot], bool], stages: Se
             queues[number + 1].put(slot)
         if number + 1 < len(stages):
             queues[number + 1].put(None)
+        elif last > 1:
+            queues[number].put(None)  # for the others at this stage
 
-    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(len(stages))]
+    numbers = [*range(len(stages)), *[len(stages) - 1] * (last - 1)]
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in numbers]
     for thread in threads:
         thread.start()
     try:
         queues[0].put(slots[0])
-        last = False
-        while not last and not failures:
+        ended = False
+        while not ended and not failures:
             taken = free.get()
             assert taken is not None  # noqa: S101 - only the stages' queues carry the end mark
-            last = fill(taken)
+            ended = fill(taken)
             queues[0].put(taken)
     finally:
         queues[0].put(None)
