@@ -44,6 +44,7 @@ def start_logging(level: str) -> None:
     handler: logging.Handler
     if to_journal():
         handler = JournalHandler(_FIELDS)
+        handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(JsonLines())

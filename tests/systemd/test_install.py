@@ -1,0 +1,55 @@
+"""What `make install` puts on a machine, and how it treats what is there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.systemd.machine import SOURCE
+from tests.systemd.station import DOCK_UNIT, POLICY_UNIT, Station
+
+pytestmark = [pytest.mark.xdist_group("systemd"), pytest.mark.timeout(120)]
+UNITS = "/usr/local/lib/systemd/system"
+
+
+def test_units_are_clean(station: Station) -> None:
+    units = (f"{UNITS}/{DOCK_UNIT}", f"{UNITS}/{POLICY_UNIT}", f"{UNITS}/bwc-camera@.service")
+    assert station.machine.run("systemd-analyze", "verify", *units) == ""
+
+
+@pytest.mark.parametrize("unit", [DOCK_UNIT, POLICY_UNIT])
+def test_services_are_exposed_to_little(station: Station, unit: str) -> None:
+    analyze = ("systemd-analyze", "security", "--offline=true", "--threshold=15", f"{UNITS}/{unit}")
+    said = station.machine.run(*analyze)
+    found = re.search(r"Overall exposure level for .*: ([0-9.]+)", said)
+    assert found is not None and float(found[1]) <= 1.5, said
+
+
+@pytest.mark.parametrize("unit", [DOCK_UNIT, POLICY_UNIT])
+def test_stopping_never_takes_long(station: Station, unit: str) -> None:
+    assert station.machine.property(unit, "TimeoutStopUSec") in {f"{seconds}s" for seconds in range(1, 11)}
+
+
+def test_an_upgrade_keeps_what_is_the_administrators_and_starts_what_ran(station: Station) -> None:
+    machine = station.machine
+    mine = {name: machine.path(f"/etc/bwc/{name}.toml").read_text() for name in ("dock", "policy")}
+    machine.path("/opt/bwc/lib/bwc/examples/dock.toml").write_text("# the example of an earlier version\n")
+    station.start(POLICY_UNIT)
+    machine.run("systemctl", "stop", DOCK_UNIT)
+    before = machine.pid(POLICY_UNIT)
+    said = machine.make("install")
+    machine.await_property(POLICY_UNIT, "ActiveState", lambda state: state == "active")
+    assert machine.pid(POLICY_UNIT) != before, "what runs is the new program"
+    assert machine.property(DOCK_UNIT, "ActiveState") == "inactive", "what did not run still does not"
+    for name, text in mine.items():
+        assert machine.path(f"/etc/bwc/{name}.toml").read_text() == text
+    new = machine.path("/etc/bwc/dock.toml.new")
+    assert new.read_text() == (SOURCE / "config" / "dock.toml").read_text() and "dock.toml.new" in said
+    assert not machine.path("/etc/bwc/policy.toml.new").exists(), "that example has not changed since"
+
+
+def test_keys_are_for_root_alone(station: Station) -> None:
+    for user in ("bwc-dock", "bwc-policy"):
+        command = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "ls", "/etc/bwc/credentials")
+        assert "Permission denied" in station.machine.run(*command, check=False)
