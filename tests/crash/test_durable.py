@@ -24,7 +24,7 @@ from tests.agency import CLIP, NOW, sign_key, signed, statement
 from tests.crash import power
 from tests.crash.kit import scratch
 
-pytestmark = [pytest.mark.xdist_group("power"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
 Promised = Callable[[], bool]
 
 

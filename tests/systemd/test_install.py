@@ -9,7 +9,7 @@ import pytest
 from tests.systemd.machine import SOURCE
 from tests.systemd.station import DOCK_UNIT, POLICY_UNIT, Station
 
-pytestmark = [pytest.mark.xdist_group("systemd"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
 UNITS = "/usr/local/lib/systemd/system"
 
 

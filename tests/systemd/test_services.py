@@ -10,7 +10,7 @@ import pytest
 from tests.system.precinct import CAMERA, wait_until
 from tests.systemd.station import DOCK_UNIT, POLICY_UNIT, Station, docked, override
 
-pytestmark = [pytest.mark.xdist_group("systemd"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
 LONG = 25_000_000
 """Bytes of a clip that takes a few seconds to read, as the configuration paces it."""
 
