@@ -1,7 +1,8 @@
 """A machine for tests: real systemd, booted in a container over this machine's own files. What it writes is forgotten.
 
 The files are an overlay of / in a private mount namespace, the network is this machine's own. Nothing of what is
-installed here starts by itself in there.
+installed here starts by itself in there. Its udevd hears of every loop device of this kernel, so these tests share an
+xdist group with those that cut the power of one.
 """
 
 from __future__ import annotations
