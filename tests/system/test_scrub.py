@@ -31,6 +31,13 @@ def status(precinct: Precinct, findings: int) -> dict[str, Any]:
     return document
 
 
+def replace(path: Path, data: bytes) -> None:
+    """Whole: a round may read at any moment."""
+    new = path.with_name("new")
+    new.write_bytes(data)
+    new.rename(path)
+
+
 def test_what_is_damaged_is_found_named_and_recorded(tmp_path: Path) -> None:
     with running(tmp_path, more=SCRUB) as precinct:
         [clip_id] = [clip["clip_id"] for clip in precinct.dock_camera("bay-1", "--clip", "seconds=2")["clips"]]
@@ -38,11 +45,11 @@ def test_what_is_damaged_is_found_named_and_recorded(tmp_path: Path) -> None:
         clip = VaultLayout(precinct.world.vault).find(clip_id)
         assert clip is not None
         good = clip.sealed.read_bytes()
-        clip.sealed.write_bytes(good[:100] + bytes([good[100] ^ 1]) + good[101:])
+        replace(clip.sealed, good[:100] + bytes([good[100] ^ 1]) + good[101:])
         entry = precinct.await_custody(action="damaged")
         assert (entry["clip_id"], entry["detail"]["path"]) == (clip_id, f"clips/{clip_id}/clip.sealed")
         assert "not those that were sealed" in entry["detail"]["problem"]
         status(precinct, 1)
-        clip.sealed.write_bytes(good)
+        replace(clip.sealed, good)
         status(precinct, 0)
         assert len(precinct.custody(action="damaged")) == 1, "recorded once, not every round"
