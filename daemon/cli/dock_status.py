@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -140,12 +142,12 @@ def status(config_path: Path, watch: bool, as_json: bool) -> None:
 
 
 def _follow(session: Session, board: Board, show: Callable[[], None]) -> None:
-    """Until interrupted."""
-    try:
-        while True:
-            message = session.wait(lambda _: True, 1.0)
-            if message is not None:
-                board.hear(message, time.monotonic())
-            show()
-    except KeyboardInterrupt:
-        return
+    """Until interrupted, also where whoever started us ignores that."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    while not stopping.is_set():
+        message = session.wait(lambda _: True, 1.0)
+        if message is not None:
+            board.hear(message, time.monotonic())
+        show()

@@ -81,16 +81,19 @@ def test_watching_a_real_dock(tmp_path: Path) -> None:
         with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True) as watching:
             os.close(slave)
             seen = b""
-            while DOCK.encode() not in seen:
-                seen += os.read(master, 65536)
-            precinct.dock_camera("bay-7", "--clip", "seconds=2")
-            while b"bay-7" not in seen:
-                seen += os.read(master, 65536)
-            watching.send_signal(2)
-            with contextlib.suppress(OSError):  # a terminal whose last user has gone
-                while os.read(master, 65536):
-                    pass
-            assert watching.wait(10) == 0
+            try:
+                while DOCK.encode() not in seen:
+                    seen += os.read(master, 65536)
+                precinct.dock_camera("bay-7", "--clip", "seconds=2")
+                while b"bay-7" not in seen:
+                    seen += os.read(master, 65536)
+                watching.send_signal(2)
+                with contextlib.suppress(OSError):  # a terminal whose last user has gone
+                    while os.read(master, 65536):
+                        pass
+                assert watching.wait(10) == 0
+            finally:
+                watching.kill()
         os.close(master)
         once = subprocess.run([*BWC_PLAIN, "dock", "status", "--config", config], capture_output=True, text=True)
         assert once.returncode == 0
