@@ -15,6 +15,7 @@ from daemon.custody.log import CustodyLog
 from daemon.custody.record import Proven
 from daemon.custody.tree import append, leaf_hash
 from daemon.custody.verify import Root, entry_problem
+from daemon.dock.pipeline import Pace, at_full_speed
 from daemon.model.errors import BwcError
 from daemon.model.statements import Seal
 from daemon.model.types import is_clip_id
@@ -26,10 +27,6 @@ from daemon.vault.reading import hash_file, read_document, size_of
 
 Known = Callable[[int], bytes | None]
 """The leaf hash that a log's entry should have, where it is known."""
-
-
-def _at_full_speed(_: int) -> None:
-    pass
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Vault:
     trust: Trust
     now: datetime
     read_data: bool
-    pace: Callable[[int], None] = _at_full_speed
+    pace: Pace = at_full_speed
 
 
 @dataclass

@@ -144,20 +144,17 @@ class ClipWay:
                 if stopping():
                     break
                 if under_way and not self._turns.free(batch[-1].urgency):  # what is read already need not wait
-                    self._finish(handle, under_way[0])
-                    under_way.pop(0)
+                    self._finish_first(handle, under_way)
                 with self._turns.turn(batch[-1].urgency, stopping):
                     begun = self._begin(handle, [waiting.clip for waiting in batch])
                     if begun is None:
                         continue
                     under_way.append(begun)
                     if len(under_way) > 1:
-                        self._finish(handle, under_way[0])
-                        under_way.pop(0)
+                        self._finish_first(handle, under_way)
                     handle.written(begun.batch)
             while under_way:
-                self._finish(handle, under_way[0])
-                under_way.pop(0)
+                self._finish_first(handle, under_way)
         except CameraReadError:  # the reader is gone, and what it had not finished with it
             for begun in under_way:
                 self._standing.ended(begun.number)
@@ -176,9 +173,7 @@ class ClipWay:
 
     def _ready(self, clip: _Clip) -> bool:
         """Whether nobody writes it any more, and it may be taken in at all."""
-        settings, read = self._settings, clip.read
-        if read is None:
-            raise AssertionError("captures are read first")
+        settings, read = self._settings, _read(clip)
         ready = readiness(clip.first, clip.last, read.size, settings.orphan_seconds, settings.settle_seconds)
         size = clip.last.footage.size
         if ready == "waiting":
@@ -193,7 +188,7 @@ class ClipWay:
         """With what decides their order."""
         if not clips:
             return []
-        reads = [clip.read for clip in clips if clip.read is not None]
+        reads = [_read(clip) for clip in clips]
         sent = self._service.call(lambda: [intake.dispatched(self._dock, read, self._camera) for read in reads])
         return [
             Waiting(clip, clip.last.footage.size, read.capture.trigger_on if read.capture else None, dispatched)
@@ -242,11 +237,14 @@ class ClipWay:
             handle.pace(pace)
 
     def _prepare(self, clip: _Clip) -> Job | ClipRow:
-        if clip.read is None:
-            raise AssertionError("captures are read first")
         stat = clip.last.footage
         footage = (stat.size, stat.mtime_ns, stat.ctime_ns)
-        return intake.prepare(self._dock, self._bay, self._camera, clip.stem, footage, clip.read)
+        return intake.prepare(self._dock, self._bay, self._camera, clip.stem, footage, _read(clip))
+
+    def _finish_first(self, handle: ReaderHandle, under_way: list[_UnderWay]) -> None:
+        """It counts as under way until it is finished: should its reader go, it is among what is dropped."""
+        self._finish(handle, under_way[0])
+        under_way.pop(0)
 
     def _finish(self, handle: ReaderHandle, begun: _UnderWay) -> None:
         """Settles, commits and receipts a batch. What fails before it is settled leaves no trace."""
@@ -362,5 +360,5 @@ class ClipWay:
 
 def _read(clip: _Clip) -> ReadCapture:
     if clip.read is None:
-        raise AssertionError("a clip keeps its capture until the dock holds it")
+        raise AssertionError("a clip's capture is read first, and kept until the dock holds the clip")
     return clip.read

@@ -87,8 +87,7 @@ class Job:
         """When and by whom it was recorded; None where no capture holds."""
         if capture is None or decide.quarantined(value):
             return None
-        times = (capture.started_at, capture.triggered_at, capture.stopped_at)
-        return Worn(self.clip_id, self.officer_id, *times, self.skew)
+        return _worn(capture, self.clip_id, self.officer_id, self.skew)
 
     def command(self, dock: Dock) -> dict[str, Any]:
         """What the reader process needs to seal it."""
@@ -264,15 +263,9 @@ def dispatched(dock: Dock, read: ReadCapture, camera: CameraSeen) -> bool:
     """Whether dispatch had sent the clip's officer to a call when it was recorded, as far as is known."""
     if read.state != "verified" or read.capture is None:
         return False
-    worn = Worn(
-        read.capture.clip_id,
-        read.capture.officer_id,
-        read.capture.started_at,
-        read.capture.triggered_at,
-        read.capture.stopped_at,
-        camera.skew,
-    ).corrected(dock.config.ingest.max_skew_seconds)
-    return bool(dock.dispatch.of_officer(worn.officer_id, worn.started_at, worn.stopped_at))
+    worn = _worn(read.capture, read.capture.clip_id, read.capture.officer_id, camera.skew)
+    clip = worn.corrected(dock.config.ingest.max_skew_seconds)
+    return bool(dock.dispatch.of_officer(clip.officer_id, clip.started_at, clip.stopped_at))
 
 
 def abandon(dock: Dock, jobs: list[Job]) -> None:
@@ -289,6 +282,11 @@ def job_from(text: str) -> Job:
         return Job(**values)
     except (ValueError, TypeError, KeyError) as error:
         raise BwcError(f"the store's record of a staged clip is unreadable: {error}") from error
+
+
+def _worn(capture: Capture, clip_id: str, officer_id: str, skew: float) -> Worn:
+    times = (capture.started_at, capture.triggered_at, capture.stopped_at)
+    return Worn(clip_id, officer_id, *times, skew)
 
 
 def _spell(footage: tuple[int, int, int]) -> str:

@@ -26,7 +26,7 @@ Progress = Callable[[int], None]
 """Told how many bytes of the clip are done."""
 
 Pace = Callable[[int], None]
-"""Told how many bytes are about to be read; waits as long as it must."""
+"""Told how many bytes are read, just before or after; waits as long as it must."""
 
 _ALIGN = mmap.PAGESIZE
 _BUFFERED_SLICE = 128 * 1024  # without O_DIRECT, small slices are nearly as fast; large ones are 3 to 4 times slower

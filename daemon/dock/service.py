@@ -160,7 +160,7 @@ class DockService:
             ready()
             for batch in self._mailbox.batches():
                 self._step(batch)
-                self._tell_alive()
+                self._notifier.watched(self._in_words, self._publisher, self._consumer)
         finally:
             self._notifier.stopping(f"stopping: {self._failure}" if self._failure else "stopping")
             self._shut_down()
@@ -202,13 +202,6 @@ class DockService:
         self.call(lambda: tagging.receive(self._dock, data, name))
 
     # the loop
-
-    def _tell_alive(self) -> None:
-        """Feeds the service manager's watchdog, as long as the threads live that this loop depends on."""
-        if self._publisher.alive and self._consumer.alive:
-            self._notifier.alive(self._in_words)
-        else:
-            self._notifier.status("a connection's thread has ended: waiting to be started again")
 
     def _in_words(self) -> str:
         count, cameras = self._dock.store.count, len(self._bays)

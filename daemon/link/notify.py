@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from daemon.link.mqtt import MqttClient
+
 _MOST_OFTEN = 2.0
 
 
@@ -36,6 +38,13 @@ class Notifier:
         if self._address and now - self._fed >= self._every:
             self._fed = now
             self._say("WATCHDOG=1", f"STATUS={status()}")
+
+    def watched(self, status: Callable[[], str], *clients: MqttClient) -> None:
+        """As `alive`, as long as the threads live that the loop depends on; otherwise says so, unfed."""
+        if all(client.alive for client in clients):
+            self.alive(status)
+        else:
+            self.status("a connection's thread has ended: waiting to be started again")
 
     def status(self, status: str) -> None:
         """Says how things stand, and does not feed the watchdog."""

@@ -367,26 +367,6 @@ def _exactly_one(clip_id: str | None, incident_id: str | None) -> None:
         raise ValueError("expected a clip_id or an incident_id, and not both")
 
 
-_ALL: tuple[type[Statement], ...] = (
-    Trust,
-    Capture,
-    Seal,
-    Tag,
-    Receipt,
-    Classification,
-    OfficerStatement,
-    Report,
-    Authorization,
-    Hold,
-    Correction,
-    Withdrawal,
-    Request,
-    Opened,
-    Release,
-    Revocation,
-    Disposal,
-    Acknowledgement,
-)
 FACTS: tuple[type[Statement], ...] = (
     Classification,
     OfficerStatement,
@@ -399,4 +379,16 @@ FACTS: tuple[type[Statement], ...] = (
 """What people attest about incidents and clips."""
 BY_PEOPLE: tuple[type[Statement], ...] = (*FACTS, Request, Opened)
 """Everything that people sign: facts, and what viewers ask and do."""
+_ALL: tuple[type[Statement], ...] = (
+    Trust,
+    Capture,
+    Seal,
+    Tag,
+    Receipt,
+    *BY_PEOPLE,
+    Release,
+    Revocation,
+    Disposal,
+    Acknowledgement,
+)
 KINDS: dict[str, type[Statement]] = {statement.kind: statement for statement in _ALL}

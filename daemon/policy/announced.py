@@ -17,7 +17,7 @@ from daemon.model.errors import InconsistentError, SignerNotAllowedError, Verifi
 from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
 from daemon.model.types import is_clip_id
-from daemon.policy import disposal
+from daemon.policy import decisions, disposal
 from daemon.policy.desk import Desk
 from daemon.policy.rows import ClipRow, OrderRow
 from daemon.seal import envelope as envelopes
@@ -185,16 +185,7 @@ def _revoke_unknown(desk: Desk, notice: Notice, shown: NoticeRelease) -> None:
     """An order issued after the backup we were restored from. No change of facts would ever revoke it: we do not know
     what it rested on. Its request, heard again, is decided again.
     """
-    revocation = st.Revocation(
-        order_id=shown.order_id,
-        clip_id=notice.clip_id,
-        dock_id=notice.dock_id,
-        revoked_at=desk.now(),
-        because=(_NO_RECORD,),
-    )
-    envelope = envelopes.sign(revocation, desk.sign_key)
-    data, until = envelope.to_bytes(), format_instant(shown.expires_at)
     who = (notice.dock_id, notice.clip_id, shown.person_id)
-    desk.store.put_order(OrderRow(shown.order_id, "", *who, until, "revoked", listed=False, envelope=data))
-    desk.record("revoked", notice.clip_id, {"order_id": shown.order_id, "because": "no-record"}, (envelope.digest,))
-    desk.store.post(desk.topics.order(notice.dock_id, notice.clip_id), data, retain=False)
+    until = format_instant(shown.expires_at)
+    order = OrderRow(shown.order_id, "", *who, until, "live", listed=False, envelope=b"")
+    decisions.revoke(desk, order, (_NO_RECORD,), because=_NO_RECORD.policy_id)

@@ -194,21 +194,26 @@ def _review_order(desk: Desk, order: OrderRow) -> None:
     request = desk.store.statement(order.request, st.Request)
     clip = desk.store.clip(order.clip_id, order.dock_id)
     judged = judge(desk, clip, order.person_id, request.purpose)
-    answer = judged.answer
-    if answer.released:
+    if judged.answer.released:
         return
+    revoke(desk, order, judged.answer.because)
+    _end(desk, order, _Said("revoked", judged.answer, judged.facts))
+
+
+def revoke(desk: Desk, order: OrderRow, because: tuple[Because, ...], /, **detail: str) -> None:
+    """Takes an order back: recorded (with further `detail`), and on its way to the dock until that shows it."""
     revocation = st.Revocation(
         order_id=order.order_id,
         clip_id=order.clip_id,
         dock_id=order.dock_id,
         revoked_at=desk.now(),
-        because=answer.because,
+        because=because,
     )
     envelope = envelopes.sign(revocation, desk.sign_key)
-    desk.store.put_order(replace(order, state="revoked", listed=False, envelope=envelope.to_bytes()))
-    desk.record("revoked", order.clip_id, {"order_id": order.order_id}, (envelope.digest,))
-    desk.store.post(desk.topics.order(order.dock_id, order.clip_id), envelope.to_bytes(), retain=False)
-    _end(desk, order, _Said("revoked", answer, judged.facts))
+    data = envelope.to_bytes()
+    desk.store.put_order(replace(order, state="revoked", listed=False, envelope=data))
+    desk.record("revoked", order.clip_id, {"order_id": order.order_id, **detail}, (envelope.digest,))
+    desk.store.post(desk.topics.order(order.dock_id, order.clip_id), data, retain=False)
 
 
 @dataclass(frozen=True)

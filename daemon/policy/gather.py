@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, TypeVar
 
+from daemon.core.order import WEAPONS
 from daemon.model import statements as st
 from daemon.policy.desk import Desk
 from daemon.policy.facts import (
@@ -24,7 +25,6 @@ from daemon.policy.facts import (
 from daemon.policy.rows import AboutRow, ClipRow
 
 _STRICTNESS = ("none", "minimal", "nondeadly", "serious", "deadly")
-_WEAPONS = {"sidearm", "conducted_energy_weapon"}
 _NO_INCIDENT = "no-incident"
 S = TypeVar("S", bound=st.Statement)
 
@@ -109,7 +109,7 @@ class Case:
         tag = self._desk.store.statement(self.clip.tag_sha256, st.Tag)
         if self.clip.capture_sha256 is not None and tag.dispatch_as_of is not None:
             capture = self._desk.store.statement(self.clip.capture_sha256, st.Capture)
-            if tag.dispatch_as_of >= capture.stopped_at and capture.trigger_on not in _WEAPONS:
+            if tag.dispatch_as_of >= capture.stopped_at and capture.trigger_on not in WEAPONS:
                 return None
         return IncidentFacts(incident_id=_NO_INCIDENT, force="unclassified")
 

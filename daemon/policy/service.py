@@ -97,19 +97,12 @@ class PolicyService:
             ready()
             for batch in self._mailbox.batches():
                 self._step(batch)
-                self._tell_alive()
+                self._notifier.watched(self._in_words, self._publisher, self._consumer)
         finally:
             self._notifier.stopping("stopping")
             self._publisher.stop()
             self._consumer.stop()
             self._desk.store.close()
-
-    def _tell_alive(self) -> None:
-        """Feeds the service manager's watchdog, as long as the threads live that this loop depends on."""
-        if self._publisher.alive and self._consumer.alive:
-            self._notifier.alive(self._in_words)
-        else:
-            self._notifier.status("a connection's thread has ended: waiting to be started again")
 
     def _in_words(self) -> str:
         broker = "connected" if self._pump.connected else "away, what is to be said waits"
