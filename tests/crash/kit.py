@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, BinaryIO, Self, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -49,6 +49,7 @@ from device_sim.recording import Clip, ClipSpec, Wearer, clip_id, signed_capture
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = {"settle_seconds": 0.02, "scan_seconds": 0.1, "reserve_bytes": 1 << 20}
+_PIECE = 16 << 20
 _APART = timedelta(days=5)  # clips of one officer on different days: no commit has to look at the others
 
 
@@ -123,9 +124,8 @@ class Camera:
         name = name or clip_id(seed)
         self._at -= self._apart
         spec = ClipSpec(self._at, 60, 10, "button", "button", name, seed, 0)
-        data = self._rng.randbytes(max(0, size - 200))
         with (folder / f"{name}.new").open("wb") as file:
-            file.write(_playable(data))
+            _write_playable(file, max(0, size - 200), self._rng)
         digest = hash_file(folder / f"{name}.new")
         clip = Clip(
             name,
@@ -173,8 +173,13 @@ def envelope_signature(envelope: envelopes.Envelope) -> tuple[bytes, bytes]:
     return signature, b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
-def _playable(data: bytes) -> bytes:
-    return mp4.STAND_IN + mp4.box_header(b"mdat", 8 + len(data)) + data
+def _write_playable(file: BinaryIO, size: int, rng: random.Random) -> None:
+    """A container with so many bytes of footage; a large one in several boxes."""
+    file.write(mp4.STAND_IN)
+    while size:
+        data = rng.randbytes(min(size, _PIECE - 8))
+        file.write(mp4.box_header(b"mdat", 8 + len(data)) + data)
+        size -= len(data)
 
 
 class Listener:
