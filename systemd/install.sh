@@ -15,7 +15,7 @@ umask 022
 source=$(cd "$(dirname "$0")/.." && pwd)
 PREFIX=${PREFIX:-/opt/bwc} DESTDIR=${DESTDIR:-}
 home=$DESTDIR$PREFIX lib=$DESTDIR/usr/local/lib link=$DESTDIR/usr/local/bin/bwc
-units="bwc-dock.service bwc-policy.service"
+units="bwc-dock.service bwc-policy.service bwc-board.service"
 
 fail() { echo "install.sh: $1" >&2; echo "hint: $2" >&2; exit 1; }
 running() { [ -z "$DESTDIR" ] && [ -d /run/systemd/system ]; }
@@ -40,7 +40,7 @@ program() {
     minor='import sys; print(sys.version_info[:2])'
     [ "$("$home/bin/python3" -c "$minor" 2>&1)" = "$("$python" -c "$minor")" ] || rm -rf "$home/bin" "$home"/lib/python3*
     "$python" -m venv "$home"
-    "$home/bin/pip" install --quiet --upgrade "$source"
+    "$home/bin/pip" install --quiet --upgrade "$source[board]"
     if [ -n "$DESTDIR" ]; then # scripts name their interpreter by its path
         grep -lrI "^#!$home/bin/" "$home/bin" | xargs sed -i "1s|^#!$home/|#!$PREFIX/|"
     fi
@@ -77,7 +77,7 @@ install_all() {
     install -D -m 644 "$source/systemd/sysusers.conf" "$lib/sysusers.d/bwc.conf"
     install -D -m 644 "$source/systemd/tmpfiles.conf" "$lib/tmpfiles.d/bwc.conf"
     install -D -m 644 "$source/systemd/70-bwc-cameras.rules" "$lib/udev/rules.d/70-bwc-cameras.rules"
-    for name in dock policy trust; do example "config/$name.toml" bwc; done
+    for name in dock policy board trust; do example "config/$name.toml" bwc; done
     example systemd/69-bwc-bays.rules udev/rules.d
     [ -z "$DESTDIR" ] || return 0
     systemd-sysusers bwc.conf
@@ -91,6 +91,7 @@ install_all() {
 done. next, once /etc/bwc is filled in (private keys go into /etc/bwc/credentials/dock and …/policy, for root alone):
   systemctl enable --now bwc-dock        on the dock's machine
   systemctl enable --now bwc-policy      on the policy service's
+  systemctl enable --now bwc-board       where the status page is wanted: http://127.0.0.1:8460/
 END
 }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from daemon.cli.options import DOCK_CONFIG, JSON
 from daemon.cli.output import print_json
+from daemon.core.rate import Rate, time_left
 from daemon.link.mqtt import Received
 from daemon.link.session import Session
 from daemon.model.config import DockConfig, load_config
@@ -24,31 +24,6 @@ from daemon.model.errors import UnavailableError
 from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
-
-_OVER = 10.0
-"""Seconds over which a rate is measured."""
-
-
-class Rate:
-    """Bytes a second, over the last seconds."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
-
-    def saw(self, at: float, done: int) -> None:
-        """`done` bytes at `at` (monotonic seconds). Fewer than before is another camera."""
-        if self._seen and done < self._seen[-1][1]:
-            self._seen.clear()
-        self._seen.append((at, done))
-        while len(self._seen) > 2 and at - self._seen[0][0] > _OVER:
-            self._seen.popleft()
-
-    @property
-    def bytes_per_second(self) -> float:
-        if len(self._seen) < 2:
-            return 0.0
-        (start, first), (end, last) = self._seen[0], self._seen[-1]
-        return (last - first) / (end - start) if end > start else 0.0
 
 
 class Board:
@@ -99,14 +74,6 @@ class Board:
                 bay.reason or "",
             )
         return table
-
-
-def time_left(size: int, bytes_per_second: float) -> str:
-    """In words short enough for a screen in a dock room; empty where nobody knows."""
-    if bytes_per_second <= 0 or size <= 0:
-        return ""
-    seconds = int(size / bytes_per_second) + 1
-    return f"{seconds} s" if seconds < 100 else f"{seconds // 60 + 1} min"
 
 
 @click.command()

@@ -12,6 +12,7 @@ from daemon.model.errors import BwcError
 
 _GROUPS = {
     "attest": "daemon.cli.attest:attest",
+    "board": "daemon.cli.board:board",
     "custody": "daemon.cli.custody:custody",
     "demo": "daemon.cli.demo.command:demo",
     "dispatch": "daemon.cli.dispatch:dispatch",

@@ -25,6 +25,7 @@ def _config(name: str, whose: str) -> Callable[[Any], Any]:
 
 DOCK_CONFIG = _config("dock", "dock")
 POLICY_CONFIG = _config("policy", "policy service")
+BOARD_CONFIG = _config("board", "status page")
 
 
 class Service(Protocol):

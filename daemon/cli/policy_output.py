@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from daemon.cli.words import need_sentence
+from daemon.core.words import need_sentence
 from daemon.policy.decide import DEFAULT_DENY, Answer
 
 

@@ -14,7 +14,7 @@ from daemon.cli.attest import KEPT_SECONDS, sign_and_publish
 from daemon.cli.options import JSON
 from daemon.cli.output import print_json
 from daemon.cli.person import Person, as_person
-from daemon.cli.words import need_sentence
+from daemon.core.words import need_sentence
 from daemon.link.session import Session
 from daemon.model.documents import Decision, Notice
 from daemon.model.errors import LockedError, UnavailableError, VerificationError

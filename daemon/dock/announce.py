@@ -19,7 +19,7 @@ from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Pub
 from daemon.link.pump import Pump
 from daemon.link.retry import Retry
 from daemon.model import strict_json
-from daemon.model.documents import Bay, DockStatus
+from daemon.model.documents import Bay, DockStatus, ShiftActivation
 from daemon.model.times import parse_instant
 from daemon.vault.space import free_bytes
 
@@ -44,6 +44,7 @@ class Announcer:
         self._bays: dict[str, Bay] = {}
         self._dirty: dict[str, bytes] = {}
         self._status: bytes = b""
+        self._activation: ShiftActivation | None = None
         self._look_again = False
         self._looked = float("-inf")
         self._cursor = 0  # notices up to here were sent on this connection
@@ -84,6 +85,11 @@ class Announcer:
         """The dock's own standing may have changed: looked at soon, published when it did."""
         self._look_again = True
 
+    def counted(self, activation: ShiftActivation) -> None:
+        """How the last hours' assignments went."""
+        self._activation = activation
+        self.status()
+
     def _look_at_status(self) -> None:
         now = self._dock.clock.monotonic()
         if not self._look_again or now - self._looked < _STATUS_EVERY:
@@ -108,6 +114,7 @@ class Announcer:
             vault_free_bytes=free_bytes(self._dock.vault.root),
             scrubbed_at=parse_instant(scrubbed) if (scrubbed := store.get("scrubbed_at")) else None,
             scrub_findings=int(store.get("scrubbed_found") or 0),
+            activation=self._activation,
         )
 
     def acknowledged(self, before: int) -> None:

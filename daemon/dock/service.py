@@ -22,6 +22,7 @@ from daemon.dock.dispatch_folder import FolderIntake
 from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.mounts import Docked, MountWatcher
 from daemon.dock.scrub import Scrubber
+from daemon.dock.shift import ShiftCounter
 from daemon.dock.state import Dock
 from daemon.dock.store import Store
 from daemon.dock.turns import Turns
@@ -142,6 +143,7 @@ class DockService:
         )
 
         self._scrubber = Scrubber(dock, self, self._announcer.status)
+        self._shift = ShiftCounter(dock, self, self._announcer.counted)
         folder = config.activation.folder
         self._folder = FolderIntake(folder, self._receive_file) if folder is not None else None
 
@@ -156,6 +158,7 @@ class DockService:
             if self._folder is not None:
                 self._folder.start()
             self._scrubber.start()
+            self._shift.start()
             self._notifier.ready()
             ready()
             for batch in self._mailbox.batches():
@@ -358,6 +361,7 @@ class DockService:
         self._stopped.set()
         self._watcher.stop()
         self._scrubber.stop()
+        self._shift.stop()
         if self._folder is not None:
             self._folder.stop()
         for thread in self._bays.values():

@@ -7,14 +7,24 @@ commands look that run without systemd, as root.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from daemon.model.errors import ConfigurationError
 from daemon.model.parse import explain
@@ -41,6 +51,30 @@ def _credential(name: str, base: Path) -> Path:
 
 FilePath = Annotated[Path, AfterValidator(_resolve)]
 Positive = Annotated[float, Field(gt=0, le=1e9)]
+
+
+_HEADER = r"^[A-Za-z0-9-]{1,64}$"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address; a name other than localhost is taken for a foreign one."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(value: object) -> object:
+    """`127.0.0.1:8460` or `[::1]:8460` as host and port."""
+    if not isinstance(value, str):
+        return value
+    host, _, port = value.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 1 << 16:
+        raise ValueError("expected HOST:PORT, as in 127.0.0.1:8460")
+    return host.strip("[]"), int(port)
+
+
+Listen = Annotated[tuple[str, int], BeforeValidator(_listen)]
 
 
 class Section(BaseModel):
@@ -109,6 +143,7 @@ class Activation(Section):
 
     grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
     keep_days: Annotated[float, Field(gt=0, le=36500)] = 30.0
+    shift_hours: Annotated[float, Field(gt=0, le=168)] = 12.0
     folder: FilePath | None = None
 
 
@@ -165,6 +200,46 @@ class PolicyConfig(Section):
     max_skew_seconds: Annotated[float, Field(ge=0)] = 300.0
     retention: Retention = Retention()
     log: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class BoardTls(Section):
+    """The board's own certificate, and the authority whose certificate whoever connects must show (the proxy's)."""
+
+    certificate: FilePath
+    key: FilePath
+    client_ca: FilePath
+
+
+class Login(Section):
+    """Headers in which a reverse proxy says who has logged in. `supervisors` are groups that see more than the bays."""
+
+    user_header: Annotated[str, Field(pattern=_HEADER)] = "X-Forwarded-User"
+    groups_header: Annotated[str, Field(pattern=_HEADER)] = "X-Forwarded-Groups"
+    supervisors: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class BoardConfig(Section):
+    """`board.toml`. `dock_id` is the dock whose room the screen hangs in; without it the screen shows all docks."""
+
+    agency: Id
+    dock_id: Id | None = None
+    listen: Listen = ("127.0.0.1", 8460)
+    hosts: tuple[str, ...] = ()
+    vault: FilePath | None = None
+    broker: Broker
+    tls: BoardTls | None = None
+    login: Login | None = None
+    log: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _nobody_unknown(self) -> Self:
+        host, _ = self.listen
+        if not is_loopback(host) and (self.tls is None or self.login is None):
+            raise ValueError(
+                f"listen {host}: beyond loopback the board needs [tls] and [login], so that only a proxy that has "
+                "logged somebody in reaches it; or listen on 127.0.0.1"
+            )
+        return self
 
 
 C = TypeVar("C", bound=Section)

@@ -35,6 +35,17 @@ class Envelope(Document):
     signatures: Annotated[list[dict[str, str]], Field(min_length=1, max_length=1)]
 
 
+class ShiftActivation(Document):
+    """How many dispatch assignments since then went how, those without any footage included."""
+
+    since: Instant
+    on_time: Count = 0
+    late: Count = 0
+    partial: Count = 0
+    absent: Count = 0
+    pending: Count = 0
+
+
 class DockStatus(Document):
     """A dock's standing. `scrubbed_at` is when the vault was last read and checked whole, with so many findings."""
 
@@ -50,6 +61,7 @@ class DockStatus(Document):
     vault_free_bytes: Size = 0
     scrubbed_at: Instant | None = None
     scrub_findings: Annotated[int, Field(ge=0)] = 0
+    activation: ShiftActivation | None = None
 
 
 BayState = Literal["empty", "reading", "done", "waiting", "refused", "failed"]

@@ -24,6 +24,14 @@ def parse_model(model: type[M], data: bytes, *, what: str, limit: int = 65536) -
         raise SchemaError(f"{what}: {explain(error)}") from None
 
 
+def check_model(model: type[M], value: object, *, what: str) -> M:
+    """As `parse_model`, of a part of a document that is parsed already. Raises SchemaError."""
+    try:
+        return model.model_validate(value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise SchemaError(f"{what}: {explain(error)}") from None
+
+
 def explain(error: ValidationError) -> str:
     """Every mistake of a validation, as `field: what is wrong`, in one line."""
     return "; ".join(

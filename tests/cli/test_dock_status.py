@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from daemon.cli.demo.world import DOCK
-from daemon.cli.dock_status import Board, Rate, time_left
+from daemon.cli.dock_status import Board
+from daemon.core.rate import Rate, time_left
 from daemon.link.mqtt import Received
 from daemon.model import strict_json
 from daemon.model.documents import Bay

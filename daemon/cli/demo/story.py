@@ -16,7 +16,7 @@ from daemon.cli.demo import world as cast
 from daemon.cli.demo.stage import SIM, Ran, Stage, StoryError
 from daemon.cli.demo.teller import Teller
 from daemon.cli.demo.world import AGENCY, DOCK, Person, World
-from daemon.cli.words import need_sentence
+from daemon.core.words import need_sentence
 from daemon.link.mqtt import Received
 from daemon.link.session import Session
 from daemon.model.config import Broker

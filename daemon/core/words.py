@@ -1,0 +1,78 @@
+"""What the documents say, in a person's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from daemon.model.documents import Need
+from daemon.model.times import format_instant
+
+_WHOM = {
+    "supervisor": "a supervisor",
+    "internal_affairs": "internal affairs",
+    "chief": "the chief",
+    "records": "the records staff",
+}
+_FORM = {"unrecorded": "a statement", "audio": "an audio-recorded statement", "video": "a statement on video"}
+_CUSTODY = {
+    "docked": "camera {camera_serial} docked in {bay}",
+    "ingested": "taken in: hashed, sealed and locked",
+    "quarantined": "put in quarantine: {integrity}",
+    "admitted": "admitted from quarantine",
+    "corrected": "worn by {officer_id}, not by {instead_of}",
+    "tagged": "tagged with its dispatch calls, revision {revision}",
+    "receipted": "receipt written onto the camera: the dock holds it",
+    "released": "released to {person_id} for {purpose}, until {expires_at}",
+    "expired": "a release ended: its time was over; locked again",
+    "revoked": "a release was revoked; locked again",
+    "opened": "opened by {person_id}",
+    "erased": "erased from the camera",
+    "disposed": "disposed of by order",
+    "damaged": "found damaged: {problem}",
+    "refused": "refused: {reason}",
+}
+TRIGGERS = {
+    "button": "the button",
+    "dispatch": "dispatch",
+    "light_bar": "the light bar",
+    "sidearm": "a drawn sidearm",
+    "conducted_energy_weapon": "a conducted energy weapon",
+    "vehicle": "the vehicle",
+    "timeout": "a timeout",
+    "battery": "the battery",
+    "docked": "docking",
+    "unknown": "something unknown",
+}
+"""What started or stopped a recording."""
+
+
+class _Given(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def need_words(need: Need) -> str:
+    """`an audio-recorded statement to internal affairs from 51234`."""
+    whom = _WHOM.get(need.from_ or "", need.from_ or "somebody")
+    if need.kind == "statement":
+        return f"{_FORM.get(need.form or '', 'a statement')} to {whom} from {need.officer_id}"
+    if need.kind == "report":
+        return f"the filed report of {need.officer_id}"
+    if need.kind == "clip":
+        return "the clip announced by its dock"
+    if need.kind == "hold_lifted":
+        return "the legal hold lifted"
+    return f"{need.kind} by {whom}"
+
+
+def need_sentence(need: Need) -> str:
+    """The same, with the time by which it is due: `…, due 2023-12-01T21:40:00.000Z`."""
+    text = need_words(need)
+    return f"{text}, due {format_instant(need.by)}" if need.by else text
+
+
+def custody_sentence(action: str, detail: Mapping[str, Any]) -> str:
+    """What a custody entry says: `taken in: hashed, sealed and locked`."""
+    form = _CUSTODY.get(action)
+    return action.replace("_", " ") if form is None else form.format_map(_Given(detail))
