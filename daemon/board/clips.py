@@ -188,8 +188,8 @@ class Clips:
     def judged(self, since: datetime) -> list[Judged]:
         """Assignments dispatched since then, each once, however many clips tell of it."""
         query = (
-            "SELECT assignment.incident_id, assignment.officer_id, unit_id, dispatched_at, verdict, after FROM assignment"
-            " JOIN clip USING (dock_id, clip_id) WHERE dispatched_at >= ? ORDER BY clip.sequence"
+            "SELECT incident_id, assignment.officer_id, unit_id, dispatched_at, verdict, after"
+            " FROM assignment JOIN clip USING (dock_id, clip_id) WHERE dispatched_at >= ? ORDER BY clip.sequence"
         )
         found: dict[tuple[str, ...], Judged] = {}
         for row in self._db.execute(query, (format_instant(since),)):

@@ -100,7 +100,7 @@ def dock_with(root: Path, clips: int) -> Iterator[Precinct]:
     fill(config, clips)
     with Stage(world) as stage:
         stage.start("broker", sys.executable, "-m", "daemon.cli.demo.broker", str(world.port))
-        stage._wait_for_port(world.port)
+        stage.wait_for_port(world.port)
         _be_known(config)
         stage.start("dock", *BWC, "dock", "run", "--config", str(world.config / "dock.toml"))
         precinct = Precinct(world, stage)

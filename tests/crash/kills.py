@@ -31,7 +31,7 @@ def ground(root: Path, rng: random.Random, **ingest: object) -> Iterator[Ground]
     world = make_world(root / "world", free_port(), disk, **ingest)
     with Nursery() as nursery, Stage(world) as stage:
         stage.start("broker", sys.executable, "-m", "daemon.cli.demo.broker", str(world.port))
-        stage._wait_for_port(world.port)
+        stage.wait_for_port(world.port)
         stage.start("policy", *BWC, "policy", "serve", "--config", str(world.config / "policy.toml"))
         made = Ground(world, disk, nursery, rng)
         try:

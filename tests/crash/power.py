@@ -241,7 +241,7 @@ def _ground(root: Path, filesystem: str, apart: bool, rng: random.Random) -> Ite
         world = make_world(root / "world", free_port(), disk.at, root / "state" if apart else None)
         with Nursery() as nursery, Stage(world) as stage:
             stage.start("broker", sys.executable, "-m", "daemon.cli.demo.broker", str(world.port))
-            stage._wait_for_port(world.port)
+            stage.wait_for_port(world.port)
             stage.start("policy", *BWC, "policy", "serve", "--config", str(world.config / "policy.toml"))
             ground = Ground(world, disk.at, nursery, rng)
             try:

@@ -68,7 +68,7 @@ class Stage:
     def start_services(self) -> None:
         """Broker, policy service, dock. Returns once the broker listens."""
         self.start("broker", sys.executable, "-m", "daemon.cli.demo.broker", str(self._world.port))
-        self._wait_for_port(self._world.port)
+        self.wait_for_port(self._world.port)
         self.start("policy", *BWC, "policy", "serve", "--config", str(self._world.config / "policy.toml"))
         self.start_dock()
 
@@ -123,7 +123,8 @@ class Stage:
             raise StoryError(f"bwc {shown} ended with {ran.code}, expected {expect}: {ran.words}")
         return ran
 
-    def _wait_for_port(self, port: int, seconds: float = 15.0) -> None:
+    def wait_for_port(self, port: int, seconds: float = 15.0) -> None:
+        """Returns once somebody listens there. Raises StoryError when nobody does in time."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.check_alive()
