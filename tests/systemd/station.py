@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cli.demo import world as worlds
-from daemon.cli.demo.stage import Stage
+from daemon.cli.demo.stage import Stage, free_port
 from daemon.cli.demo.world import AGENCY, DOCK, World
 from tests.system.precinct import CAMERA, OFFICER, Precinct, wait_until
 from tests.systemd.machine import Machine
 
-DOCK_UNIT, POLICY_UNIT = "bwc-dock.service", "bwc-policy.service"
+DOCK_UNIT, POLICY_UNIT, BOARD_UNIT = "bwc-dock.service", "bwc-policy.service", "bwc-board.service"
+UNITS = (DOCK_UNIT, POLICY_UNIT, BOARD_UNIT)
 _HEAD = 'agency = "{agency}"\nstate = "/var/lib/bwc/{name}"\nsign_key = "credential:{name}_sign.pem"\n'
 _TAIL = """
 [trust]
@@ -36,6 +37,7 @@ class Station:
 
     machine: Machine
     world: World
+    board_port: int
 
     @property
     def precinct(self) -> Precinct:
@@ -99,9 +101,12 @@ def install(machine: Machine) -> Station:
     (etc / "dock.toml").write_text(_HEAD.format(agency=AGENCY, name="dock") + own + tail + _INGEST)
     own = 'open_key = "credential:policy_open.pem"\nregime = "portland-negotiated-2023"\n'
     (etc / "policy.toml").write_text(_HEAD.format(agency=AGENCY, name="policy") + own + tail)
-    for unit in (DOCK_UNIT, POLICY_UNIT):
+    board_port = free_port()
+    board = f'agency = "{AGENCY}"\ndock_id = "{DOCK}"\nlisten = "127.0.0.1:{board_port}"\n'
+    (etc / "board.toml").write_text(board + f'[broker]\nurl = "{world.broker}"\n')
+    for unit in UNITS:
         override(machine, unit, "quick", _QUICK)
-    return Station(machine, world)
+    return Station(machine, world, board_port)
 
 
 def override(machine: Machine, unit: str, name: str, text: str | None) -> None:

@@ -7,33 +7,33 @@ import re
 import pytest
 
 from tests.systemd.machine import SOURCE
-from tests.systemd.station import DOCK_UNIT, POLICY_UNIT, Station
+from tests.systemd.station import DOCK_UNIT, POLICY_UNIT, UNITS, Station
 
 pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
-UNITS = "/usr/local/lib/systemd/system"
+FOLDER = "/usr/local/lib/systemd/system"
 
 
 def test_units_are_clean(station: Station) -> None:
-    units = (f"{UNITS}/{DOCK_UNIT}", f"{UNITS}/{POLICY_UNIT}", f"{UNITS}/bwc-camera@.service")
+    units = [f"{FOLDER}/{unit}" for unit in (*UNITS, "bwc-camera@.service")]
     assert station.machine.run("systemd-analyze", "verify", *units) == ""
 
 
-@pytest.mark.parametrize("unit", [DOCK_UNIT, POLICY_UNIT])
+@pytest.mark.parametrize("unit", UNITS)
 def test_services_are_exposed_to_little(station: Station, unit: str) -> None:
-    analyze = ("systemd-analyze", "security", "--offline=true", "--threshold=15", f"{UNITS}/{unit}")
+    analyze = ("systemd-analyze", "security", "--offline=true", "--threshold=15", f"{FOLDER}/{unit}")
     said = station.machine.run(*analyze)
     found = re.search(r"Overall exposure level for .*: ([0-9.]+)", said)
     assert found is not None and float(found[1]) <= 1.5, said
 
 
-@pytest.mark.parametrize("unit", [DOCK_UNIT, POLICY_UNIT])
+@pytest.mark.parametrize("unit", UNITS)
 def test_stopping_never_takes_long(station: Station, unit: str) -> None:
     assert station.machine.property(unit, "TimeoutStopUSec") in {f"{seconds}s" for seconds in range(1, 11)}
 
 
 def test_an_upgrade_keeps_what_is_the_administrators_and_starts_what_ran(station: Station) -> None:
     machine = station.machine
-    mine = {name: machine.path(f"/etc/bwc/{name}.toml").read_text() for name in ("dock", "policy")}
+    mine = {name: machine.path(f"/etc/bwc/{name}.toml").read_text() for name in ("dock", "policy", "board")}
     machine.path("/opt/bwc/lib/bwc/examples/dock.toml").write_text("# the example of an earlier version\n")
     station.start(POLICY_UNIT)
     machine.run("systemctl", "stop", DOCK_UNIT)
@@ -50,6 +50,6 @@ def test_an_upgrade_keeps_what_is_the_administrators_and_starts_what_ran(station
 
 
 def test_keys_are_for_root_alone(station: Station) -> None:
-    for user in ("bwc-dock", "bwc-policy"):
+    for user in ("bwc-dock", "bwc-policy", "bwc-board"):
         command = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "ls", "/etc/bwc/credentials")
         assert "Permission denied" in station.machine.run(*command, check=False)

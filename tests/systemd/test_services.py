@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from urllib.request import urlopen
 
 import pytest
 
 from tests.system.precinct import CAMERA, wait_until
-from tests.systemd.station import DOCK_UNIT, POLICY_UNIT, Station, docked, override
+from tests.systemd.station import BOARD_UNIT, DOCK_UNIT, POLICY_UNIT, UNITS, Station, docked, override
 
 pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
 LONG = 25_000_000
@@ -46,6 +47,23 @@ def test_a_camera_that_docked_before_the_start_gets_its_receipt(station: Station
         wait_until(station.receipt("bay-2", clip).exists, "the receipt")
         undock()
         station.precinct.bay("bay-2", "empty")
+
+
+def test_the_board_answers_and_never_reaches_a_key(station: Station) -> None:
+    machine = station.machine
+    station.start(*UNITS)
+    page = f"http://127.0.0.1:{station.board_port}/"
+    with docked(machine, "bay-8"):
+        clip = station.record("bay-8", 50_000)
+        wait_until(station.receipt("bay-8", clip).exists, "the receipt")
+        station.precinct.bay("bay-8", "done")
+        wait_until(lambda: "Safe to undock" in urlopen(page, timeout=10).read().decode(), "the bay on the page")
+    machine.await_property(BOARD_UNIT, "StatusText", lambda said: said == "listening to 1 docks")
+    process = machine.path(f"/proc/{machine.pid(BOARD_UNIT)}")
+    assert process.stat().st_uid == int(machine.run("id", "-u", "bwc-board"))
+    assert list(machine.path(f"/run/credentials/{BOARD_UNIT}").iterdir()) == []
+    machine.run("systemctl", "stop", BOARD_UNIT)
+    assert machine.property(BOARD_UNIT, "Result") == "success"
 
 
 def test_the_journal_has_fields(station: Station) -> None:
@@ -112,9 +130,9 @@ def test_killed_in_the_middle_of_a_clip_it_recovers_before_it_is_ready(station: 
     assert machine.run("bwc", "dock", "check").endswith(" 0 findings")
 
 
-@pytest.mark.parametrize("unit", [DOCK_UNIT, POLICY_UNIT])
+@pytest.mark.parametrize("unit", UNITS)
 def test_one_that_hangs_is_started_again(station: Station, unit: str) -> None:
-    station.start()
+    station.start(*UNITS)
     machine = station.machine
     before, hung = int(machine.property(unit, "NRestarts")), machine.pid(unit)
     machine.run("kill", "-STOP", hung)
@@ -134,7 +152,7 @@ from daemon.cli.main import bwc; from daemon.link.mqtt import MqttClient; \
 MqttClient._on_connect = lambda *_: 1 / 0; bwc(%s)"""
 
 
-@pytest.mark.parametrize(("unit", "command"), [(DOCK_UNIT, "dock run"), (POLICY_UNIT, "policy serve")])
+@pytest.mark.parametrize(("unit", "command"), [*zip(UNITS, ("dock run", "policy serve", "board serve"), strict=True)])
 def test_one_whose_connection_thread_dies_is_started_again(station: Station, unit: str, command: str) -> None:
     """paho's thread ends without a word when a callback raises: the loop goes on, and hears nobody."""
     machine = station.machine

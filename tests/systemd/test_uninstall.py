@@ -16,7 +16,7 @@ def test_evidence_keys_and_configuration_stay(station: Station) -> None:
     said = machine.make("uninstall")
     assert "/var/lib/bwc (evidence)" in said
     assert all(machine.path(path).exists() for path in (*kept, "/var/lib/bwc/vault/clips"))
-    for gone in ("/opt/bwc", "/usr/local/bin/bwc", "/usr/local/lib/systemd/system/bwc-dock.service"):
+    for gone in ("/opt/bwc", "/usr/local/bin/bwc"):
         assert not machine.path(gone).exists() and not machine.path(gone).is_symlink()
     for folder in ("systemd/system", "sysusers.d", "tmpfiles.d", "udev/rules.d"):
         assert list(machine.path(f"/usr/local/lib/{folder}").glob("*bwc*")) == []
