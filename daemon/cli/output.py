@@ -32,8 +32,8 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
         }
         for field in _FIELDS:
-            if hasattr(record, field):
-                line[field] = getattr(record, field)
+            if (value := getattr(record, field, None)) is not None:
+                line[field] = value
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

@@ -35,7 +35,8 @@ def recover(dock: Dock) -> int:
         capture = _capture(directory) if job.capture_sha256 else None
         intake.commit(dock, job, _envelope(directory, "seal"), _envelope(directory, "tag"), capture)
         finished += 1
-        log.info("finished taking in clip %s", clip_id, extra={"clip_id": clip_id})
+        fields = {"clip_id": clip_id, "bay": job.bay, "camera": job.camera_serial}
+        log.info("finished taking in clip %s", clip_id, extra=fields)
     dock.after.append(lambda: disposal.destroy_recorded(dock))
     _sweep_incoming(dock)
     orders.rebase(dock)

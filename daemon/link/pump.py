@@ -16,7 +16,7 @@ class Pump:
     def __init__(self, client: MqttClient, window: int = 20) -> None:
         self._client = client
         self._window = window
-        self._flying: dict[int, Hashable] = {}
+        self._flying: dict[int, tuple[Hashable, str]] = {}
         self.connected = False
         self.max_packet: int | None = None
 
@@ -37,21 +37,34 @@ class Pump:
     def send(self, key: Hashable, topic: str, payload: bytes, *, retain: bool) -> bool:
         """Sends under `key`. False when it could not be taken just now, or never fits this broker's packets."""
         if self.max_packet is not None and len(payload) + len(topic) + 64 > self.max_packet:
-            log.error("a message for %s has %d bytes, more than the broker takes; set aside", topic, len(payload))
+            words = "a message for %s has %d bytes, more than the broker takes; set aside"
+            log.error(words, topic, len(payload), extra=_fields(topic))
             return True  # resent for ever it would block everything behind it
         mid = self._client.publish(topic, payload, retain=retain)
         if mid is None:
             return False
-        self._flying[mid] = key
+        self._flying[mid] = (key, topic)
         return True
 
     def published(self, event: Published, taken: Callable[[Hashable], None]) -> bool:
         """The broker's answer: `taken` is called with the key of a message that it took. False when it refused it."""
-        key = self._flying.pop(event.mid, None)
-        if key is None:
+        flying = self._flying.pop(event.mid, None)
+        if flying is None:
             return True
+        key, topic = flying
         if event.refused:
-            log.error("the broker refused %s: %s", key, event.refused)
+            log.error("the broker refused a message for %s: %s", topic, event.refused, extra=_fields(topic))
             return False
         taken(key)
         return True
+
+
+def _fields(topic: str) -> dict[str, str]:
+    """Which clip or bay a topic is about, for the log."""
+    match topic.split("/")[-2:]:
+        case ["clip", clip_id]:
+            return {"clip_id": clip_id}
+        case ["bay", bay]:
+            return {"bay": bay}
+        case _:
+            return {}
