@@ -13,7 +13,9 @@ from datetime import datetime
 
 from daemon import __version__
 from daemon.core.lifecycle import State
+from daemon.core.unacknowledged import Unacknowledged
 from daemon.dock import notices
+from daemon.dock.metrics import HELD
 from daemon.dock.state import Dock
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published
 from daemon.link.pump import Pump
@@ -21,7 +23,7 @@ from daemon.link.retry import Retry
 from daemon.model import strict_json
 from daemon.model.documents import Bay, DockStatus, ShiftActivation
 from daemon.model.times import parse_instant
-from daemon.vault.space import free_bytes
+from daemon.vault.space import free_bytes, size_bytes
 
 log = logging.getLogger(__name__)
 STALL_SECONDS = 30.0
@@ -54,6 +56,7 @@ class Announcer:
         self.listening = False  # whether the broker holds our subscriptions: only then the dock is "online"
         self._checkpoint_size = -1
         self._refused = Retry()
+        self._unacknowledged = Unacknowledged()
 
     @property
     def connected(self) -> bool:
@@ -74,10 +77,12 @@ class Announcer:
                     self._refused.refused(self._dock.clock.monotonic())
             case _:
                 pass
+        self._dock.metrics.broker(self._pump.connected)
 
     def bay(self, bay: Bay) -> None:
         """A bay's new standing."""
         self._bays[bay.bay] = bay
+        self._dock.metrics.bays(self._bays.values())
         topic = self._dock.topics.bay(self._dock.dock_id, bay.bay)
         self._dirty[topic] = strict_json.dump(bay.plain())
 
@@ -95,10 +100,20 @@ class Announcer:
         if not self._look_again or now - self._looked < _STATUS_EVERY:
             return
         self._look_again, self._looked = False, now
-        data = strict_json.dump(self._online().plain())
+        status = self._online()
+        self._measure(status)
+        data = strict_json.dump(status.plain())
         if data != self._status and self.listening:
             self._status = data
             self._dirty[self._dock.topics.status(self._dock.dock_id)] = data
+
+    def _measure(self, status: DockStatus) -> None:
+        dock = self._dock
+        clips = {state: dock.store.count(state) for state in HELD}
+        scrub_age = (dock.now() - (status.scrubbed_at or self._since)).total_seconds()
+        newest = int(dock.store.get("sequence") or 0)
+        oldest = self._unacknowledged.age(dock.clock.monotonic(), newest, dock.through)
+        dock.metrics.standing(status, clips, vault_size=size_bytes(dock.vault.root), scrub_age=scrub_age, oldest=oldest)
 
     def _online(self) -> DockStatus:
         store, count = self._dock.store, self._dock.store.count

@@ -75,7 +75,8 @@ class BayThread:
         except StoppedError:
             pass  # what was under way is finished at the next start
         except Exception:  # a camera's oddity fails its own bay, never the others
-            log.exception("bay %s failed; its camera still holds what was not receipted", self._docked.bay)
+            words = "bay %s failed; its camera still holds what was not receipted"
+            log.exception(words, self._docked.bay, extra=self._fields())
             self._standing.set("failed", "an error in the dock itself; see its log. undock and dock again to retry")
 
     def _serve_reader(self) -> None:
@@ -92,9 +93,13 @@ class BayThread:
         finally:
             handle.close()
 
+    def _fields(self) -> dict[str, str | None]:
+        """What the journal finds this bay's words by."""
+        return {"bay": self._docked.bay, "camera": self._standing.camera_serial}
+
     def _report(self, error: CameraReadError) -> None:
         if not self._stopping.is_set():
-            log.warning("bay %s: %s", self._docked.bay, error, extra={"bay": self._docked.bay})
+            log.warning("bay %s: %s", self._docked.bay, error, extra=self._fields())
             self._standing.set("failed", str(error))
 
     def _look(self, handle: ReaderHandle) -> bool:
@@ -121,34 +126,37 @@ class BayThread:
     def _identify(self, answer: dict[str, Any]) -> ClipWay | None:
         """Who is docked; an unenrolled or unreadable camera is left untouched."""
         if "message" in answer:
-            self._refuse(None, answer["message"])
+            self._refuse(None, "unreadable", answer["message"])
             return None
         try:
             camera = parse_model(Camera, base64.b64decode(answer["data"]), what="camera.json")
         except VerificationError as error:
-            self._refuse(None, str(error))
+            self._refuse(None, type(error).__name__, str(error))
             return None
         self._standing.camera_serial, self._standing.officer_id = camera.serial, camera.officer_id
         if camera.serial not in self._dock.trust.statement.cameras:
-            self._refuse(camera, f"camera {camera.serial} is not enrolled; it was not read")
+            self._refuse(camera, "unenrolled", f"camera {camera.serial} is not enrolled; it was not read")
             return None
         docking = (camera.serial, camera.docked_at)
         if self._way is None or self._docking != docking:  # undocked and docked again between two looks counts as well
             self._docking = docking
             seen = self._service.call(lambda: _record_docking(self._dock, self._docked.bay, camera))
+            log.info("bay %s: camera %s is looked through", self._docked.bay, camera.serial, extra=self._fields())
             self._way = ClipWay(self._dock, self._service, self._docked.bay, seen, self._standing, self._turns)
         return self._way
 
-    def _refuse(self, camera: Camera | None, reason: str) -> None:
+    def _refuse(self, camera: Camera | None, kind: str, reason: str) -> None:
         dock, bay, identity = self._dock, self._docked.bay, self._docked.identity
         detail = {"what": "camera", "bay": bay, "reason": reason[:500]}
+        fields = self._fields()
         if camera is not None:
             detail["camera_serial"] = camera.serial
 
         def record() -> None:
             if dock.first_refusal(f"{bay} {identity} {reason}"):
                 dock.record(Event("refused", None, detail))
-                log.warning("bay %s: refused: %s", bay, reason, extra={"bay": bay})
+                dock.metrics.refused("camera", kind)
+                log.warning("bay %s: refused: %s", bay, reason, extra=fields)
 
         self._service.call(record)
         self._way = None

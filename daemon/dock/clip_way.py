@@ -19,6 +19,7 @@ from daemon.dock.store import ClipRow
 from daemon.dock.turns import Turns
 from daemon.model.documents import Bay
 from daemon.model.errors import CameraReadError, NotDurableError, UnavailableError
+from daemon.model.types import is_clip_id
 from daemon.vault.space import DiskFullError
 
 log = logging.getLogger(__name__)
@@ -217,6 +218,7 @@ class ClipWay:
         number = self._batches
 
         def progress(done: int) -> None:
+            self._dock.metrics.read(done - self._standing.read(number))
             self._standing.reading(number, done)
             self._keep_pace(handle)
 
@@ -258,6 +260,7 @@ class ClipWay:
                 raise answer
             else:
                 answers[clip_id] = answer
+        self._measure(begun, answers)
         composed = self._compose(begun, answers)
         if composed:
             try:
@@ -273,6 +276,13 @@ class ClipWay:
         held = [clip for clip, _ in begun.clips.values()]
         begun.clips.clear()
         self._receipt(handle, held)
+
+    def _measure(self, begun: _UnderWay, answers: dict[str, Any]) -> None:
+        """Progress is told now and then: what came after the last word is counted here."""
+        whole = sum(job.footage[0] for job in begun.jobs)
+        self._dock.metrics.read(max(0, whole - self._standing.read(begun.number)))
+        for answer in answers.values():
+            self._dock.metrics.sealed(answer["sealed"]["sync_seconds"], answer["sealed"]["read_back_seconds"])
 
     def _compose(self, begun: _UnderWay, answers: dict[str, Any]) -> dict[str, Composed]:
         """The dock's statements about each clip; those it holds already are dropped."""
@@ -310,8 +320,8 @@ class ClipWay:
             raise NotDurableError(f"in the vault, but the commit failed ({error}): clips {names}") from error
         for (clip, job), row in zip(begun.clips.values(), rows, strict=True):
             self._held(clip, row.clip_id)
-            fields = {"clip_id": row.clip_id, "bay": job.bay, "camera": job.camera_serial}
-            log.info("took in clip %s: %s, %d bytes", row.clip_id, row.integrity, job.footage[0], extra=fields)
+            words = "took in clip %s: %s, %d bytes"
+            log.info(words, row.clip_id, row.integrity, job.footage[0], extra=self._fields(row.clip_id))
 
     def _held(self, clip: _Clip, clip_id: str) -> None:
         clip.clip_id, clip.problem, clip.read = clip_id, None, None
@@ -348,12 +358,16 @@ class ClipWay:
             if clip.stem in failed:
                 self._fail(clip, failed[clip.stem])
 
+    def _fields(self, clip_id: str) -> dict[str, str | None]:
+        """What the journal finds a clip's words by. A name that is no clip's id is a stranger's: not among them."""
+        return {"clip_id": clip_id if is_clip_id(clip_id) else None, "bay": self._bay, "camera": self.camera_serial}
+
     def _fail(self, clip: _Clip, error: Exception) -> None:
         """This clip is left alone for a while; the others go on."""
         pause = ROOM_SECONDS if isinstance(error, DiskFullError) else RETRY_SECONDS
         problem = f"clip {ascii(clip.stem)[1:-1]}: {error}"
         if problem != clip.said:
-            log.warning("bay %s: %s", self._bay, problem, extra={"bay": self._bay})
+            log.warning("bay %s: %s", self._bay, problem, extra=self._fields(clip.clip_id or clip.stem))
         clip.problem = clip.said = problem
         clip.retry_at = time.monotonic() + pause
 

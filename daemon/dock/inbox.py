@@ -98,4 +98,5 @@ def _opened(dock: Dock, data: bytes) -> None:
 def _refuse(dock: Dock, what: str, error: VerificationError) -> None:
     if dock.first_refusal(f"{what} {type(error).__name__} {error}"):
         dock.record(Event("refused", None, {"what": what, "error": type(error).__name__, "reason": str(error)[:500]}))
+        dock.metrics.refused(what, type(error).__name__)
         log.warning("refused: %s: %s", what, error)

@@ -256,6 +256,7 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
         around = (worn.started_at - _AROUND, worn.stopped_at + _AROUND)
         if dock.dispatch.of_officer(worn.officer_id, *around):
             retag(dock, worn.officer_id, *around)
+    dock.after.append(lambda: dock.metrics.took_in(seal.integrity, job.footage[0]))
     return row
 
 

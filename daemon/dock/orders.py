@@ -181,4 +181,5 @@ def _refuse(dock: Dock, envelope: Envelope | None, topic_clip: str, error: Verif
     clip = dock.store.clip(topic_clip)
     detail = {"what": "order", "error": type(error).__name__, "reason": str(error)[:500]}
     dock.record(Event("refused", clip.clip_id if clip else None, detail, digest))
+    dock.metrics.refused("order", type(error).__name__)
     log.warning("refused an order for clip %s: %s", topic_clip, error, extra={"clip_id": topic_clip})

@@ -43,6 +43,7 @@ class Sealed:
     size: int
     sealed_bytes: int
     seconds: float
+    sync_seconds: float
     read_back_seconds: float
 
 
@@ -55,6 +56,7 @@ class Written:
     clip_sha256: str
     size: int
     seconds: float
+    sync_seconds: float
 
 
 def make_slots(count: int = 6) -> list[Slot]:
@@ -93,11 +95,11 @@ def write(
     started = time.monotonic()
     key = StreamKey.fresh(data_key, clip_id)
     try:
-        clip_sha256 = _write(source, before.st_size, target, key, slots, progress, pace, sync)
+        clip_sha256, sync_seconds = _write(source, before.st_size, target, key, slots, progress, pace, sync)
         _refuse_changed(source, before)
     finally:
         _wipe(slots)
-    return Written(target, key, clip_sha256, before.st_size, time.monotonic() - started)
+    return Written(target, key, clip_sha256, before.st_size, time.monotonic() - started, sync_seconds)
 
 
 def read_back(written: Written, slots: Sequence[Slot], alive: Callable[[], None]) -> Sealed:
@@ -117,6 +119,7 @@ def read_back(written: Written, slots: Sequence[Slot], alive: Callable[[], None]
         written.size,
         stream.sealed_size(written.size),
         written.seconds,
+        written.sync_seconds,
         time.monotonic() - started,
     )
 
@@ -135,7 +138,7 @@ def _write(
     progress: Progress,
     pace: Pace,
     sync: bool,
-) -> str:
+) -> tuple[str, float]:
     digest = hashlib.sha256()
     batches = _batches(size)
     out = _Output(target, stream.sealed_size(size))
@@ -162,10 +165,10 @@ def _write(
 
         stages.run(slots, fill, [hash_plain, encrypt, write], last=_WRITERS)
         _refuse_more(source, size)
-        out.finish(sync)
+        sync_seconds = out.finish(sync)
     finally:
         out.close()
-    return digest.hexdigest()
+    return digest.hexdigest(), sync_seconds
 
 
 def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot], alive: Callable[[], None]) -> str:
@@ -240,11 +243,14 @@ class _Output:
         while done < len(data):
             done += os.pwrite(self._fd, data[done : done + slice_length], offset + done)
 
-    def finish(self, sync: bool) -> None:
-        """Cuts the padding off and makes the content durable."""
+    def finish(self, sync: bool) -> float:
+        """Cuts the padding off and makes the content durable; returns how many seconds the latter took."""
         os.ftruncate(self._fd, self._size)
-        if sync:
-            durable.fsync(self._fd, str(self._path))
+        if not sync:
+            return 0.0
+        started = time.monotonic()
+        durable.fsync(self._fd, str(self._path))
+        return time.monotonic() - started
 
     def close(self) -> None:
         os.close(self._fd)

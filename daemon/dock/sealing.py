@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +115,21 @@ def write_batch(
         batch.append(sealing)
     written = [sealing for sealing in batch if sealing.written]
     if together and written:
-        try:
-            durable.sync_filesystem(Path(written[0].command["target"]).parent)
-        except BwcError as error:
-            for sealing in written:
-                sealing.failure = failure(error)
+        _sync_together(written)
     return batch
+
+
+def _sync_together(batch: list[Sealing]) -> None:
+    started = time.monotonic()
+    try:
+        durable.sync_filesystem(Path(batch[0].command["target"]).parent)
+    except BwcError as error:
+        for sealing in batch:
+            sealing.failure = failure(error)
+    took = time.monotonic() - started
+    for sealing in batch:
+        if sealing.written is not None:
+            sealing.written = replace(sealing.written, sync_seconds=took)
 
 
 def check_batch(batch: list[Sealing], slots: list[Slot], alive: Callable[[], None]) -> list[Message]:

@@ -27,6 +27,7 @@ from daemon.dock.state import Dock
 from daemon.dock.store import Store
 from daemon.dock.turns import Turns
 from daemon.link.mailbox import Mailbox, Reload
+from daemon.link.metrics import served
 from daemon.link.mqtt import Connected, LinkEvent, MqttClient, Received, Subscribed
 from daemon.link.notify import Notifier
 from daemon.link.retry import Retry
@@ -120,6 +121,7 @@ class DockService:
         self._unheard = Retry()
         topics = dock.topics
         since = dock.now()
+        dock.metrics.started(config.dock_id, config.ingest.reserve_bytes)
         self._publisher = MqttClient(
             config.broker,
             f"{config.agency}-{config.dock_id}",
@@ -148,7 +150,14 @@ class DockService:
         self._folder = FolderIntake(folder, self._receive_file) if folder is not None else None
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Recovers, then serves until `stop`. `ready` is called once it is recovered and serving."""
+        """Recovers, then serves until `stop`. `ready` is called once it is recovered and serving.
+
+        Raises ConfigurationError when the address for metrics cannot be had.
+        """
+        with served(self._dock.config.metrics.address, self._dock.metrics.registry):
+            self._serve(ready)
+
+    def _serve(self, ready: Callable[[], None]) -> None:
         try:
             self._notifier.status("finishing what was interrupted")
             self._step([self._as_call(lambda: recovery.recover(self._dock))])
@@ -317,6 +326,7 @@ class DockService:
             self._consumer.subscribe()
         orders.expire(dock)
         reading = dock.reading()
+        dock.metrics.clock(reading.trusted)
         if reading.trusted != self._trusted:
             self._trusted = reading.trusted
             log.warning(

@@ -41,6 +41,10 @@ class Standing:
         self._under_way[batch] = done
         self.set("reading")
 
+    def read(self, batch: int) -> int:
+        """How many bytes of this batch are read, as last said."""
+        return self._under_way.get(batch, 0)
+
     def ended(self, batch: int) -> None:
         """The batch is held, or was given up."""
         self._under_way.pop(batch, None)

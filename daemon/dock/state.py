@@ -9,6 +9,7 @@ from datetime import datetime
 from daemon.core.lock import Reading
 from daemon.custody.log import CustodyLog, Event
 from daemon.dock.dispatch_store import DispatchStore
+from daemon.dock.metrics import DockMetrics
 from daemon.dock.store import Store
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
@@ -43,6 +44,7 @@ class Dock:
     latest: datetime | None = None
     """The latest time persisted: a wall clock that reads earlier is not trusted."""
 
+    metrics: DockMetrics = field(default_factory=DockMetrics)
     refusals: set[str] = field(default_factory=set)
     """Refusals recorded already, so that what is repeated does not fill the log."""
 

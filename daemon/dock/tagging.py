@@ -76,6 +76,7 @@ def receive(dock: Dock, data: bytes, source: str) -> None:
     except VerificationError as error:
         if dock.dispatch.set_aside(data, source, now, str(error)):
             log.warning("set aside a dispatch document from %s: %s", source, error)
+            dock.metrics.refused("dispatch", type(error).__name__)
         return
     if snapshot is None:
         return

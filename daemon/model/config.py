@@ -11,6 +11,7 @@ import ipaddress
 import os
 import tomllib
 from datetime import time
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -47,6 +48,20 @@ def _credential(name: str, base: Path) -> Path:
     if not file:
         raise ValueError("names a credential, but $CREDENTIALS_DIRECTORY is not set")
     return base / "credentials" / service / file
+
+
+def _loopback(listen: str) -> str:
+    host, _, port = listen.rpartition(":")
+    try:
+        inside = ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        inside = False
+    if not inside or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(
+            f"{listen!r} is no address of this machine alone, such as 127.0.0.1:9464 or [::1]:9464: metrics are sent "
+            "without encryption to whoever asks, so only programs on this machine may ask"
+        )
+    return listen
 
 
 FilePath = Annotated[Path, AfterValidator(_resolve)]
@@ -154,6 +169,20 @@ class Scrub(Section):
     every_seconds: Positive = 86_400.0
 
 
+class Metrics(Section):
+    """Where Prometheus may read how things stand: a loopback address with a port, such as 127.0.0.1:9464."""
+
+    listen: Annotated[str, AfterValidator(_loopback)] | None = None
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port; None when nobody may."""
+        if self.listen is None:
+            return None
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
 class DockConfig(Section):
     """`dock.toml`."""
 
@@ -168,6 +197,7 @@ class DockConfig(Section):
     ingest: Ingest = Ingest()
     activation: Activation = Activation()
     scrub: Scrub = Scrub()
+    metrics: Metrics = Metrics()
     log: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -199,6 +229,7 @@ class PolicyConfig(Section):
     open_request_days: Annotated[float, Field(gt=0, le=365)] = 14.0
     max_skew_seconds: Annotated[float, Field(ge=0)] = 300.0
     retention: Retention = Retention()
+    metrics: Metrics = Metrics()
     log: Literal["debug", "info", "warning", "error"] = "info"
 
 

@@ -88,6 +88,7 @@ def _accept(desk: Desk, verified: Verified[st.Statement]) -> set[str]:
     clip_id = getattr(statement, "clip_id", None)
     desk.store.add(verified, format_instant(desk.now()), desk.trust.version)
     desk.record("accepted", clip_id, {"kind": statement.kind, "by": verified.signer.id}, (digest,))
+    desk.metrics.accepted(statement.kind)
     _say(desk, verified.signer.id, digest, None)
     match statement:
         case st.Request():

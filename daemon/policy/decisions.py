@@ -245,6 +245,7 @@ def _decided(desk: Desk, row: RequestRow, request: st.Request, said: _Said, rele
         return
     now = desk.now()
     if row.answer != f"-{fingerprint}":  # that one is on record, and only said again
+        desk.metrics.decided(said.outcome)
         _put_on_record(desk, row, said, answered.decode(), format_instant(now))
     decision = Decision(
         request_id=request.request_id,

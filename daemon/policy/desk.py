@@ -15,6 +15,7 @@ from daemon.model.errors import BwcError
 from daemon.model.times import truncate
 from daemon.model.topics import Topics
 from daemon.model.types import Document
+from daemon.policy.metrics import PolicyMetrics
 from daemon.policy.regime import Regime
 from daemon.policy.store import Store
 from daemon.seal.keys import OpenKey, SignKey, keyid
@@ -38,6 +39,7 @@ class Desk:
     """Docks that are owed an acknowledgement after this transaction."""
     refused: set[str] = field(default_factory=set)
     """Refusals recorded already."""
+    metrics: PolicyMetrics = field(default_factory=PolicyMetrics)
     later: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
     """Clips to reconsider when a time has come that another clock ran ahead to."""
 
@@ -57,6 +59,7 @@ class Desk:
         """A refusal is counted always, and recorded once (repeats of the same do not fill the log)."""
         name = type(error).__name__
         self.store.count_refusal(what, name)
+        self.metrics.refused(what, name)
         key = f"{what} {name} {digest} {clip_id}"
         if key not in self.refused:
             if len(self.refused) >= 10_000:

@@ -51,6 +51,7 @@ CREATE TABLE standing (
   PRIMARY KEY (dock_id, clip_id)
 ) WITHOUT ROWID;
 CREATE INDEX standing_due ON standing (due) WHERE overdue = 0 AND due IS NOT NULL;
+CREATE INDEX standing_overdue ON standing (dock_id) WHERE overdue = 1;
 CREATE TABLE answer (digest TEXT PRIMARY KEY, reason TEXT) WITHOUT ROWID;
 CREATE TABLE refusal (kind TEXT, error TEXT, count INTEGER NOT NULL, PRIMARY KEY (kind, error)) WITHOUT ROWID;
 CREATE TABLE outbox (

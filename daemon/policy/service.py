@@ -8,6 +8,7 @@ from typing import Any
 
 from daemon.custody.log import CustodyLog
 from daemon.link.mailbox import Mailbox, Reload
+from daemon.link.metrics import served
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published, Received, Subscribed
 from daemon.link.notify import Notifier
 from daemon.link.pump import Pump
@@ -30,6 +31,7 @@ _SESSION = 7 * 24 * 3600
 _REPEAT_EVERY = 5.0
 _SCHEDULE_EVERY = 3600.0
 _AT_ONCE = 500
+_COUNT_EVERY = 10.0
 
 
 def open_desk(config: PolicyConfig, clock: Clock) -> Desk:
@@ -83,13 +85,21 @@ class PolicyService:
         self._pump = Pump(self._publisher)
         self._cursor = 0
         self._repeated = desk.clock.monotonic()
-        self._scheduled = float("-inf")
+        self._scheduled = self._counted = float("-inf")
+        desk.metrics.started(desk.regime.name)
         self._refused, self._unheard = Retry(), Retry()
         self._catching_up = CatchingUp(desk.topics)
         self._changed: set[str] = set()
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Serves until `stop`. `ready` is called once it is serving."""
+        """Serves until `stop`. `ready` is called once it is serving.
+
+        Raises ConfigurationError when the address for metrics cannot be had.
+        """
+        with served(self._desk.config.metrics.address, self._desk.metrics.registry):
+            self._serve(ready)
+
+    def _serve(self, ready: Callable[[], None]) -> None:
         try:
             self._publisher.start()
             self._consumer.start()
@@ -200,6 +210,7 @@ class PolicyService:
                     self._refused.refused(self._desk.clock.monotonic())
             case _:
                 pass
+        self._desk.metrics.broker(self._pump.connected)
 
     def _tick(self) -> None:
         decisions.expire(self._desk)
@@ -215,6 +226,9 @@ class PolicyService:
         if now - self._repeated >= _REPEAT_EVERY:
             self._repeated = now
             decisions.repeat_orders(self._desk)
+        if now - self._counted >= _COUNT_EVERY:
+            self._counted = now
+            self._desk.metrics.standing(self._desk.store.counts())
 
     def _send(self) -> None:
         while self._pump.has_room:

@@ -264,6 +264,22 @@ class Store(Database):
         rows = self.db.execute("SELECT clip_id FROM request WHERE state = 'open' UNION SELECT clip_id FROM standing")
         return {row[0] for row in rows}
 
+    # how things stand, in numbers
+
+    def counts(self) -> dict[str, int]:
+        """Open requests, live orders, clips with an overdue statement, messages not yet published."""
+        overdue = (
+            "SELECT count(*) FROM standing s WHERE overdue = 1 AND NOT EXISTS"
+            " (SELECT 1 FROM clip c WHERE c.dock_id = s.dock_id AND c.clip_id = s.clip_id AND c.disposed = 1)"
+        )
+        queries = {
+            "open_requests": "SELECT count(*) FROM request WHERE state = 'open'",
+            "live_orders": "SELECT count(*) FROM release_order WHERE state = 'live'",
+            "overdue_clips": overdue,
+            "outbox_messages": "SELECT count(*) FROM outbox",
+        }
+        return {name: int(self.db.execute(query).fetchone()[0]) for name, query in queries.items()}
+
     # answers, refusals, outbox
 
     def answer(self, digest: str) -> tuple[bool, str | None] | None:

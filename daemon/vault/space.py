@@ -34,6 +34,12 @@ def has_room(path: Path, size: int) -> bool:
     return info.f_bavail * info.f_frsize >= size and (info.f_files == 0 or info.f_favail >= _SPARE_FILES)
 
 
+def size_bytes(path: Path) -> int:
+    """How large the filesystem at `path` is."""
+    info = os.statvfs(path)
+    return info.f_blocks * info.f_frsize
+
+
 @contextmanager
 def room(path: Path) -> Iterator[None]:
     """Writing below `path`: for want of room DiskFullError, for anything else NotDurableError."""

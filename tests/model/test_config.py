@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.model.config import DockConfig, PolicyConfig, Section, load_config
+from daemon.model.config import DockConfig, Metrics, PolicyConfig, Section, load_config
 from daemon.model.errors import ConfigurationError
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -39,6 +39,10 @@ def _keys(model: type[Section]) -> set[str]:
         ("[ingest]\nscan_seconds = 0", "ingest.scan_seconds: "),
         ("[broker]\nurl = 5", "broker.url: "),
         ('sign_key = "credential:dock"', "sign_key: "),
+        ('[metrics]\nlisten = "0.0.0.0:9464"', "only programs on this machine may ask"),
+        ('[metrics]\nlisten = "dock.example:9464"', "metrics.listen: "),
+        ('[metrics]\nlisten = "127.0.0.1"', "metrics.listen: "),
+        ('[metrics]\nlisten = "127.0.0.1:70000"', "metrics.listen: "),
     ],
 )
 def test_every_mistake_is_named(tmp_path: Path, text: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +66,12 @@ def test_paths_are_relative_to_the_file_and_credentials_come_from_systemd(
     config = load_config(DockConfig, path)
     assert config.vault == tmp_path / "vault"
     assert config.sign_key == Path("/run/credentials/bwc-dock/sign")
+
+
+def test_metrics_are_for_this_machine_by_either_protocol() -> None:
+    assert Metrics(listen="127.0.0.1:9464").address == ("127.0.0.1", 9464)
+    assert Metrics(listen="[::1]:9464").address == ("::1", 9464)
+    assert Metrics().address is None
 
 
 def test_without_systemd_a_credential_is_looked_for_where_the_unit_takes_it_from(

@@ -381,10 +381,12 @@ def test_the_deadline_shows_as_due_then_overdue_and_unlocks_nothing(office: Offi
     decision = office.ask("officer", CLIP)
     topic = office.desk.topics.standing("dock-1", CLIP)
     assert json.loads(office.posted(topic)[-1])["overdue"] is False
+    assert office.desk.store.counts()["overdue_clips"] == 0
     office.clock.turn(hours=46, seconds=1)  # it occurred two hours before
     office.tick()
     standing = json.loads(office.posted(topic)[-1])
     assert standing["overdue"] is True
+    assert office.desk.store.counts()["overdue_clips"] == 1
     assert office.decision("officer", decision["request_id"])["outcome"] == "refused"
 
 

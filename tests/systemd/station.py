@@ -19,6 +19,8 @@ from tests.systemd.machine import Machine
 
 DOCK_UNIT, POLICY_UNIT, BOARD_UNIT = "bwc-dock.service", "bwc-policy.service", "bwc-board.service"
 UNITS = (DOCK_UNIT, POLICY_UNIT, BOARD_UNIT)
+DOCK_METRICS, POLICY_METRICS, BOARD_PAGE = free_port(), free_port(), free_port()
+"""Ports are this machine's own, as the network is."""
 _HEAD = 'agency = "{agency}"\nstate = "/var/lib/bwc/{name}"\nsign_key = "credential:{name}_sign.pem"\n'
 _TAIL = """
 [trust]
@@ -27,6 +29,7 @@ root = "root.sign.pub.pem"
 [broker]
 url = "{broker}"
 """
+_METRICS = '[metrics]\nlisten = "127.0.0.1:{port}"\n'
 _INGEST = "[ingest]\nscan_seconds = 0.3\nreserve_bytes = 16777216\ncamera_bytes_per_second = 15000000\n"
 _QUICK = "[Service]\nRestartSec=100ms\nWatchdogSec=3s\n"
 
@@ -37,7 +40,6 @@ class Station:
 
     machine: Machine
     world: World
-    board_port: int
 
     @property
     def precinct(self) -> Precinct:
@@ -98,15 +100,18 @@ def install(machine: Machine) -> Station:
     shutil.copyfile(world.key(CAMERA, "sign"), machine.world / "camera.pem")
     tail = _TAIL.format(broker=world.broker)
     own = f'dock_id = "{DOCK}"\nmounts = "/run/bwc/mounts"\nvault = "/var/lib/bwc/vault"\n'
-    (etc / "dock.toml").write_text(_HEAD.format(agency=AGENCY, name="dock") + own + tail + _INGEST)
+    (etc / "dock.toml").write_text(
+        _HEAD.format(agency=AGENCY, name="dock") + own + tail + _INGEST + _METRICS.format(port=DOCK_METRICS)
+    )
     own = 'open_key = "credential:policy_open.pem"\nregime = "portland-negotiated-2023"\n'
-    (etc / "policy.toml").write_text(_HEAD.format(agency=AGENCY, name="policy") + own + tail)
-    board_port = free_port()
-    board = f'agency = "{AGENCY}"\ndock_id = "{DOCK}"\nlisten = "127.0.0.1:{board_port}"\n'
+    (etc / "policy.toml").write_text(
+        _HEAD.format(agency=AGENCY, name="policy") + own + tail + _METRICS.format(port=POLICY_METRICS)
+    )
+    board = f'agency = "{AGENCY}"\ndock_id = "{DOCK}"\nlisten = "127.0.0.1:{BOARD_PAGE}"\n'
     (etc / "board.toml").write_text(board + f'[broker]\nurl = "{world.broker}"\n')
     for unit in UNITS:
         override(machine, unit, "quick", _QUICK)
-    return Station(machine, world, board_port)
+    return Station(machine, world)
 
 
 def override(machine: Machine, unit: str, name: str, text: str | None) -> None:

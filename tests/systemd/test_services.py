@@ -9,7 +9,19 @@ from urllib.request import urlopen
 import pytest
 
 from tests.system.precinct import CAMERA, wait_until
-from tests.systemd.station import BOARD_UNIT, DOCK_UNIT, POLICY_UNIT, UNITS, Station, docked, override
+from tests.system.scrape import await_value
+from tests.systemd.station import (
+    BOARD_PAGE,
+    BOARD_UNIT,
+    DOCK_METRICS,
+    DOCK_UNIT,
+    POLICY_METRICS,
+    POLICY_UNIT,
+    UNITS,
+    Station,
+    docked,
+    override,
+)
 
 pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
 LONG = 25_000_000
@@ -52,7 +64,7 @@ def test_a_camera_that_docked_before_the_start_gets_its_receipt(station: Station
 def test_the_board_answers_and_never_reaches_a_key(station: Station) -> None:
     machine = station.machine
     station.start(*UNITS)
-    page = f"http://127.0.0.1:{station.board_port}/"
+    page = f"http://127.0.0.1:{BOARD_PAGE}/"
     with docked(machine, "bay-8"):
         clip = station.record("bay-8", 50_000)
         wait_until(station.receipt("bay-8", clip).exists, "the receipt")
@@ -76,7 +88,18 @@ def test_the_journal_has_fields(station: Station) -> None:
     assert (said["BAY"], said["CAMERA"], said["PRIORITY"]) == ("bay-3", CAMERA, "6")
     assert said["_SYSTEMD_UNIT"] == DOCK_UNIT and said["SYSLOG_IDENTIFIER"] == "bwc"
     assert next(e["MESSAGE"] for e in station.machine.journal("BAY=bay-3")).startswith("bay bay-3: a camera docked")
+    docking = "bay bay-3: camera cam-0001 is looked through"
+    assert docking in [e["MESSAGE"] for e in station.machine.journal(f"CAMERA={CAMERA}", "BAY=bay-3")]
     assert not [e for e in station.machine.journal("-u", DOCK_UNIT) if str(e["MESSAGE"]).startswith("{")]
+
+
+def test_hardened_as_they_are_they_tell_their_metrics(station: Station) -> None:
+    station.start()
+    with docked(station.machine, "bay-6"):
+        clip = station.record("bay-6", 100_000)
+        wait_until(station.receipt("bay-6", clip).exists, "the receipt")
+        await_value(DOCK_METRICS, lambda n: n > 0, "bwc_dock_taken_in_clips_total", integrity="verified")
+    await_value(POLICY_METRICS, lambda n: n > 0, "bwc_policy_broker_connected")
 
 
 def test_keys_come_as_credentials(station: Station) -> None:

@@ -1,0 +1,118 @@
+"""A running dock and policy service tell Prometheus what they do: the real numbers, and nothing of anybody's."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from daemon.cli.demo import world as cast
+from daemon.cli.demo.stage import BWC, free_port
+from daemon.cli.demo.world import World
+from daemon.seal.keys import new_pair
+from tests.system.precinct import CAMERA, OFFICER, Precinct, running
+from tests.system.scrape import Scraped, await_value, listen
+from tests.system.test_life_of_a_clip import classify, request
+
+pytestmark = [pytest.mark.xdist_group("metrics"), pytest.mark.timeout(180)]
+
+
+@dataclass(frozen=True)
+class Measured:
+    precinct: Precinct
+    dock: int
+    policy: int
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
+    ports: list[int] = []
+
+    def before(world: World) -> None:
+        ports.append(listen(world, "policy"))
+        new_pair(world.keys, "stranger")
+
+    root = tmp_path_factory.mktemp("metrics") / "world"
+    port = free_port()
+    with running(root, f'[metrics]\nlisten = "127.0.0.1:{port}"\n', before) as precinct:
+        yield Measured(precinct, port, ports[0])
+
+
+def test_a_clips_way_can_be_read_in_the_numbers(measured: Measured) -> None:
+    precinct = measured.precinct
+    before = await_value(measured.dock, lambda n: n == 1, "bwc_dock_broker_connected")
+    size = 3_000_000
+    (taken,) = precinct.dock_camera("bay-1", "--bytes", str(size), "--timeout", "30")["clips"]
+    clip_id = str(taken["clip_id"])
+    after = await_value(measured.dock, lambda n: n == 1, "bwc_dock_clips", state="locked")
+    await_value(measured.dock, lambda n: n == 0, "bwc_dock_backlog_notices")
+
+    def more(name: str, **labels: str) -> float:
+        return after.value(name, **labels) - before.value(name, **labels)
+
+    assert more("bwc_dock_read_bytes_total") == size
+    assert more("bwc_dock_taken_in_clips_total", integrity="verified") == 1
+    assert more("bwc_dock_taken_in_bytes_total", integrity="verified") == size
+    assert more("bwc_dock_sync_seconds_count") == more("bwc_dock_read_back_seconds_count") == 1
+    assert more("bwc_dock_sync_seconds_sum") > 0 and more("bwc_dock_read_back_seconds_sum") > 0
+    assert after.value("bwc_dock_clock_trusted") == 1
+    assert 0 < after.value("bwc_dock_vault_free_bytes") <= after.value("bwc_dock_vault_size_bytes")
+    assert after.value("bwc_dock_vault_reserve_bytes") == 16777216
+    await_value(measured.dock, lambda n: n == 1, "bwc_dock_bays", state="empty")
+
+    refused = request(precinct, cast.OFFICER, clip_id, "report", expect=3)
+    assert refused["outcome"] == "refused"
+    await_value(measured.policy, lambda n: n == 1, "bwc_policy_open_requests")
+    classify(precinct, clip_id, "none")
+    policy = await_value(measured.policy, lambda n: n == 1, "bwc_policy_live_orders")
+    assert policy.value("bwc_policy_decisions_total", outcome="refused") == 1
+    assert policy.value("bwc_policy_decisions_total", outcome="released") == 1
+    assert policy.value("bwc_policy_attestations_accepted_total", kind="request") == 1
+    assert policy.value("bwc_policy_attestations_accepted_total", kind="classification") == 1
+    assert policy.value("bwc_policy_open_requests") == 0 and policy.value("bwc_policy_broker_connected") == 1
+    await_value(measured.dock, lambda n: n == 1, "bwc_dock_clips", state="released")
+
+    classify(precinct, clip_id, "serious")
+    policy = await_value(measured.policy, lambda n: n == 0, "bwc_policy_live_orders")
+    assert policy.value("bwc_policy_decisions_total", outcome="revoked") == 1
+
+
+def test_refusals_are_counted_by_a_word_of_ours(measured: Measured) -> None:
+    precinct = measured.precinct
+    precinct.dock_camera("bay-2", "--bytes", "1000", "--until", "docked", "--stay", serial="stranger")
+    precinct.bay("bay-2", "refused")
+    await_value(measured.dock, lambda n: n == 1, "bwc_dock_bays", state="refused")
+    dock = await_value(measured.dock, lambda n: n > 0, "bwc_dock_refusals_total", what="camera", reason="unenrolled")
+    assert dock.value("bwc_dock_refusals_total", what="camera", reason="unenrolled") == 1, "looked at again and again"
+    topics = precinct.topics
+    precinct.publish(topics.attestation("51234", "hold", "0" * 64), b'"gossip"')
+    await_value(measured.policy, lambda n: n == 1, "bwc_policy_refusals_total", kind="hold", reason="MalformedError")
+    precinct.publish(topics.ack(cast.DOCK), b"gossip")
+    labels = {"what": "acknowledgement", "reason": "MalformedError"}
+    await_value(measured.dock, lambda n: n == 1, "bwc_dock_refusals_total", **labels)
+
+
+def test_the_numbers_name_nobody(measured: Measured) -> None:
+    for port in (measured.dock, measured.policy):
+        page = Scraped(port).text
+        for name in (OFFICER, CAMERA, "stranger", "bay-", "gossip"):
+            assert name not in page
+    clips = measured.precinct.custody(action="ingested")
+    assert clips and not [e for e in clips if e["clip_id"] in Scraped(measured.dock).text]
+
+
+@pytest.mark.parametrize("service", ["dock run", "policy serve"])
+def test_a_port_that_is_taken_is_said_at_the_start(measured: Measured, service: str, tmp_path: Path) -> None:
+    world, name = measured.precinct.world, service.split()[0]
+    text = (world.config / f"{name}.toml").read_text()
+    for folder in ("state", "vault"):
+        text = text.replace(f'= "../{folder}', f'= "{tmp_path}/{folder}')
+    port = measured.dock if name == "dock" else measured.policy
+    copy = world.config / f"second-{name}.toml"
+    copy.write_text(text)
+    ran = subprocess.run([*BWC, *service.split(), "--config", copy], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 2
+    assert f"bwc: metrics.listen 127.0.0.1:{port}: address already in use\nhint: " in ran.stderr
