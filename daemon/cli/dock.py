@@ -25,6 +25,8 @@ def dock() -> None:
 def run(config_path: Path) -> None:
     """Run the dock until it is told to stop.
 
+    SIGHUP (systemctl reload bwc-dock) reads the trust, the log's level, and the broker's certificates again.
+
     \b
     Example:  bwc dock run --config config/dock.toml
     """
@@ -35,7 +37,7 @@ def run(config_path: Path) -> None:
     config = load_config(DockConfig, config_path)
     start_logging(config.log)
     forget_in_core_dumps()
-    run_until_signalled(DockService(config, SystemClock()))
+    run_until_signalled(DockService(config, SystemClock(), lambda: load_config(DockConfig, config_path)))
 
 
 @dock.command()

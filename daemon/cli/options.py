@@ -37,7 +37,7 @@ class Service(Protocol):
 
 
 def run_until_signalled(service: Service) -> None:
-    """Runs it until SIGTERM or SIGINT; SIGHUP makes it read the trust file again."""
+    """Runs it until SIGTERM or SIGINT; SIGHUP makes it read its configuration and trust again."""
     signal.signal(signal.SIGHUP, lambda *_: service.reload())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())

@@ -52,13 +52,15 @@ def explain_live(config_path: Path, regime: str | None, clip_id: str, person_id:
 def serve(config_path: Path) -> None:
     """Run the policy service until it is told to stop.
 
+    SIGHUP (systemctl reload bwc-policy) reads the trust, the log's level, and the broker's certificates again.
+
     \b
     Example:  bwc policy serve --config config/policy.toml
     """
     config = load_config(PolicyConfig, config_path)
     start_logging(config.log)
     forget_in_core_dumps()
-    run_until_signalled(PolicyService(config, SystemClock()))
+    run_until_signalled(PolicyService(config, SystemClock(), lambda: load_config(PolicyConfig, config_path)))
 
 
 @click.command()

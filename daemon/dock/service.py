@@ -26,10 +26,12 @@ from daemon.dock.shift import ShiftCounter
 from daemon.dock.state import Dock
 from daemon.dock.store import Store
 from daemon.dock.turns import Turns
+from daemon.link.credentials import read_credentials
 from daemon.link.mailbox import Mailbox, Reload
 from daemon.link.metrics import served
-from daemon.link.mqtt import Connected, LinkEvent, MqttClient, Received, Subscribed
+from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Received, Subscribed
 from daemon.link.notify import Notifier
+from daemon.link.reload import take_effect
 from daemon.link.retry import Retry
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
@@ -103,7 +105,9 @@ def put_in_force(dock: Dock, trust: Trust) -> None:
 class DockService:
     """Composition and loop. `run` returns after `stop`, and raises what stopped it otherwise."""
 
-    def __init__(self, config: DockConfig, clock: Clock) -> None:
+    def __init__(self, config: DockConfig, clock: Clock, reread: Callable[[], DockConfig] | None = None) -> None:
+        """`reread` gives the configuration as it stands in its file when a reload is asked for."""
+        self._reread = reread or (lambda: config)
         self._dock = dock = open_dock(config, clock)
         self._lock_fd = dock.vault.lock()
         self._files = CustodyFiles(dock.vault, dock.custody, dock.sign_key)
@@ -184,7 +188,7 @@ class DockService:
         self._mailbox.stop()
 
     def reload(self) -> None:
-        """Reads the trust file again, from a signal handler."""
+        """Reads configuration and trust again, from a signal handler."""
         self._mailbox.put(Reload())
 
     # what bays ask
@@ -271,7 +275,7 @@ class DockService:
                 done.append(lambda: self._reconcile(item.bays))
             case Reload():
                 with self._notifier.reloading():
-                    self._reload()
+                    self._reload(done)
             case _Shown():
                 thread = self._bays.get(item.bay.bay)
                 if thread is not None and thread.identity == item.identity:
@@ -293,16 +297,24 @@ class DockService:
             case _ if item.client == "publisher":
                 self._announcer.handle(item)
 
-    def _reload(self) -> None:
-        """A new trust version takes effect; one that cannot be used changes nothing."""
+    def _reload(self, done: list[Callable[[], None]]) -> None:
+        """What can takes effect; if anything cannot be used, nothing changes."""
         dock = self._dock
         try:
+            config = self._reread()
+            credentials = read_credentials(config.broker)
             put_in_force(dock, load_trust(dock.config.trust.file, load_sign_public(dock.config.trust.root)))
         except ConfigurationError as error:
-            log.error("the trust in force stays: %s", error)  # noqa: TRY400 - the message says it all
-        else:
+            log.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400 - the message says it all
+            return
+
+        def follow() -> None:
+            if take_effect(dock.config, config, credentials, (self._publisher, self._consumer)):
+                self._announcer.handle(Disconnected("publisher", "connecting anew"))
             log.info("trust version %d is in force", dock.trust.version)
             self._wake_bays()
+
+        done.append(follow)
 
     def _decide(self, item: _Call, done: list[Callable[[], None]]) -> None:
         """Runs one bay's question; its own error undoes only its own writes."""

@@ -11,7 +11,7 @@ _MOST = 500
 
 
 class Reload:
-    """Asks a service to read its trust again (SIGHUP)."""
+    """Asks a service to read its configuration and trust again (SIGHUP)."""
 
 
 class Mailbox(Generic[Item]):

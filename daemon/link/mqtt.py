@@ -6,10 +6,8 @@ hands over to `deliver`, which must not raise and must not block.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -18,8 +16,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from daemon.link.credentials import Credentials, read_credentials
 from daemon.model.config import Broker
-from daemon.model.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -96,16 +94,22 @@ class MqttClient:
         Raises ConfigurationError for certificates or passwords that cannot be read.
         """
         self._broker = broker
+        self._credentials = read_credentials(broker)
+        self._client_id = client_id
+        self._will = will
         self._deliver = deliver
         self._name = name
         self._subscriptions = subscriptions
         self._session_seconds = session_seconds
         self._connection = 0
+        self._client = self._make()
+
+    def _make(self) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=client_id,
+            client_id=self._client_id,
             protocol=paho.MQTTv5,
-            manual_ack=bool(subscriptions),
+            manual_ack=bool(self._subscriptions),
         )
         client.reconnect_delay_set(*RECONNECT_SECONDS)
         client.on_connect = self._on_connect
@@ -113,12 +117,15 @@ class MqttClient:
         client.on_publish = self._on_publish
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
-        _authenticate(client, broker)
-        if will is not None:
+        if self._credentials.username is not None:
+            client.username_pw_set(self._credentials.username, self._credentials.password)
+        if self._credentials.tls is not None:
+            client.tls_set_context(self._credentials.tls)
+        if self._will is not None:
             properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
             properties.WillDelayInterval = 5  # a short reconnect is no outage
-            client.will_set(will[0], will[1], qos=1, retain=True, properties=properties)
-        self._client = client
+            client.will_set(*self._will, qos=1, retain=True, properties=properties)
+        return client
 
     def start(self) -> None:
         """Connects in the background and keeps trying."""
@@ -138,6 +145,21 @@ class MqttClient:
     def stop(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+    def renew(self, credentials: Credentials) -> bool:
+        """Connects anew if these are others than those in use; says whether. The session, if any, is kept.
+
+        Returns once the old connection has ended, which may take its connecting to a broker that does not answer. What
+        was on its way is not answered any more: whoever sent it sends it again on Connected, as after any other end.
+        """
+        if credentials.fingerprint == self._credentials.fingerprint:
+            return False
+        self._credentials = credentials
+        self.stop()  # first, and in good order: two with one name would look like a failure, and the last will be said
+        self._connection += 1
+        self._client = self._make()
+        self.start()
+        return True
 
     @property
     def alive(self) -> bool:
@@ -206,27 +228,3 @@ class MqttClient:
                 self._connection,
             )
         )
-
-
-def _authenticate(client: paho.Client, broker: Broker) -> None:
-    if broker.username is not None:
-        client.username_pw_set(broker.username, _password(broker.password_file))
-    if broker.tls:
-        try:
-            client.tls_set(
-                ca_certs=str(broker.ca) if broker.ca else None,
-                certfile=str(broker.certificate) if broker.certificate else None,
-                keyfile=str(broker.key) if broker.key else None,
-                tls_version=ssl.PROTOCOL_TLS_CLIENT,
-            )
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(f"broker TLS: {error} (ca, certificate, key)") from None
-
-
-def _password(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"broker password_file {path}: {error}") from None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from daemon.custody.log import CustodyLog
+from daemon.link.credentials import read_credentials
 from daemon.link.mailbox import Mailbox, Reload
 from daemon.link.metrics import served
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published, Received, Subscribed
 from daemon.link.notify import Notifier
 from daemon.link.pump import Pump
+from daemon.link.reload import take_effect
 from daemon.link.retry import Retry
 from daemon.model.clock import Clock
 from daemon.model.config import PolicyConfig
@@ -68,7 +71,9 @@ def put_in_force(desk: Desk, trust: Trust, envelope: bytes) -> None:
 class PolicyService:
     """Composition and loop. `run` returns after `stop`."""
 
-    def __init__(self, config: PolicyConfig, clock: Clock) -> None:
+    def __init__(self, config: PolicyConfig, clock: Clock, reread: Callable[[], PolicyConfig] | None = None) -> None:
+        """`reread` gives the configuration as it stands in its file when a reload is asked for."""
+        self._reread = reread or (lambda: config)
         self._desk = desk = open_desk(config, clock)
         self._mailbox: Mailbox[LinkEvent | Reload] = Mailbox(tick_seconds=1.0)
         self._notifier = Notifier()
@@ -123,24 +128,24 @@ class PolicyService:
         self._mailbox.stop()
 
     def reload(self) -> None:
-        """Reads the trust file again, from a signal handler."""
+        """Reads configuration and trust again, from a signal handler."""
         self._mailbox.put(Reload())
 
     def _step(self, batch: list[LinkEvent | Reload]) -> None:
         """One transaction over everything that came in; acknowledged and published only when it is durable."""
         desk = self._desk
-        received: list[Received] = []
+        done: list[Callable[[], None]] = []
         with desk.store.transaction():
             now = desk.clock.monotonic()
             for event in batch:
                 match event:
                     case Reload():
                         with self._notifier.reloading():
-                            self._reload()
+                            self._reload(done)
                     case Received():
                         if not self._catching_up.holds(event, now):
                             self._changed |= self._receive(event)
-                        received.append(event)
+                        done.append(partial(self._consumer.ack, event))
                     case Subscribed():
                         if event.refused:
                             log.error("the broker refused a subscription: %s", event.refused)
@@ -155,8 +160,8 @@ class PolicyService:
             for dock_id in sorted(desk.unacknowledged):
                 desk.store.post(desk.topics.ack(dock_id), announced.acknowledgement(desk, dock_id), retain=True)
             desk.unacknowledged.clear()
-        for message in received:
-            self._consumer.ack(message)
+        for act in done:
+            act()
         self._send()
 
     def _connected(self, event: Connected, now: float) -> None:
@@ -165,15 +170,23 @@ class PolicyService:
         if event.forgotten:  # and with our session, it may be, all that the broker retained
             self._changed |= decisions.say_again(self._desk)
 
-    def _reload(self) -> None:
-        """A new trust version takes effect; one that cannot be used changes nothing."""
+    def _reload(self, done: list[Callable[[], None]]) -> None:
+        """What can takes effect; if anything cannot be used, nothing changes."""
         desk, trust = self._desk, self._desk.config.trust
         try:
+            config = self._reread()
+            credentials = read_credentials(config.broker)
             put_in_force(desk, load_trust(trust.file, load_sign_public(trust.root)), trust.file.read_bytes())
         except (ConfigurationError, OSError) as error:
-            log.error("the trust in force stays: %s", error)  # noqa: TRY400 - the message says it all
-        else:
+            log.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400 - the message says it all
+            return
+
+        def follow() -> None:
+            if take_effect(desk.config, config, credentials, (self._publisher, self._consumer)):
+                self._link(Disconnected("publisher", "connecting anew"))
             log.info("trust version %d is in force", desk.trust.version)
+
+        done.append(follow)
 
     def _decide(self) -> None:
         """Takes up what waited, and looks again at every clip about which something changed."""
