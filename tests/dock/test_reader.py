@@ -390,6 +390,8 @@ def test_small_clips_together(mount: Mount, handle: ReaderHandle) -> None:
     batch = handle.begin(commands, lambda _: None)
     handle.written(batch)
     answers = handle.results(batch)
+    syncs = {answer["sealed"]["sync_seconds"] for answer in answers if isinstance(answer, dict)}
+    assert len(syncs) == 1 and min(syncs) > 0, "one sync for all, and each says how long it took"
     assert isinstance(answers[3], CameraReadError)
     for number in (0, 1, 2, 4):
         answer = answers[number]

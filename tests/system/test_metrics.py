@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tests.system.precinct import CAMERA, OFFICER, Precinct, running
 from tests.system.scrape import Scraped, await_value, listen
 from tests.system.test_life_of_a_clip import classify, request
 
+GRAFANA = Path(__file__).parents[2] / "config" / "grafana"
 pytestmark = [pytest.mark.xdist_group("metrics"), pytest.mark.timeout(180)]
 
 
@@ -93,6 +95,25 @@ def test_refusals_are_counted_by_a_word_of_ours(measured: Measured) -> None:
     precinct.publish(topics.ack(cast.DOCK), b"gossip")
     labels = {"what": "acknowledgement", "reason": "MalformedError"}
     await_value(measured.dock, lambda n: n == 1, "bwc_dock_refusals_total", **labels)
+
+
+def test_rules_and_dashboard_use_only_what_is_told(measured: Measured) -> None:
+    told = [Scraped(port) for port in (measured.dock, measured.policy)]
+    names = set().union(*(scraped.names for scraped in told))
+    labelled = {
+        (sample.name, *label)
+        for scraped in told
+        for family in scraped.families
+        for sample in family.samples
+        for label in sample.labels.items()
+    }
+    for file in ("alerts.yml", "alerts.test.yml", "dashboard.json"):
+        text = (GRAFANA / file).read_text().replace('\\"', '"')
+        used = set(re.findall(r"\bbwc_[a-z_]+", text))
+        assert used and used <= names, f"{file}: {used - names}"
+        selected = set(re.findall(r'(bwc_[a-z_]+)\{(?:instance="[^"]*",)?(\w+)="([^"]+)"', text))
+        wanted = {one for one in selected if one[1] != "instance"}
+        assert wanted <= labelled, f"{file}: {wanted - labelled}"
 
 
 def test_the_numbers_name_nobody(measured: Measured) -> None:
