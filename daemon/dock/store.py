@@ -15,7 +15,7 @@ from daemon.core.lifecycle import State
 from daemon.model.times import format_instant
 from daemon.vault.database import Database
 
-VERSION = 1
+VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE clip (
@@ -50,11 +50,14 @@ CREATE INDEX release_by_expiry ON release_order (state, expires_at);
 CREATE INDEX release_by_deadline ON release_order (state, deadline);
 CREATE TABLE seen (digest TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE destroying (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE officer (officer_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE staging (clip_id TEXT PRIMARY KEY, job TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE docking (camera_serial TEXT, docked_at TEXT, skew REAL NOT NULL, PRIMARY KEY (camera_serial, docked_at))
   WITHOUT ROWID;
 """
+_STEPS = ("CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;",)
+"""From each schema to the next, from the oldest still understood."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +132,8 @@ class Store(Database):
     """The tables. Only the service's own thread uses it."""
 
     def __init__(self, path: Path) -> None:
-        """Opens or creates the database. Raises ConfigurationError for one of another version."""
-        super().__init__(path, _SCHEMA, VERSION)
+        """Opens or creates the database; an older one is migrated. Raises ConfigurationError."""
+        super().__init__(path, _SCHEMA, VERSION, _STEPS)
 
     # clips
 
@@ -220,6 +223,18 @@ class Store(Database):
 
     def mark_erased(self, clip_id: str) -> None:
         self.db.execute("UPDATE clip SET erased = 1 WHERE clip_id = ?", (clip_id,))
+        self.db.execute("DELETE FROM erasing WHERE clip_id = ?", (clip_id,))
+
+    def set_out_to_erase(self, clip_id: str) -> None:
+        """The dock is about to delete the clip from its camera: should it stop now, it is known who did."""
+        self.db.execute("INSERT OR IGNORE INTO erasing VALUES (?)", (clip_id,))
+
+    def set_out(self, clip_id: str) -> bool:
+        return self.db.execute("SELECT 1 FROM erasing WHERE clip_id = ?", (clip_id,)).fetchone() is not None
+
+    def leave_unerased(self, clip_id: str) -> None:
+        """It was not deleted after all."""
+        self.db.execute("DELETE FROM erasing WHERE clip_id = ?", (clip_id,))
 
     def to_be_erased(self, camera_serial: str) -> list[ClipRow]:
         """Clips that the camera may erase and, as far as is known, has not."""

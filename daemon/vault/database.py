@@ -6,34 +6,51 @@ An error at commit leaves the outcome unknown, so it is NotDurableError: the ser
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 from daemon.model.errors import ConfigurationError, NotDurableError
 from daemon.vault.durable import fsync_directory, make_directories
+from daemon.vault.migration import migrate
 
 
 class Database:
     """One connection, owned by one thread at a time."""
 
-    def __init__(self, path: Path, schema: str, version: int) -> None:
-        """Opens or creates it. Raises ConfigurationError for a database of another version, or none at all."""
+    def __init__(self, path: Path, schema: str, version: int, steps: Sequence[str] = ()) -> None:
+        """Opens or creates it; an older one is brought up to date by `steps` (daemon.vault.migration).
+
+        Raises ConfigurationError for a newer one, for an older one that cannot be, or for none at all.
+        """
         self._path = path
         make_directories(path.parent, mode=0o750)
         try:
             self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "trusted_schema = OFF", "secure_delete = ON"):
-                self.db.execute(f"PRAGMA {pragma}")
-            found = self.db.execute("PRAGMA user_version").fetchone()[0]
-            if found == 0:
-                self.db.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
+            try:
+                self._prepare(schema, version, steps)
+            except BaseException:
+                self.db.close()
+                raise
         except sqlite3.DatabaseError as error:
             raise ConfigurationError(f"{path}: {error}") from error
         fsync_directory(path.parent)  # SQLite does so itself, but does not say when it fails
-        if found not in {0, version}:
-            raise ConfigurationError(f"{path}: written by another version (schema {found}, this one has {version})")
+
+    def _prepare(self, schema: str, version: int, steps: Sequence[str]) -> None:
+        found = self.db.execute("PRAGMA user_version").fetchone()[0]
+        if found > version:
+            raise ConfigurationError(
+                f"{self._path}: written by a newer version (schema {found}, this one knows {version})",
+                hint="install that newer version again; nothing was changed",
+            )
+        for pragma in ("synchronous = FULL", "trusted_schema = OFF", "secure_delete = ON"):
+            self.db.execute(f"PRAGMA {pragma}")
+        if 0 < found < version:
+            migrate(self.db, self._path, found, version, steps)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        if found == 0:
+            self.db.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
 
     def close(self) -> None:
         self.db.close()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from daemon.core.lifecycle import State
+from daemon.custody.log import CustodyLog
+from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.store import Store
 from tests.benchmarks.stores import fill, make_world
 
@@ -24,3 +28,24 @@ def test_the_tally_is_what_counting_would_give(tmp_path: Path) -> None:
         assert store.count(state) == len(store.clips(state)), state
     assert store.count(State.RELEASED) > 0
     store.close()
+
+
+def test_a_store_that_an_earlier_version_left_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "dock.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript((Path(__file__).parent / "store-schema-1.sql").read_text())
+        clips = db.execute("SELECT clip_id FROM clip ORDER BY clip_id").fetchall()
+    store = Store(path)
+    assert sorted(clip.clip_id for clip in store.clips(State.LOCKED)) == [row[0] for row in clips]
+    assert store.count(State.LOCKED) == len(clips) == CustodyLog(store.db, "bwc/portland/central-1", "central-1").size
+    fresh = Store(tmp_path / "fresh.sqlite")
+    CustodyLog(fresh.db, "bwc/portland/central-1", "central-1")
+    DispatchStore(fresh.db)
+    assert schema(store) == schema(fresh), "upgraded or new, it is the same"
+    assert path.with_name("dock.sqlite.1.bak").exists()
+    store.close()
+    fresh.close()
+
+
+def schema(store: Store) -> set[str]:
+    return {" ".join(row[0].split()) for row in store.db.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL")}

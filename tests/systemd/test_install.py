@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -47,6 +49,23 @@ def test_an_upgrade_keeps_what_is_the_administrators_and_starts_what_ran(station
     new = machine.path("/etc/bwc/dock.toml.new")
     assert new.read_text() == (SOURCE / "config" / "dock.toml").read_text() and "dock.toml.new" in said
     assert not machine.path("/etc/bwc/policy.toml.new").exists(), "that example has not changed since"
+
+
+def test_an_upgrade_brings_the_docks_store_up_to_date(station: Station) -> None:
+    machine = station.machine
+    station.start(DOCK_UNIT)
+    before = station.custody()
+    machine.run("systemctl", "stop", DOCK_UNIT)
+    store = machine.path("/var/lib/bwc/dock/dock.sqlite")
+    with closing(sqlite3.connect(store)) as db:
+        db.executescript("DROP TABLE erasing; PRAGMA user_version = 1;")
+    machine.make("install")
+    station.start(DOCK_UNIT)
+    with closing(sqlite3.connect(store)) as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] > 1
+    copy = store.with_name("dock.sqlite.1.bak")
+    assert (copy.stat().st_uid, copy.stat().st_mode) == (store.stat().st_uid, store.stat().st_mode)
+    assert station.custody()[: len(before)] == before
 
 
 def test_keys_are_for_root_alone(station: Station) -> None:
