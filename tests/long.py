@@ -54,6 +54,7 @@ def _parts(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for filesystem in ("ext4", "xfs"):
         yield _told(f"power cuts on {filesystem}", lambda fs=filesystem: power.run(given.cuts, seed, filesystem=fs))
     yield _told("faults", lambda: faults.run(given.faults, seed))
+    yield _told("faults where the dock erases", lambda: faults.run(given.faults, seed, erase="dock"))
     yield _told("kills", lambda: kills.run(given.kills, seed))
     yield _told("broker faults", lambda: broker.run(given.broker_faults, seed))
     yield _told("hostile mounts and documents", lambda: mounts.run(given.malformed, seed))

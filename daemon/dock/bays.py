@@ -120,7 +120,7 @@ class BayThread:
         reasons = way.advance(handle, self._stopping.is_set)
         if self._stopping.is_set():
             return False
-        self._standing.set("waiting" if reasons else "done", "; ".join(sorted(reasons)[:3]) or None)
+        self._standing.set("waiting" if reasons else "done", "; ".join(sorted(reasons)[:3]) or way.left_there)
         return WRITING in reasons
 
     def _identify(self, answer: dict[str, Any]) -> ClipWay | None:

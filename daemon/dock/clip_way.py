@@ -6,11 +6,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from daemon.core.order import Waiting, batches
 from daemon.core.settle import FileStat, Sighting, readiness
-from daemon.dock import intake, place, receipts
+from daemon.dock import erasing, intake, place, receipts
 from daemon.dock.intake import CameraSeen, Composed, Job, ReadCapture
 from daemon.dock.reader_handle import Batch, ReaderHandle
 from daemon.dock.standing import Standing
@@ -31,6 +32,7 @@ ROOM_SECONDS = 2.0
 """How long until the dock looks again whether there is room."""
 WRITING = "waiting for the camera to finish writing"
 _WINDOW, _RECEIPTS = 1000, 64
+_LOOK_AGAIN_SECONDS = 60.0
 
 
 class StoppedError(UnavailableError):
@@ -59,7 +61,9 @@ class _Clip:
     last: Sighting
     read: ReadCapture | None = None
     clip_id: str | None = None  # once the dock holds it
+    read_here: bool = False  # its bytes were read while this camera was docked, not merely known again
     receipted: bool = False
+    done: bool = False  # nothing is left to do about it
     problem: str | None = None
     said: str | None = None  # the problem that was logged last
     retry_at: float = 0.0
@@ -100,6 +104,17 @@ class ClipWay:
     def camera_serial(self) -> str:
         return self._camera.serial
 
+    @property
+    def left_there(self) -> str | None:
+        """Why clips are still on the camera though all are safe here, where its own erasing is not what is awaited."""
+        here = [clip for clip in self._clips.values() if clip.clip_id is not None]
+        if not here or self._settings.erase == "receipt":
+            return None
+        if self._settings.erase == "never":
+            return "kept on the camera: this dock lets nothing be erased"
+        waiting = sum(not clip.done for clip in here)
+        return f"safe to undock; clips still to be erased when their time comes: {waiting}" if waiting else None
+
     def see(self, stem: str, footage: list[int], capture: list[int] | None) -> None:
         """One scan's sight of a clip. A clip that changed begins anew."""
         seen = Sighting(FileStat(*footage), FileStat(*capture) if capture else None, time.monotonic())
@@ -118,21 +133,23 @@ class ClipWay:
             self._standing.gone(stem)
         if gone or not self._looked:
             self._looked = True
-            self._service.call(lambda: receipts.record_erased(self._dock, self.camera_serial, present, self._bay))
+            self._service.call(lambda: erasing.record_gone(self._dock, self.camera_serial, present, self._bay))
 
     def advance(self, handle: ReaderHandle, stopping: Callable[[], bool] = lambda: False) -> set[str]:
-        """Brings every clip as far as it goes now. Returns what they wait for; nothing when all may be erased."""
+        """Brings every clip as far as it goes now. Returns what they wait for; nothing when all are safe here."""
         for clips in self._windows():
             self._take_in(handle, [clip for clip in clips if clip.clip_id is None], stopping)
             self._receipt(handle, [clip for clip in clips if clip.clip_id is not None and not clip.receipted])
             if stopping():
                 break
+            if self._settings.erase == "dock":
+                self._erase(handle, [clip for clip in clips if clip.receipted])
         return {clip.problem for clip in self._clips.values() if clip.problem is not None}
 
     def _windows(self) -> Iterator[list[_Clip]]:
         """The clips that something can be done about, not too many at a time."""
         now = time.monotonic()
-        due = [clip for clip in self._clips.values() if not clip.receipted and now >= clip.retry_at]
+        due = [clip for clip in self._clips.values() if not clip.done and now >= clip.retry_at]
         for start in range(0, len(due), _WINDOW):
             yield due[start : start + _WINDOW]
 
@@ -296,7 +313,7 @@ class ClipWay:
             if isinstance(one, ClipRow):
                 del begun.clips[clip_id]
                 self._drop([job])
-                self._held(clip, one.clip_id)
+                self._held(clip, one.clip_id, read_here=True)
             else:
                 composed[clip_id] = one
         return composed
@@ -319,12 +336,12 @@ class ClipWay:
             names = ", ".join(composed)
             raise NotDurableError(f"in the vault, but the commit failed ({error}): clips {names}") from error
         for (clip, job), row in zip(begun.clips.values(), rows, strict=True):
-            self._held(clip, row.clip_id)
+            self._held(clip, row.clip_id, read_here=True)
             words = "took in clip %s: %s, %d bytes"
             log.info(words, row.clip_id, row.integrity, job.footage[0], extra=self._fields(row.clip_id))
 
-    def _held(self, clip: _Clip, clip_id: str) -> None:
-        clip.clip_id, clip.problem, clip.read = clip_id, None, None
+    def _held(self, clip: _Clip, clip_id: str, *, read_here: bool = False) -> None:
+        clip.clip_id, clip.problem, clip.read, clip.read_here = clip_id, None, None, read_here
         self._standing.held(clip.stem)
 
     def _drop(self, jobs: list[Job]) -> None:
@@ -333,7 +350,11 @@ class ClipWay:
         self._service.call(lambda: intake.abandon(self._dock, jobs))
 
     def _receipt(self, handle: ReaderHandle, clips: list[_Clip]) -> None:
-        """Receipts for clips that the dock holds, those that may have one now."""
+        """Receipts for clips that the dock holds, those that may have one now; with `erase = "never"`, none."""
+        if self._settings.erase == "never":
+            for clip in clips:
+                clip.done = True
+            return
         for start in range(0, len(clips), _RECEIPTS):
             self._receipt_some(handle, clips[start : start + _RECEIPTS])
 
@@ -353,7 +374,7 @@ class ClipWay:
         if done:
             self._service.call(lambda: receipts.record(dock, done, bay))
         for clip in written:
-            clip.receipted, clip.problem = True, None
+            clip.receipted, clip.problem, clip.done = True, None, self._settings.erase == "receipt"
         for clip in clips:
             if clip.stem in failed:
                 self._fail(clip, failed[clip.stem])
@@ -361,6 +382,23 @@ class ClipWay:
     def _fields(self, clip_id: str) -> dict[str, str | None]:
         """What the journal finds a clip's words by. A name that is no clip's id is a stranger's: not among them."""
         return {"clip_id": clip_id if is_clip_id(clip_id) else None, "bay": self._bay, "camera": self.camera_serial}
+
+    def _erase(self, handle: ReaderHandle, clips: list[_Clip]) -> None:
+        """Deletes clips whose receipts are durable on this camera, once their time has come."""
+        for start in range(0, len(clips), _RECEIPTS):
+            self._erase_some(handle, clips[start : start + _RECEIPTS])
+
+    def _erase_some(self, handle: ReaderHandle, clips: list[_Clip]) -> None:
+        found = [erasing.Found(clip.stem, clip.clip_id or "", clip.last.footage, clip.read_here) for clip in clips]
+        outcomes = erasing.erase(self._dock, self._service.call, handle, self._bay, found)
+        for clip in clips:
+            outcome = outcomes[clip.stem]
+            clip.problem, clip.done = None, outcome is None or isinstance(outcome, CameraReadError)
+            if isinstance(outcome, datetime):
+                later = (outcome - self._dock.now()).total_seconds()
+                clip.retry_at = time.monotonic() + min(later, _LOOK_AGAIN_SECONDS)
+            elif outcome is not None:
+                self._fail(clip, outcome)
 
     def _fail(self, clip: _Clip, error: Exception) -> None:
         """This clip is left alone for a while; the others go on."""

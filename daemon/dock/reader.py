@@ -7,6 +7,7 @@ and one bay. It takes commands, JSON objects with an `id` over a pipe, and answe
     captures {stems}                             -> {captures: {stem: {data} or {error}}}
     seal {clips: [{stem, footage, target, …}]}   -> {progress} … {written} … {clips: [{sealed, …} or {error}]}
     receipts {receipts: {stem: data}}            -> {receipts: {stem: {} or {error}}}
+    erase {clips: {stem: {footage, sha256}}}     -> {alive} … {erased: {stem: {} or {error}}}
     pace {bytes_per_second}                      -> {}
 
 Sealing goes on beside the other commands (daemon.dock.sealing). `error` names an error class of daemon.model.errors.
@@ -27,7 +28,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from daemon.dock import safe
+from daemon.dock.eraser import Eraser
 from daemon.dock.sealing import Sealer
+from daemon.dock.stems import CAPTURE, FOOTAGE, name_of, stem_of
 from daemon.model.errors import BwcError, CameraReadError
 from daemon.seal.keys import forget_in_core_dumps
 from daemon.vault import durable
@@ -35,9 +38,6 @@ from daemon.vault import durable
 Message = dict[str, Any]
 SMALL = 1 << 16
 """The largest camera.json or capture read, in bytes."""
-
-_FOOTAGE, _CAPTURE = ".mp4", ".capture.json"
-_BYTES = "bytes:"
 
 
 def main(pipe: Connection, mount: str, limits: Message) -> None:
@@ -68,7 +68,8 @@ def main(pipe: Connection, mount: str, limits: Message) -> None:
             case "pace":
                 sealer.pace.bytes_per_second = command["bytes_per_second"]
             case _:
-                send({"id": command["id"], **reader.answer(command)})
+                alive = partial(send, {"id": command["id"], "alive": True})
+                send({"id": command["id"], **reader.answer(command, alive)})
 
 
 class Reader:
@@ -78,8 +79,8 @@ class Reader:
         self._mount = mount_fd
         self._limits = limits
 
-    def answer(self, command: Message) -> Message:
-        """Runs one command. Failures become messages: the parent decides what they mean."""
+    def answer(self, command: Message, alive: Callable[[], None] = lambda: None) -> Message:
+        """Runs one command. Failures become messages: the parent decides what they mean. Long work calls `alive`."""
         match command["do"]:
             case "scan":
                 return _failing(self._scan)
@@ -88,15 +89,17 @@ class Reader:
             case "receipts":
                 given = {stem: base64.b64decode(data) for stem, data in command["receipts"].items()}
                 return {"receipts": self._write_receipts(given)}
+            case "erase":
+                return {"erased": Eraser(self._mount, self._limits["max_clip_bytes"], alive).erase(command["clips"])}
             case other:
                 return {"error": "BwcError", "message": f"unknown command {other!r}"}
 
     def open_footage(self, command: Message) -> int:
         """A clip's footage, opened safely. Raises CameraReadError."""
-        return safe.open_file(self._mount, _clip(command["stem"], _FOOTAGE), limit=self._limits["max_clip_bytes"])
+        return safe.open_file(self._mount, _clip(command["stem"], FOOTAGE), limit=self._limits["max_clip_bytes"])
 
     def _capture(self, stem: str) -> Message:
-        data = safe.read_small(self._mount, _clip(stem, _CAPTURE), limit=SMALL)
+        data = safe.read_small(self._mount, _clip(stem, CAPTURE), limit=SMALL)
         return {"data": base64.b64encode(data).decode()}
 
     def _scan(self) -> Message:
@@ -122,7 +125,7 @@ class Reader:
                 for number, entry in enumerate(entries):
                     if number >= 2 * self._limits["max_clips"]:
                         raise CameraReadError(f"more than {self._limits['max_clips']} clips on one camera")
-                    for suffix, found in ((_FOOTAGE, footage), (_CAPTURE, captures)):
+                    for suffix, found in ((FOOTAGE, footage), (CAPTURE, captures)):
                         if entry.name.endswith(suffix) and entry.name != suffix:
                             self._see(entry, suffix, found)
         except OSError as error:
@@ -220,17 +223,3 @@ def _place(folder: int, written: dict[str, str], answers: Message) -> list[str]:
 
 def _clip(stem: str, suffix: str) -> str:
     return f"clips/{name_of(stem)}{suffix}"
-
-
-def stem_of(name: str) -> str:
-    """A clip's file name as text that everything takes. Bytes that are no UTF-8 (an attacker's) are spelled in hex."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return _BYTES + os.fsencode(name).hex()
-    return _BYTES + name.encode().hex() if name.startswith(_BYTES) else name
-
-
-def name_of(stem: str) -> str:
-    """The inverse of `stem_of`."""
-    return os.fsdecode(bytes.fromhex(stem.removeprefix(_BYTES))) if stem.startswith(_BYTES) else stem

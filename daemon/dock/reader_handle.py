@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.dock import reader
-from daemon.model.errors import CameraReadError, NotDurableError, TamperedError, UnavailableError
+from daemon.model.errors import BwcError, CameraReadError, NotDurableError, TamperedError, UnavailableError
 from daemon.vault.space import disk_full
 
 Message = dict[str, Any]
@@ -95,6 +95,15 @@ class ReaderHandle:
         answers = self._ask({"do": "receipts", "receipts": given})["receipts"]
         return {stem: _error(answer) for stem, answer in answers.items() if "error" in answer}
 
+    def erase(self, clips: dict[str, Message]) -> dict[str, BwcError]:
+        """Deletes clips from the camera, durably there; each `{footage, sha256?}` as the reader's `erase` takes it.
+
+        Those that were not: CameraReadError when what lies there is something else and was left alone,
+        UnavailableError when deleting failed. Raises ReaderGoneError.
+        """
+        answers = self._ask({"do": "erase", "clips": clips})["erased"]
+        return {stem: _error(answer) for stem, answer in answers.items() if "error" in answer}
+
     def pace(self, bytes_per_second: float) -> None:
         """From now on reads footage at most so fast; 0 is no limit."""
         self._send({"do": "pace", "bytes_per_second": bytes_per_second})
@@ -146,6 +155,8 @@ class ReaderHandle:
 
     def _hear(self, answer: Message) -> None:
         batch = self._batches.get(answer["id"])
+        if "alive" in answer:
+            return
         if batch is None:
             self._answers[answer["id"]] = answer
         elif "progress" in answer:
@@ -167,7 +178,7 @@ def _data_or_error(answer: Message) -> bytes | CameraReadError:
     return error if isinstance(error, CameraReadError) else CameraReadError(str(error))
 
 
-def _error(answer: Message) -> Exception:
+def _error(answer: Message) -> BwcError:
     message = answer["message"]
     match answer["error"]:
         case "NotDurableError":

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from daemon.core.lifecycle import State
 from daemon.custody.log import Event
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow
+from daemon.model import strict_json
 from daemon.model.statements import Receipt
+from daemon.model.times import parse_instant
 from daemon.seal import envelope as envelopes
 
 
-def _missing(dock: Dock, clip: ClipRow) -> str | None:
+def missing(dock: Dock, clip: ClipRow) -> str | None:
     """What keeps a held clip from its receipt just now; None when nothing does."""
     if dock.custody_behind:
         return "the vault's disk is full: custody cannot be copied there"
@@ -31,7 +34,7 @@ def issue(dock: Dock, clip_id: str) -> bytes | str:
     clip = dock.store.clip(clip_id)
     if clip is None:
         return "not taken in yet"
-    reason = _missing(dock, clip)
+    reason = missing(dock, clip)
     if reason is not None:
         return reason
     receipt = Receipt(
@@ -40,10 +43,22 @@ def issue(dock: Dock, clip_id: str) -> bytes | str:
         camera_serial=clip.camera_serial,
         clip_sha256=clip.clip_sha256,
         sealed_sha256=clip.sealed_sha256,
-        sequence=dock.custody.of_clip(clip_id)[0][0],
-        erase_after=dock.now() + timedelta(seconds=dock.config.ingest.erase_after_seconds),
+        sequence=entries(dock, clip_id)[0]["sequence"],
+        erase_after=erase_after(dock, clip_id),
     )
     return envelopes.sign(receipt, dock.sign_key).to_bytes()
+
+
+def erase_after(dock: Dock, clip_id: str) -> datetime:
+    """Counted from the first receipt: docking again does not put it off."""
+    first = next((entry["at"] for entry in entries(dock, clip_id) if entry["action"] == "receipted"), None)
+    since = parse_instant(first) if first is not None else dock.now()
+    return since + timedelta(seconds=dock.config.ingest.erase_after_seconds)
+
+
+def entries(dock: Dock, clip_id: str) -> list[dict[str, Any]]:
+    """A clip's custody entries so far; the first is its intake."""
+    return [strict_json.parse_object(line, what="custody entry") for _, line in dock.custody.of_clip(clip_id)]
 
 
 def record(dock: Dock, clip_ids: list[str], bay: str) -> None:
@@ -51,12 +66,3 @@ def record(dock: Dock, clip_ids: list[str], bay: str) -> None:
     for clip_id in clip_ids:
         dock.store.mark_receipted(clip_id)
         dock.record(Event("receipted", clip_id, {"bay": bay}), prompt=False)
-
-
-def record_erased(dock: Dock, camera_serial: str, present: set[str], bay: str) -> None:
-    """Clips with a receipt that are no longer among those `present` on their camera: it has erased them."""
-    for clip in dock.store.to_be_erased(camera_serial):
-        if clip.stem not in present:
-            dock.store.mark_erased(clip.clip_id)
-            detail = {"bay": bay, "camera_serial": camera_serial}
-            dock.record(Event("erased", clip.clip_id, detail), prompt=False)

@@ -145,6 +145,7 @@ class Ingest(Section):
     max_clip_bytes: Annotated[int, Field(gt=0, le=1 << 50)] = 64 << 30
     max_clips: Annotated[int, Field(gt=0, le=1_000_000)] = 50_000
     max_skew_seconds: Annotated[float, Field(ge=0)] = 300.0
+    erase: Literal["receipt", "dock", "never"] = "receipt"
     erase_after_seconds: Annotated[float, Field(ge=0)] = 0.0
     readers: Annotated[int, Field(ge=1, le=64)] = 4
     camera_bytes_per_second: Annotated[float, Field(ge=0, le=1e12)] = 0.0

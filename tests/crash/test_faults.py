@@ -19,8 +19,9 @@ def _can_trace() -> None:
         pytest.skip(why)
 
 
-def test_any_call_may_fail() -> None:
-    result = faults.run(40, 11, workers=1)
+@pytest.mark.parametrize("erase", ["receipt", "dock"])
+def test_any_call_may_fail(erase: str) -> None:
+    result = faults.run(40, 11, workers=1, erase=erase)
     assert result["problems"] == []
     assert int(str(result["faults"])) >= 35  # a few calls are made or not, as the moment has it
 
@@ -41,3 +42,13 @@ def test_what_once_went_wrong(tmp_path: Path, call: str, error: str, where: str)
             number += 1
         assert bench.problems == []
         assert number > 1
+
+
+@pytest.mark.parametrize(("call", "error"), [("unlinkat", "EIO"), ("unlinkat", faults.KILL), ("fsync", "EIO")])
+def test_every_call_that_erases_may_fail(tmp_path: Path, call: str, error: str) -> None:
+    with faults.bench(tmp_path / "bench", erase="dock") as bench:
+        number = 1
+        while bench.fail(Fault(call, error, number), [bench.camera.folder / "clips"]):
+            number += 1
+        assert bench.problems == []
+        assert number > (2 if call == "fsync" else 6)

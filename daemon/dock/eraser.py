@@ -1,0 +1,113 @@
+"""In the reader process: deleting from the camera just those files that the dock took in, and nothing else.
+
+The capture goes first and durably, then the footage: torn apart by a pulled plug, a clip is still seen and known again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from typing import Any
+
+from daemon.dock import safe
+from daemon.dock.stems import CAPTURE, FOOTAGE, name_of
+from daemon.model.errors import BwcError, CameraReadError, UnavailableError
+
+Message = dict[str, Any]
+_CHUNK = 4 << 20
+
+
+class Eraser:
+    """On an open mount. `alive` is called while a long file is read."""
+
+    def __init__(self, mount: int, limit: int, alive: Callable[[], None]) -> None:
+        self._mount, self._limit, self._alive = mount, limit, alive
+
+    def erase(self, clips: dict[str, Message]) -> Message:
+        """Each clip's answer: {} once it is deleted and that is durable; CameraReadError for a file that is another
+        than `{footage: [size, mtime, ctime]}` (and, where given, `sha256`) and was left; else UnavailableError.
+        """
+        answers: Message = {}
+        try:
+            folder = safe.open_directory(self._mount, "clips")
+        except CameraReadError as error:
+            return dict.fromkeys(clips, _answer(UnavailableError(f"could not be erased: {error}")))
+        try:
+            meant = self._each(list(clips), answers, lambda stem: self._check(folder, stem, clips[stem]))
+            meant = self._each(meant, answers, lambda stem: _unlink(folder, name_of(stem) + CAPTURE, missing_ok=True))
+            meant = self._settle(folder, meant, answers)
+            meant = self._each(meant, answers, lambda stem: _unlink_same(folder, stem, clips[stem]["footage"]))
+            meant = self._settle(folder, meant, answers)
+        finally:
+            safe.close(folder)
+        return answers | {stem: {} for stem in meant}
+
+    def _each(self, stems: list[str], answers: Message, step: Callable[[str], None]) -> list[str]:
+        """Those that the step succeeded for; for the others, an answer."""
+        done = []
+        for stem in stems:
+            try:
+                step(stem)
+            except (BwcError, OSError) as error:
+                answers[stem] = _answer(error)
+            else:
+                done.append(stem)
+        return done
+
+    def _settle(self, folder: int, stems: list[str], answers: Message) -> list[str]:
+        """What was unlinked is durably so. On the camera's own medium a failed sync loses nothing of ours."""
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            answers |= dict.fromkeys(stems, _answer(error))
+            return []
+        return stems
+
+    def _check(self, folder: int, stem: str, wanted: Message) -> None:
+        """Raises CameraReadError for any file but the one that was read."""
+        name = name_of(stem) + FOOTAGE
+        _same(folder, name, wanted["footage"])
+        if wanted["sha256"] is not None and self._digest(name, wanted["footage"][0]) != wanted["sha256"]:
+            raise CameraReadError("its bytes are not those that were taken in; left on the camera")
+
+    def _digest(self, name: str, size: int) -> str | None:
+        """SHA-256 of the whole file, None when it ends early."""
+        digest, left = hashlib.sha256(), size
+        fd = safe.open_file(self._mount, f"clips/{name}", limit=self._limit)
+        try:
+            while left and (data := os.read(fd, min(_CHUNK, left))):
+                digest.update(data)
+                left -= len(data)
+                self._alive()
+        finally:
+            safe.close(fd)
+        return None if left else digest.hexdigest()
+
+
+def _same(folder: int, name: str, footage: list[int]) -> None:
+    info = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    ours = stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and info.st_dev == os.fstat(folder).st_dev
+    if not ours or [info.st_size, info.st_mtime_ns, info.st_ctime_ns] != footage:
+        raise CameraReadError("not the very file that was taken in; left on the camera")
+
+
+def _unlink_same(folder: int, stem: str, footage: list[int]) -> None:
+    _same(folder, name_of(stem) + FOOTAGE, footage)  # once more: captures were deleted and synced in between
+    _unlink(folder, name_of(stem) + FOOTAGE)
+
+
+def _unlink(folder: int, name: str, *, missing_ok: bool = False) -> None:
+    """Of the name itself: a link there is not followed."""
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        if not missing_ok:
+            raise
+
+
+def _answer(error: BwcError | OSError) -> Message:
+    if isinstance(error, BwcError):
+        return {"error": type(error).__name__, "message": str(error)}
+    return {"error": "UnavailableError", "message": f"could not be erased: {error.strerror}"}
