@@ -60,9 +60,10 @@ def camera(**options: Any) -> int:
     """Dock a camera: record clips, appear in a bay, erase each clip once a valid receipt covers it, undock.
 
     \b
-    bwc-sim camera --mounts mounts --bay bay-1 --serial cam-1 --officer 51234 \\
-        --key keys/cam-1.sign.pem --dock-key keys/dock-1.sign.pub.pem --count 2
-    bwc-sim camera … --clip started_at=2023-11-29T21:45:02.120Z,seconds=600,footage=3,trigger_on=sidearm
+    Example:
+      bwc-sim camera --mounts mounts --bay bay-1 --serial cam-1 --officer 51234 \\
+          --key keys/cam-1.sign.pem --dock-key keys/dock-1.sign.pub.pem --count 2
+      bwc-sim camera … --clip started_at=2023-11-29T21:45:02.120Z,seconds=600,footage=3,trigger_on=sidearm
 
     SPEC keys: started_at, seconds, pre_event, trigger_on, trigger_off, clip_id, bytes, footage (seconds of picture),
     marker=LABEL or marker=LABEL@SECONDS (repeatable).

@@ -53,8 +53,9 @@ def dispatch(**options: Any) -> None:
     """Send NENA EIDO documents about a shift of incidents: on time, late, twice, merged, split, never cleared.
 
     \b
-    bwc-sim dispatch --incidents 40 --seed 7 --to cad/
-    bwc-sim dispatch --from incidents.json --steps --to mqtt://127.0.0.1:1883
+    Example:
+      bwc-sim dispatch --incidents 40 --seed 7 --to cad/
+      bwc-sim dispatch --from incidents.json --steps --to mqtt://127.0.0.1:1883
     """
     documents = _documents(options)
     with outlet(options["target"], options["agency"], login(options)) as out:

@@ -46,9 +46,10 @@ def shift_command(**options: Any) -> int:
     """Play a shift: dispatch sends its documents, officers record, cameras dock and wait for their receipts.
 
     \b
-    bwc-sim shift --officers 6 --bays 3 --seed 7 --speed 600 --mounts mounts --keys keys --make-keys \\
-        --dock-key keys/dock-1.sign.pub.pem --to cad/
-    bwc-sim shift --precinct citywide --plan-only --json
+    Example:
+      bwc-sim shift --officers 6 --bays 3 --seed 7 --speed 600 --mounts mounts --keys keys --make-keys \\
+          --dock-key keys/dock-1.sign.pub.pem --to cad/
+      bwc-sim shift --precinct citywide --plan-only --json
     """
     planned = _plan(options)
     if options["plan_only"]:

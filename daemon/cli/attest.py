@@ -25,6 +25,16 @@ from daemon.seal import envelope as envelopes
 
 _NOW = {"classified_at", "given_at", "filed_at", "issued_at", "at"}
 _FRESH = {"authorization_id", "hold_id"}
+_EXAMPLES = {
+    "classification": "--incident-id 23-310001 --force serious --involved 51234 --occurred-at 2023-11-29T20:10:00.000Z",
+    "statement": "--incident-id 23-310001 --officer-id 51234 --to supervisor --form unrecorded",
+    "report": "--incident-id 23-310001 --officer-id 51234",
+    "authorization": "--person-id 41001 --clip-id ID --purposes training --expires-at 2023-12-29T12:00:00.000Z",
+    "hold": '--incident-id 23-310001 --state placed --reason "civil suit 23-1187"',
+    "correction": '--clip-id ID --officer-id 51234 --reason "pool camera, worn by Lee that night"',
+    "withdrawal": '--attestation-sha256 DIGEST --reason "wrong incident"',
+}
+"""What each looks like, without who says it: that is in BWC_PERSON, BWC_KEYS, BWC_BROKER, BWC_AGENCY."""
 KEPT_SECONDS = 30 * 24 * 3600
 """How long an attestation stays retained: a policy service restored from a backup hears it again."""
 
@@ -136,9 +146,9 @@ def _command(kind: type[st.Statement]) -> click.Command:
         else:
             click.echo(f"accepted: {len(digests)} {kind.kind}{'s' if len(digests) != 1 else ''}")
 
-    command = click.command(
-        kind.kind, help=f"Attest a {kind.kind}. Fields as options, or many with --from FILE.", short_help=_short(kind)
-    )(run)
+    words = f"Attest: {kind.kind}. Fields as options, or many with --from FILE."
+    example = f"\b\nExample:\n  bwc attest {kind.kind} {_EXAMPLES[kind.kind]}"
+    command = click.command(kind.kind, help=f"{words}\n\n{example}", short_help=_short(kind))(run)
     command.params = [
         *_options(kind),
         click.Option(["--from", "source"], type=click.Path(path_type=Path), help="A JSON or TOML file of many."),

@@ -39,7 +39,11 @@ def custody() -> None:
 @click.option("--clip", help="Only this clip's entries.")
 @click.option("--last", default=0, help="Only the last N entries.")
 def log(config_path: Path, clip: str | None, last: int) -> None:
-    """Print the log's lines, as they are hashed."""
+    """Print the log's lines, as they are hashed.
+
+    \b
+    Example:  bwc custody log --config dock.toml --last 20
+    """
     with _open(config_path) as (dock_log, _):
         if clip:
             lines: Iterator[bytes] = (line for _, line in dock_log.of_clip(clip))
@@ -53,7 +57,11 @@ def log(config_path: Path, clip: str | None, last: int) -> None:
 @DOCK_CONFIG
 @click.argument("sequence", type=int)
 def show(config_path: Path, sequence: int) -> None:
-    """Print one entry, readably."""
+    """Print one entry, readably.
+
+    \b
+    Example:  bwc custody show 17 --config dock.toml
+    """
     with _open(config_path) as (dock_log, _):
         print_json(json.loads(_line(dock_log, sequence)))
 
@@ -66,6 +74,9 @@ def prove(config_path: Path, sequence: int, since: int | None) -> None:
     """Prove that entry SEQUENCE stands in the log (RFC 6962 inclusion proof), with the checkpoint it leads to.
 
     With --since N: a consistency proof from the log of N entries to that of SEQUENCE entries.
+
+    \b
+    Example:  bwc custody prove 17 --config dock.toml
     """
     with _open(config_path) as (dock_log, config):
         key = load_sign_key(config.sign_key)

@@ -103,7 +103,11 @@ def request(person: Person, clip: str, purpose: str, wait: float, as_json: bool)
 @JSON
 @as_person
 def status(person: Person, request_id: str | None, wait: float, as_json: bool) -> None:
-    """Show how your requests stand. With --request: exit 0 when released, 3 when not."""
+    """Show how your requests stand. With --request: exit 0 when released, 3 when not.
+
+    \b
+    Example:  bwc review status --as 51234 --broker mqtt://127.0.0.1:1883 --agency portland
+    """
     topic = person.topics.decision(person.person_id, request_id or "+")
     with Session(person.broker, (topic,)) as session:
         if request_id is not None and wait > 0:

@@ -47,7 +47,11 @@ def sign(file: Path, key: Path, out: Path) -> None:
 @_ROOT
 @JSON
 def show(file: Path, root: Path, as_json: bool) -> None:
-    """Show who is enrolled in a signed trust attestation."""
+    """Show who is enrolled in a signed trust attestation.
+
+    \b
+    Example:  bwc trust show trust.json --root root.sign.pub.pem
+    """
     loaded = _load(file, root)
     if as_json:
         print_json(loaded.statement.plain())
@@ -66,7 +70,11 @@ def show(file: Path, root: Path, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @_ROOT
 def check(file: Path, root: Path) -> None:
-    """Check a trust attestation: its signature, its form, and that no key has two owners. Exit 4 when it fails."""
+    """Check a trust attestation: its signature, its form, and that no key has two owners. Exit 4 when it fails.
+
+    \b
+    Example:  bwc trust check trust.json --root root.sign.pub.pem
+    """
     loaded = _load(file, root)
     click.echo(f"{file}: good; version {loaded.version}, digest {loaded.digest}")
 
