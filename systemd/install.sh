@@ -15,6 +15,7 @@ umask 022
 source=$(cd "$(dirname "$0")/.." && pwd)
 PREFIX=${PREFIX:-/opt/bwc} DESTDIR=${DESTDIR:-}
 home=$DESTDIR$PREFIX lib=$DESTDIR/usr/local/lib link=$DESTDIR/usr/local/bin/bwc
+share=$DESTDIR/usr/local/share made=$home/lib/bwc/manual
 units="bwc-dock.service bwc-policy.service bwc-board.service"
 
 fail() { echo "install.sh: $1" >&2; echo "hint: $2" >&2; exit 1; }
@@ -40,13 +41,23 @@ program() {
     minor='import sys; print(sys.version_info[:2])'
     [ "$("$home/bin/python3" -c "$minor" 2>&1)" = "$("$python" -c "$minor")" ] || rm -rf "$home/bin" "$home"/lib/python3*
     "$python" -m venv "$home"
-    "$home/bin/pip" install --quiet --upgrade "$source[board]"
+    "$home/bin/pip" install --quiet --upgrade "$source[board,man]"
     if [ -n "$DESTDIR" ]; then # scripts name their interpreter by its path
         grep -lrI "^#!$home/bin/" "$home/bin" | xargs sed -i "1s|^#!$home/|#!$PREFIX/|"
     fi
     install -D -m 755 "$source/systemd/camera-mount" "$home/lib/bwc/camera-mount"
     mkdir -p "$(dirname "$link")"
     ln -sfn "$PREFIX/bin/bwc" "$link"
+}
+
+# man pages and completion; what was made is listed, so that it can be taken away again
+manual() {
+    remove_manual
+    "$home/bin/python3" -m daemon.cli.manual "$share" bwc=daemon.cli.main:bwc bwc-sim=device_sim.cli:cli >"$made"
+}
+
+remove_manual() {
+    [ ! -e "$made" ] || while read -r file; do rm -f "$share/$file"; done <"$made"
 }
 
 unit() {
@@ -73,6 +84,7 @@ install_all() {
         [ -z "$active" ] || systemctl stop $active
     fi
     program
+    manual
     for name in $units bwc-camera@.service; do unit "$name"; done
     install -D -m 644 "$source/systemd/sysusers.conf" "$lib/sysusers.d/bwc.conf"
     install -D -m 644 "$source/systemd/tmpfiles.conf" "$lib/tmpfiles.d/bwc.conf"
@@ -102,6 +114,7 @@ uninstall_all() {
     for name in $units bwc-camera@.service; do rm -f "$lib/systemd/system/$name"; done
     rm -f "$lib/sysusers.d/bwc.conf" "$lib/tmpfiles.d/bwc.conf" "$lib/udev/rules.d/70-bwc-cameras.rules"
     [ "$(readlink "$link")" != "$PREFIX/bin/bwc" ] || rm -f "$link"
+    remove_manual
     if [ -e "$home/lib/bwc/camera-mount" ]; then rm -rf "$home"; fi # ours, whatever PREFIX says
     if running; then systemctl daemon-reload; fi
     echo "removed. left as they are: /etc/bwc (configuration, keys), /var/lib/bwc (evidence), and the users that own it"

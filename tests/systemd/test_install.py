@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from tests.cli.commands import EVERY
 from tests.systemd.machine import SOURCE
 from tests.systemd.station import DOCK_UNIT, POLICY_UNIT, UNITS, Station
 
@@ -66,6 +67,32 @@ def test_an_upgrade_brings_the_docks_store_up_to_date(station: Station) -> None:
     copy = store.with_name("dock.sqlite.1.bak")
     assert (copy.stat().st_uid, copy.stat().st_mode) == (store.stat().st_uid, store.stat().st_mode)
     assert station.custody()[: len(before)] == before
+
+
+def test_there_is_a_manual(station: Station) -> None:
+    pages = {path.name for path in station.machine.path("/usr/local/share/man/man1").glob("bwc*")}
+    assert pages == {f"{words.replace(' ', '-')}.1" for words in EVERY}
+    text = station.machine.path("/usr/local/share/man/man1/bwc-dock.1").read_text()
+    assert ".SH COMMANDS" in text and all(f"bwc dock-{name}(1)" in text for name in ("run", "status", "check"))
+
+
+def test_bash_completes_what_is_typed(station: Station) -> None:
+    """As bash does at TAB: it looks the command's completion up by its name, and calls what it finds there."""
+    tab = """
+        source /usr/local/share/bash-completion/completions/bwc
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        function=$(complete -p bwc | sed 's/.* -F \\([^ ]*\\) .*/\\1/')
+        "$function" bwc "${!#}" "${@:$#-1:1}"
+        echo "${COMPREPLY[*]}"
+    """
+
+    def completed(*words: str) -> list[str]:
+        return station.machine.run("bash", "-c", tab, "bash", *words).split()
+
+    assert completed("bwc", "rev") == ["review"]
+    assert completed("bwc", "review", "op") == ["open"]
+    assert completed("bwc", "dock", "status", "--wat") == ["--watch"]
+    assert completed("bwc", "attest", "hold", "--state", "pl") == ["placed"]
 
 
 def test_keys_are_for_root_alone(station: Station) -> None:

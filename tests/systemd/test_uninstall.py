@@ -20,6 +20,7 @@ def test_evidence_keys_and_configuration_stay(station: Station) -> None:
         assert not machine.path(gone).exists() and not machine.path(gone).is_symlink()
     for folder in ("systemd/system", "sysusers.d", "tmpfiles.d", "udev/rules.d"):
         assert list(machine.path(f"/usr/local/lib/{folder}").glob("*bwc*")) == []
+    assert list(machine.path("/usr/local/share").rglob("*bwc*")) == []
     assert machine.property(DOCK_UNIT, "ActiveState") == "inactive"
     assert machine.run("id", "-u", "bwc-dock")
     machine.make("uninstall")  # a second time does no harm
