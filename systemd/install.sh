@@ -100,7 +100,8 @@ install_all() {
         [ -z "$active" ] || systemctl start --no-block $active
     fi
     cat <<END
-done. next, once /etc/bwc is filled in (private keys go into /etc/bwc/credentials/dock and …/policy, for root alone):
+done. next:
+  bwc setup                              asks what it needs and fills /etc/bwc in; bwc setup check says what is missing
   systemctl enable --now bwc-dock        on the dock's machine
   systemctl enable --now bwc-policy      on the policy service's
   systemctl enable --now bwc-board       where the status page is wanted: http://127.0.0.1:8460/

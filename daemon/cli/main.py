@@ -20,7 +20,7 @@ _GROUPS = {
     "keys": "daemon.cli.keys:keys",
     "policy": "daemon.cli.policy:policy",
     "review": "daemon.cli.review:review",
-    "setup": "daemon.cli.setup:setup",
+    "setup": "daemon.cli.setup.command:setup",
     "trust": "daemon.cli.trust:trust",
 }
 """Where each command lives. Imported when it is called: a short command should not pay for the long ones."""

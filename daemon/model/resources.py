@@ -1,4 +1,4 @@
-"""Where the files that travel with the package lie: regimes, schemas, the broker's configuration."""
+"""Where the files that travel with the package lie: regimes, schemas, the broker's configuration, examples."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def schemas_dir() -> Path:
 def mosquitto_dir() -> Path:
     """The folder with the broker's configuration and the rules of its access list."""
     return _config() / "mosquitto"
+
+
+def example(name: str) -> Path:
+    """The example of a configuration file that ships: dock.toml, policy.toml, trust.toml."""
+    return _config() / name
 
 
 def _config() -> Path:

@@ -45,6 +45,13 @@ def public_pem(key: PublicKey) -> str:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+def private_pem(key: PrivateKey) -> bytes:
+    """The private key as PEM PKCS#8, not encrypted."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
 def parse_public(pem: str, *, what: str) -> PublicKey:
     """An Ed25519 or P-256 public key. Raises MalformedError naming `what`."""
     try:
@@ -118,10 +125,7 @@ def new_pair(folder: Path, owner: str) -> list[Path]:
                 )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for use, key in pairs:
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        made.append(_write_new(folder / f"{owner}.{use}.pem", private, 0o600))
+        made.append(_write_new(folder / f"{owner}.{use}.pem", private_pem(key), 0o600))
         made.append(_write_new(folder / f"{owner}.{use}.pub.pem", public_pem(key.public_key()).encode(), 0o644))
     return made
 

@@ -1,4 +1,4 @@
-"""`bwc setup`: what an administrator needs once, made ready. So far the broker's certificates and access list."""
+"""`bwc setup broker`: the broker's certificates and access list."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from daemon.seal.keys import load_sign_public
 from daemon.seal.trust import load_trust
 
 _PATH = click.Path(path_type=Path)
-_NEXT = """
+NEXT = """
 On the broker's machine, as root:
   mkdir -p /etc/mosquitto/bwc
   cp {out}/broker/bwc.acl {out}/broker/*.pem {out}/broker/server.key /etc/mosquitto/bwc/
@@ -34,16 +34,11 @@ To replace a lost or expiring certificate: remove its two files, run this again,
 """
 
 
-@click.group()
-def setup() -> None:
-    """Prepare an installation: so far the broker's certificates and access list."""
-
-
 def _owners(name: str, text: str) -> Callable[[Any], Any]:
     return click.option(f"--{name}", name, multiple=True, metavar="ID", help=text)
 
 
-@setup.command()
+@click.command()
 @click.option("--out", type=_PATH, required=True, help="Directory for everything; run again on the same one.")
 @click.option("--agency", envvar="BWC_AGENCY", required=True, help="The agency's id in MQTT topics.")
 @click.option("--name", "names", multiple=True, metavar="HOST", help="Host name or address of the broker (repeat).")
@@ -97,7 +92,7 @@ def broker(
         click.echo(f"left out, not enrolled: {client.role} {client.id}")
     for path, at in expiring:
         click.echo(f"expires on {at.date().isoformat()}: {path}")
-    click.echo(_NEXT.format(out=out), nl=False)
+    click.echo(NEXT.format(out=out), nl=False)
 
 
 def _wanted(
