@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from daemon.cli.demo import world as cast
-from tests.board.conftest import Room, Rooms, accessible
+from tests.board.chromium import accessible
+from tests.board.conftest import Room, Rooms
 from tests.crash.kit import Camera
 from tests.system.acts import attest, classify, open_clip, request
 from tests.system.precinct import wait_until

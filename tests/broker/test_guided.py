@@ -104,7 +104,7 @@ def agency(tmp_path: Path) -> Iterator[Agency]:
     etc = ["--to", str(tmp_path / "etc"), "--seconds", "0.1"]
     command = [*BWC, "setup", "--answers", str(tmp_path / "answers.toml"), *where, *etc]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert ran.returncode == 0 and "3 missing" in ran.stdout, f"all but the broker: {ran.stdout}{ran.stderr}"
+    assert ran.returncode == 0 and "4 missing" in ran.stdout, f"all but the broker: {ran.stdout}{ran.stderr}"
     mosquitto = shipped(tmp_path / "mosquitto", tmp_path / "etc" / "secrets" / "broker" / "broker", port)
     with mosquitto, Stage(world) as stage:
         yield Agency(tmp_path, stage, mosquitto)

@@ -340,7 +340,7 @@ def test_a_good_installation_lacks_only_its_broker(made: Path, real_visit: None)
         assert {one.state for one in found[what]} == {"ok"}, what
     assert {one.state for one in found["broker"]} == {"missing"}
     assert [one.words.split(":")[0] for one in found["broker"]] == [
-        "as dock central-1", "as person 51234", "as policy service",
+        "as dock central-1", "as person 51234", "as policy service", "as board",
     ]  # fmt: skip
     assert {one.state for one in found["offline keys"]} == {"note"}
 

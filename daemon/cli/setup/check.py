@@ -15,7 +15,7 @@ from daemon.dock.mounts import MOUNTINFO
 from daemon.link.mqtt import Received
 from daemon.link.session import Session
 from daemon.model import strict_json
-from daemon.model.config import Broker, DockConfig, PolicyConfig, load_config
+from daemon.model.config import BoardConfig, Broker, DockConfig, PolicyConfig, load_config
 from daemon.model.errors import BwcError, ConfigurationError
 from daemon.model.topics import Topics
 from daemon.seal.keys import keyid, load_open_key, load_sign_key, load_sign_public
@@ -24,6 +24,11 @@ from daemon.vault.space import free_bytes
 
 State = Literal["ok", "note", "missing"]
 Config = DockConfig | PolicyConfig
+_MODELS: dict[str, type[DockConfig] | type[PolicyConfig] | type[BoardConfig]] = {
+    "dock": DockConfig,
+    "policy": PolicyConfig,
+    "board": BoardConfig,
+}
 _FORGETFUL, _WEAK = {"tmpfs", "ramfs"}, {"vfat", "exfat", "msdos", "ntfs", "ntfs3", "fuseblk"}
 _PROBE = "setup-check"
 _BROKER_HINT = (
@@ -51,12 +56,16 @@ def check(to: Path, services: list[str], seconds: float) -> Iterator[Found]:
     for name in services:
         path = to / f"{name}.toml"
         try:
-            config: Config = load_config(DockConfig, path) if name == "dock" else load_config(PolicyConfig, path)
+            config = load_config(_MODELS[name], path)
             config.broker.address  # noqa: B018 - raises for an address that is none
         except ConfigurationError as error:
             yield _missing("configuration", error, f"correct {path}")
             continue
         yield Found("configuration", "ok", str(path))
+        if isinstance(config, BoardConfig):
+            hears = (Topics(config.agency).status("+"),)
+            yield _visit("board", config.broker, hears, None, seconds)[0]
+            continue
         yield from _keys(config)
         if isinstance(config, DockConfig):
             yield from _mounts(config)
@@ -169,15 +178,18 @@ def _broker(config: Config, to: Path, seconds: float) -> Iterator[Found]:
         yield _visit(f"person {path.stem}", broker, hears_own, says, seconds)[0]
 
 
-def _visit(who: str, broker: Broker, hears: tuple[str, ...], says: str, seconds: float) -> tuple[Found, list[Received]]:
+def _visit(
+    who: str, broker: Broker, hears: tuple[str, ...], says: str | None, seconds: float
+) -> tuple[Found, list[Received]]:
     """One visit to the broker; what is retained there for it."""
     try:
         with Session(broker, hears, seconds) as session:
-            session.publish(says, b"", retain=False)
+            if says is not None:
+                session.publish(says, b"", retain=False)
             heard = session.retained()
     except (BwcError, OSError) as error:
         return Found("broker", "missing", f"as {who}: {error}", _BROKER_HINT), []
-    return Found("broker", "ok", f"as {who}: let in, hears and may speak"), heard
+    return Found("broker", "ok", f"as {who}: let in, hears{' and may speak' if says else ''}"), heard
 
 
 def _who_answers(heard: dict[str, bytes], topics: Topics, dock_id: str) -> Iterator[Found]:

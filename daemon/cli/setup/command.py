@@ -27,7 +27,7 @@ next:
   1. {offline}: the root key signs who is enrolled. move it to a medium in a safe, and keep a copy of it
   2. {secrets}/people, {secrets}/cameras: hand each owner their keys, then remove them here{policy}
   3. the broker's machine, where Mosquitto is: copy {secrets}/broker/broker there (bwc setup broker --help)
-  4. systemctl enable --now bwc-dock{here}
+  4. systemctl enable --now bwc-dock{here} bwc-board
   5. bwc setup check --to {to}
 """
 _POLICY_ELSEWHERE = "\n     {secrets}/policy: becomes /etc/bwc on the policy service's machine, then remove it here"

@@ -2,6 +2,7 @@
 
 DIR                          /etc/bwc: what the services read
   dock.toml  policy.toml     from the shipped examples, the answers filled in
+  board.toml                 the status page's, likewise
   trust.toml  trust.json     who is enrolled, and that signed by the root key
   keys/                      everybody's public keys
   tls/                       the broker's authority, and the services' certificates
@@ -130,35 +131,39 @@ class Files:
         statement = build(self._places.to / "trust.toml")
         enrolled = {("dock", dock) for dock in statement.docks} | {("person", person) for person in statement.people}
         files = BrokerFiles(self._places.broker, self._agency, datetime.now(UTC))
-        for made in files.make([Broker(url=self._broker).address[0]], {("policy", "policy")} | enrolled):
+        owners = {("policy", "policy"), ("board", self._dock)} | enrolled
+        for made in files.make([Broker(url=self._broker).address[0]], owners):
             self._tell(str(made))
         files.write_access(enrolled)
-        for where, role, owner in (
-            (self._places.to, "dock", self._dock),
-            (self._policy, "policy", "policy"),
+        for where, role, owner, name in (
+            (self._places.to, "dock", self._dock, self._dock),
+            (self._places.to, "board", self._dock, "board"),
+            (self._policy, "policy", "policy", "policy"),
         ):
             pair = self._places.broker / "clients" / role / owner
             self._copy(self._places.broker / "ca.pem", where / "tls" / "ca.pem", 0o644)
-            self._copy(Path(f"{pair}.pem"), where / "tls" / f"{owner}.pem", 0o644)
+            self._copy(Path(f"{pair}.pem"), where / "tls" / f"{name}.pem", 0o644)
             self._copy(Path(f"{pair}.key"), where / "credentials" / role / "tls.key", 0o600)
 
     def configure(self) -> None:
         """The services' configuration. Raises ConfigurationError for one that says other than the answers."""
         places, to = self._places, str(self._places.to)
-        common = {
+        broker = {
             "agency": self._agency,
-            "trust.file": f"{to}/trust.json",
-            "trust.root": f"{to}/keys/root.sign.pub.pem",
             "broker.url": self._broker,
             "broker.ca": f"{to}/tls/ca.pem" if self._tls else None,
         }
         own = {"dock_id": self._dock, "broker.certificate": f"{to}/tls/{self._dock}.pem" if self._tls else None}
         own |= {name: getattr(places, name) for name in ("mounts", "vault") if getattr(places, name)}
         if not self._tls:
-            common["broker.key"] = None
+            broker["broker.key"] = None
+        trust = {"trust.file": f"{to}/trust.json", "trust.root": f"{to}/keys/root.sign.pub.pem"}
+        common = broker | trust
         if places.state:
             own["state"] = f"{places.state}/dock"
         self._service("dock", places.to, common | own)
+        shown = {"dock_id": self._dock, "broker.certificate": f"{to}/tls/board.pem" if self._tls else None}
+        self._service("board", places.to, broker | shown)
         own = {"broker.certificate": f"{to}/tls/policy.pem" if self._tls else None}
         if places.state:
             own["state"] = f"{places.state}/policy"
@@ -272,7 +277,7 @@ def configured(places: Places) -> Answers:
 
 def services(to: Path) -> Iterator[str]:
     """The services that are set up on this machine."""
-    return (name for name in ("dock", "policy") if _is_own(to / f"{name}.toml"))
+    return (name for name in ("dock", "policy", "board") if _is_own(to / f"{name}.toml"))
 
 
 def enrolled(to: Path) -> int:
