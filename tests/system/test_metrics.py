@@ -137,3 +137,20 @@ def test_a_port_that_is_taken_is_said_at_the_start(measured: Measured, service: 
     ran = subprocess.run([*BWC, *service.split(), "--config", copy], capture_output=True, text=True, timeout=60)
     assert ran.returncode == 2
     assert f"bwc: metrics.listen 127.0.0.1:{port}: address already in use\nhint: " in ran.stderr
+
+
+def test_what_waits_and_who_is_away(measured: Measured) -> None:
+    """Last here: it takes the policy service and then the broker away."""
+    precinct = measured.precinct
+    await_value(measured.dock, lambda n: n == 0, "bwc_dock_backlog_notices")
+    precinct.stage.stop("policy")
+    precinct.dock_camera("bay-3", "--bytes", "1000", "--until", "docked")
+    waiting = await_value(measured.dock, lambda n: n > 0, "bwc_dock_oldest_unacknowledged_seconds")
+    assert waiting.value("bwc_dock_backlog_notices") == 1
+    assert waiting.value("bwc_dock_broker_connected") == 1
+    precinct.stage.start("policy", *BWC, "policy", "serve", "--config", str(precinct.world.config / "policy.toml"))
+    heard = await_value(measured.dock, lambda n: n == 0, "bwc_dock_backlog_notices")
+    assert heard.value("bwc_dock_oldest_unacknowledged_seconds") == 0
+    precinct.stage.stop("broker")
+    await_value(measured.dock, lambda n: n == 0, "bwc_dock_broker_connected")
+    await_value(measured.policy, lambda n: n == 0, "bwc_policy_broker_connected")
