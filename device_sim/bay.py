@@ -38,6 +38,13 @@ class Bay:
     def mounted(self) -> bool:
         return self.path.is_mount()
 
+    def open(self) -> None:
+        """The camera's memory can be written, at its store."""
+        memory.lay_out(self._store)
+
+    def close(self) -> None:
+        """Nothing is held beyond a docking; a camera that is a filesystem of its own unmounts its store."""
+
     def check_free(self) -> bool:
         """Whether to write in place. Raises SimError when another camera is in the bay."""
         if not self.path.exists():
@@ -133,9 +140,9 @@ class Bay:
         shutil.move(contents, self._store)
 
     def shadow(self) -> Path:
-        """A second copy of the memory, made before docking, so that a yank can spoil what is in the bay."""
+        """A second copy of the memory, made at any time, so that a yank can spoil what is in the bay."""
         copy = self._fresh("shadow")
-        shutil.copytree(self._store, copy)
+        shutil.copytree(self._store if self._store.exists() else self.path, copy)
         return copy
 
     def yank(self, shadow: Path, erased: Iterable[str]) -> Path:

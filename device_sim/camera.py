@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from device_sim import footage, memory, receipts
 from device_sim.bay import Bay
 from device_sim.errors import SimError, usage
+from device_sim.loop import LoopBay
 from device_sim.recording import Clip, ClipSpec, Wearer, record
 
 _POLL_SECONDS = 0.05
@@ -37,6 +38,8 @@ class Stay:
     yank_after: float = 1.0
     slow_for: float = 3.0
     keep_footage: Path | None = None
+    filesystem: str | None = None  # a real one on a loop device, of `filesystem_bytes`
+    filesystem_bytes: int = 1 << 30
 
 
 @dataclass
@@ -86,12 +89,16 @@ def run(wearer: Wearer, specs: list[ClipSpec], stay: Stay, say: Say) -> Outcome:
     """Record `specs` into the camera's memory and dock it. Raises SimError."""
     if stay.until_receipted and not stay.dock_keys:
         raise usage("no dock key to verify receipts with", "give --dock-key FILE.sign.pub.pem, or --until docked")
-    bay = Bay(stay.mounts, stay.bay, wearer, stay.store)
+    bay = bay_of(wearer, stay)
     bay.check_free()
     remembered = memory.Memory(stay.store)
-    fresh = _record(wearer, specs, stay, remembered)
     outcome = Outcome(wearer, stay.bay, folder=bay.path)
-    _dock(bay, wearer, stay, fresh, remembered, outcome, say)
+    bay.open()
+    try:
+        fresh = _record(wearer, specs, stay, remembered)
+        _dock(bay, wearer, stay, fresh, remembered, outcome, say)
+    finally:
+        bay.close()
     leave = stay.undock if stay.undock is not None else stay.until_receipted
     if leave and not outcome.yanked:
         outcome.folder = bay.undock()
@@ -99,8 +106,14 @@ def run(wearer: Wearer, specs: list[ClipSpec], stay: Stay, say: Say) -> Outcome:
     return outcome
 
 
+def bay_of(wearer: Wearer, stay: Stay) -> Bay:
+    """The bay for this stay: a directory, or a mount of the camera's own filesystem. Raises SimError."""
+    if stay.filesystem is None:
+        return Bay(stay.mounts, stay.bay, wearer, stay.store)
+    return LoopBay(stay.mounts, stay.bay, wearer, stay.store, stay.filesystem, stay.filesystem_bytes)
+
+
 def _record(wearer: Wearer, specs: list[ClipSpec], stay: Stay, remembered: memory.Memory) -> list[str]:
-    memory.lay_out(stay.store)
     for spec in specs:
         clip = record(wearer, spec, stay.store / "clips", stay.faults)
         remembered.remember(clip)
@@ -141,19 +154,28 @@ def _attend(
     """Poll for receipts: a simulator may. A clip is erased the moment a valid receipt allows it."""
     pending = list(outcome.visits)
     while pending:
-        for visit in list(pending):
-            if not _look(wearer, stay, bay.path, visit):
-                continue
-            pending.remove(visit)
-            if visit.receipt == VERIFIED and "keep" not in stay.faults:
-                memory.erase(bay.path, visit.clip.clip_id)
-                remembered.forget(visit.clip.clip_id)
-                visit.erased = True
-            say(f"clip {visit.clip.clip_id}: receipt {visit.receipt}{', erased' if visit.erased else ''}")
+        pending = look_at_receipts(wearer, stay, bay.path, remembered, pending, say, keep="keep" in stay.faults)
         if time.monotonic() >= deadline:
             return
         if pending:
             time.sleep(_POLL_SECONDS)
+
+
+def look_at_receipts(
+    wearer: Wearer, stay: Stay, folder: Path, remembered: memory.Memory, visits: list[Visit], say: Say, *, keep: bool
+) -> list[Visit]:
+    """One look at each; erases what may be, unless this camera never does. Returns those still without a receipt."""
+    pending = []
+    for visit in visits:
+        if not _look(wearer, stay, folder, visit):
+            pending.append(visit)
+            continue
+        if visit.receipt == VERIFIED and not keep:
+            memory.erase(folder, visit.clip.clip_id)
+            remembered.forget(visit.clip.clip_id)
+            visit.erased = True
+        say(f"clip {visit.clip.clip_id}: receipt {visit.receipt}{', erased' if visit.erased else ''}")
+    return pending
 
 
 def _look(wearer: Wearer, stay: Stay, folder: Path, visit: Visit) -> bool:

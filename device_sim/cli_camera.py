@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import secrets
@@ -12,8 +13,9 @@ from typing import Any
 import click
 
 from device_sim import camera as docking
-from device_sim import envelope, faults, mp4, recording, times
+from device_sim import envelope, faults, keyboard, mp4, recording, times, watch
 from device_sim.errors import usage
+from device_sim.loop import FILESYSTEMS
 from device_sim.memory import Memory
 
 _FILE = click.Path(path_type=Path)
@@ -55,6 +57,10 @@ def _epilog() -> str:
 @click.option("--undock/--stay", default=None, help="leave the bay at the end [default: once receipted]")
 @click.option("--store", type=_FILE, help="the camera's memory while undocked [default: MOUNTS/../cameras/SERIAL]")
 @click.option("--keep-footage", type=_FILE, metavar="DIR", help="copy each new clip there as CLIP_ID.mp4")
+@click.option("--loop", is_flag=True, help="the memory is a real filesystem on a loop device (as root)")
+@click.option("--filesystem", type=click.Choice(FILESYSTEMS), default="exfat", show_default=True, help="with --loop")
+@click.option("--loop-bytes", type=click.IntRange(1 << 22), default=1 << 30, show_default=True, help="its size")
+@click.option("--watch", is_flag=True, help="by single keys: d dock, u undock, r record, f next fault, q quit")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON document")
 def camera(**options: Any) -> int:
     """Dock a camera: record clips, appear in a bay, erase each clip once a valid receipt covers it, undock.
@@ -63,6 +69,8 @@ def camera(**options: Any) -> int:
     Example:
       bwc-sim camera --mounts mounts --bay bay-1 --serial cam-1 --officer 51234 \\
           --key keys/cam-1.sign.pem --dock-key keys/dock-1.sign.pub.pem --count 2
+      bwc-sim camera … --watch
+      bwc-sim camera … --loop --filesystem ext4
       bwc-sim camera … --clip started_at=2023-11-29T21:45:02.120Z,seconds=600,footage=3,trigger_on=sidearm
 
     SPEC keys: started_at, seconds, pre_event, trigger_on, trigger_off, clip_id, bytes, footage (seconds of picture),
@@ -80,6 +88,9 @@ def camera(**options: Any) -> int:
         skew_seconds=options["skew"],
     )
     stay = _stay(options)
+    if options["watch"]:
+        _watch(options, wearer, stay)
+        return 0
     as_json = options["as_json"]
     outcome = docking.run(wearer, _specs(options, stay.store), stay, _silent if as_json else click.echo)
     if as_json:
@@ -88,6 +99,22 @@ def camera(**options: Any) -> int:
         if visit.receipt not in (None, docking.VERIFIED):
             click.echo(f"error: clip {visit.clip.clip_id}: {visit.receipt}, not erased", err=True)
     return outcome.exit_code
+
+
+def _watch(options: dict[str, Any], wearer: recording.Wearer, stay: docking.Stay) -> None:
+    if not stay.dock_keys:
+        raise usage("no dock key to verify receipts with", "give --dock-key FILE.sign.pub.pem")
+    seed = options["seed"] if options["seed"] is not None else secrets.randbits(32)
+    numbers = itertools.count()
+
+    def spec() -> recording.ClipSpec:
+        start = datetime.now(UTC) - timedelta(seconds=options["seconds"])
+        default = _default(options, recording.clip_seed(options["serial"], seed, next(numbers)), start, None)
+        return recording.checked(default)
+
+    hands = watch.Hands(wearer, stay, docking.bay_of(wearer, stay), spec, click.echo)
+    with keyboard.keyboard() as keys:
+        watch.Watch(hands).run(keys)
 
 
 def _silent(_line: str) -> None:
@@ -108,6 +135,8 @@ def _stay(options: dict[str, Any]) -> docking.Stay:
         yank_after=options["yank_after"],
         slow_for=options["slow_for"],
         keep_footage=options["keep_footage"],
+        filesystem=options["filesystem"] if options["loop"] else None,
+        filesystem_bytes=options["loop_bytes"],
     )
 
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -116,3 +121,28 @@ def test_plan_only_touches_nothing(precinct: Any, sim: Any) -> None:
     assert result.code == 0
     assert "585 clips" in result.out
     assert list(precinct.mounts.iterdir()) == []
+
+
+def test_a_shift_shows_bars_on_a_terminal_and_lines_elsewhere(precinct: Any, receipting: Any, sim: Any) -> None:
+    keys = precinct.root / "keys"
+    words = ["shift", "--mounts", str(precinct.mounts), "--keys", str(keys), "--make-keys", "--officers", "2"]
+    words += ["--dock-key", str(keys / "dock-1.sign.pub.pem"), "--seed", "5", "--bytes", "500", "--speed", "1000000"]
+    piped = sim(*words)
+    assert piped.code == 0 and "\x1b[" not in piped.out and piped.out.count("bay-") == 2
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "device_sim", *words], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while part := os.read(ours, 65536):
+            shown += part
+    except OSError:  # the terminal's other end is closed: all was read
+        pass
+    assert process.wait(30) == 0
+    os.close(ours)
+    text = shown.decode()
+    assert "\x1b[" in text and "━" in text
+    assert re.search(r"cameras docked .*2/2", text) and re.search(r"clips erased against a receipt .*8/8", text)

@@ -1,0 +1,129 @@
+"""A camera whose memory is a real filesystem: an image file on a loop device, mounted on the bay when it is docked.
+
+While undocked the image is mounted on the camera's store for as long as it records. Docking is one mount. Undocking is
+`umount --lazy`, as the dock's own udev helper does it (a dock holds what it watches open), once all is written; pulling
+the camera out is the same at any moment. Either way the image is used again only when the last reader has let go of it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from device_sim import memory
+from device_sim.bay import Bay
+from device_sim.errors import SimError, usage
+from device_sim.recording import Wearer
+
+FILESYSTEMS = ("exfat", "ext4")
+_LET_GO_SECONDS = 30.0
+_OPTIONS = "nosuid,nodev,noexec"
+_MAKE = {"exfat": ["mkfs.exfat"], "ext4": ["mkfs.ext4", "-q", "-F"]}
+_PACKAGE = {"mkfs.exfat": "exfatprogs", "mkfs.ext4": "e2fsprogs", "losetup": "mount", "mount": "mount"}
+
+
+class LoopBay(Bay):
+    """A bay, and a camera that is a filesystem of its own. `with` it, so that nothing stays mounted on the store."""
+
+    def __init__(self, mounts: Path, name: str, wearer: Wearer, store: Path, filesystem: str, size: int) -> None:
+        """`size` in bytes, for an image that is not there yet."""
+        super().__init__(mounts, name, wearer, store)
+        if os.geteuid() != 0:
+            raise usage("a camera on a loop device needs root", "without --loop a bay is a plain directory")
+        self._image = store.with_name(f"{store.name}.{filesystem}")
+        self._filesystem, self._size = filesystem, size
+
+    def open(self) -> None:
+        """The camera's memory can be written, at its store."""
+        if not self._image.exists():
+            self._make()
+        self._store.mkdir(parents=True, exist_ok=True)
+        if not self._store.is_mount():
+            self._mount(self._store)
+        memory.lay_out(self._store)
+
+    def close(self) -> None:
+        if self._store.is_mount():
+            _run("umount", str(self._store))
+
+    def check_free(self) -> bool:
+        """Raises SimError when the bay is taken."""
+        if self.mounted or (self.path.exists() and any(self.path.iterdir())):
+            raise SimError(f"bay {self.path} is taken", hint="choose another --bay, or undock what is there")
+        return False
+
+    def dock(self, docked_at: str, *, held: Iterable[str] = ()) -> None:
+        self.check_free()
+        self._hold_back(held)
+        memory.drop_receipts(self._store)
+        memory.introduce(self._store, self._wearer, docked_at)
+        self.close()
+        self.path.mkdir(exist_ok=True)
+        self._mount(self.path)
+
+    def undock(self) -> Path:
+        _run("sync", "--file-system", str(self.path))
+        return self._leave()
+
+    def shadow(self) -> Path:
+        """None is needed: what is pulled out keeps what it had written."""
+        return self._image
+
+    def yank(self, shadow: Path, erased: Iterable[str]) -> Path:
+        return self._leave()
+
+    def _leave(self) -> Path:
+        _run("umount", "--lazy", str(self.path))
+        self.path.rmdir()
+        return self._store
+
+    def _make(self) -> None:
+        self._image.parent.mkdir(parents=True, exist_ok=True)
+        new = self._image.with_suffix(".new")
+        with new.open("wb") as file:
+            file.truncate(self._size)
+        _run(*_MAKE[self._filesystem], str(new))
+        new.rename(self._image)
+
+    def _mount(self, point: Path) -> None:
+        """On a loop device that goes by itself when it is unmounted, whoever does that."""
+        self._await_let_go()
+        device = _run("losetup", "--find", "--show", str(self._image)).strip()
+        try:
+            _run(*self._mounting(), device, str(point))
+        finally:
+            _run("losetup", "--detach", device)
+        if not point.is_mount():
+            raise SimError(f"{point}: the mount did not happen")
+
+    def _await_let_go(self) -> None:
+        """Until no device holds the image any more: two mounts of one image would spoil it."""
+        end = time.monotonic() + _LET_GO_SECONDS
+        while _run("losetup", "--associated", str(self._image)):
+            if time.monotonic() >= end:
+                raise SimError(f"{self._image} is still in use", hint="is it docked elsewhere? losetup --list tells")
+            time.sleep(0.05)
+
+    def _mounting(self) -> list[str]:
+        """The kernel's own exFAT where it has one, else FUSE's."""
+        with Path("/proc/filesystems").open() as known:
+            native = any(line.split()[-1] == self._filesystem for line in known)
+        if native or self._filesystem != "exfat":
+            return ["mount", "-t", self._filesystem, "-o", _OPTIONS]
+        if shutil.which("mount.exfat-fuse") is None:
+            raise usage("this kernel has no exFAT", "apt install exfat-fuse, or --filesystem ext4")
+        return ["mount.exfat-fuse", "-o", _OPTIONS]
+
+
+def _run(*command: str) -> str:
+    """Raises SimError with what it said."""
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        raise usage(f"{command[0]} is not installed", f"apt install {_PACKAGE.get(command[0], command[0])}") from None
+    except subprocess.CalledProcessError as failed:
+        raise SimError(f"{command[0]} failed: {failed.stderr.strip().lower()}") from None
