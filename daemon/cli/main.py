@@ -17,6 +17,7 @@ _GROUPS = {
     "demo": "daemon.cli.demo.command:demo",
     "dispatch": "daemon.cli.dispatch:dispatch",
     "dock": "daemon.cli.dock:dock",
+    "fleet": "daemon.cli.fleet:fleet",
     "keys": "daemon.cli.keys:keys",
     "policy": "daemon.cli.policy:policy",
     "review": "daemon.cli.review:review",

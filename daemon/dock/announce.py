@@ -28,6 +28,8 @@ from daemon.vault.space import free_bytes, size_bytes
 log = logging.getLogger(__name__)
 STALL_SECONDS = 30.0
 _STATUS_EVERY = 0.5
+SAY_EVERY = 60.0
+"""Seconds after which a dock says again how it stands, though nothing changed."""
 
 
 def offline(dock: Dock, since: datetime) -> bytes:
@@ -45,7 +47,8 @@ class Announcer:
         self._since = since
         self._bays: dict[str, Bay] = {}
         self._dirty: dict[str, bytes] = {}
-        self._status: bytes = b""
+        self._status: DockStatus | None = None
+        self._said = float("-inf")
         self._activation: ShiftActivation | None = None
         self._look_again = False
         self._looked = float("-inf")
@@ -101,19 +104,21 @@ class Announcer:
             return
         self._look_again, self._looked = False, now
         status = self._online()
-        self._measure(status)
-        data = strict_json.dump(status.plain())
-        if data != self._status and self.listening:
-            self._status = data
-            self._dirty[self._dock.topics.status(self._dock.dock_id)] = data
+        oldest = self._measure(status)
+        if self.listening and (status != self._status or now - self._said >= SAY_EVERY):
+            self._status, self._said = status, now
+            said = status.model_copy(update={"said_at": self._dock.now(), "oldest_unacknowledged_seconds": oldest})
+            self._dirty[self._dock.topics.status(self._dock.dock_id)] = strict_json.dump(said.plain())
 
-    def _measure(self, status: DockStatus) -> None:
+    def _measure(self, status: DockStatus) -> float:
+        """Tells the metrics; returns for how many seconds the oldest notice has waited."""
         dock = self._dock
         clips = {state: dock.store.count(state) for state in HELD}
         scrub_age = (dock.now() - (status.scrubbed_at or self._since)).total_seconds()
         newest = int(dock.store.get("sequence") or 0)
         oldest = self._unacknowledged.age(dock.clock.monotonic(), newest, dock.through)
         dock.metrics.standing(status, clips, vault_size=size_bytes(dock.vault.root), scrub_age=scrub_age, oldest=oldest)
+        return round(oldest, 1)
 
     def _online(self) -> DockStatus:
         store, count = self._dock.store, self._dock.store.count
@@ -160,7 +165,7 @@ class Announcer:
         self._custody_sent = int(self._dock.store.get("custody_sent") or 0)
         self._clearing.clear()
         self._checkpoint_size = -1
-        self._status = b""
+        self._status = None
         self.status()
         for bay in self._bays.values():
             self.bay(bay)

@@ -47,7 +47,10 @@ class ShiftActivation(Document):
 
 
 class DockStatus(Document):
-    """A dock's standing. `scrubbed_at` is when the vault was last read and checked whole, with so many findings."""
+    """A dock's standing. `scrubbed_at` is when the vault was last read and checked whole, with so many findings.
+
+    `said_at` is the dock's clock when it said so: at least once a minute while it is online.
+    """
 
     schema_: Annotated[Literal["bwc.status/1"], Field(alias="schema")] = "bwc.status/1"
     dock_id: Id
@@ -62,6 +65,8 @@ class DockStatus(Document):
     scrubbed_at: Instant | None = None
     scrub_findings: Annotated[int, Field(ge=0)] = 0
     activation: ShiftActivation | None = None
+    said_at: Instant | None = None
+    oldest_unacknowledged_seconds: Annotated[float, Field(ge=0)] = 0.0
 
 
 BayState = Literal["empty", "reading", "done", "waiting", "refused", "failed"]
