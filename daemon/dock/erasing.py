@@ -78,23 +78,24 @@ def permit(dock: Dock, clip_id: str) -> datetime | str | None:
     clip = dock.store.clip(clip_id)
     if clip is None or not clip.receipted:
         return "has no receipt yet"
-    reason = receipts.missing(dock, clip) or _not_held(dock, clip)
+    so_far = receipts.entries(dock, clip_id)
+    reason = receipts.missing(dock, clip) or _not_held(dock, clip, so_far)
     if reason is not None:
         return reason
     if not dock.reading().trusted:
         return "the dock's clock is earlier than a recorded time: nothing is erased"
-    due = receipts.erase_after(dock, clip_id)
+    due = receipts.erase_after(dock, so_far)
     if dock.now() < due:
         return due
     dock.store.set_out_to_erase(clip_id)
     return None
 
 
-def _not_held(dock: Dock, clip: ClipRow) -> str | None:
+def _not_held(dock: Dock, clip: ClipRow, so_far: list[dict[str, Any]]) -> str | None:
     """Why the vault's copy is no reason to delete the camera's."""
     if clip.state == State.DISPOSED:
         return None
-    if any(entry["action"] == "damaged" for entry in receipts.entries(dock, clip.clip_id)):
+    if any(entry["action"] == "damaged" for entry in so_far):
         return "found damaged in the vault: kept on the camera"
     found = dock.vault.find(clip.clip_id)
     try:

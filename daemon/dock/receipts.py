@@ -37,21 +37,22 @@ def issue(dock: Dock, clip_id: str) -> bytes | str:
     reason = missing(dock, clip)
     if reason is not None:
         return reason
+    so_far = entries(dock, clip_id)
     receipt = Receipt(
         clip_id=clip_id,
         dock_id=dock.dock_id,
         camera_serial=clip.camera_serial,
         clip_sha256=clip.clip_sha256,
         sealed_sha256=clip.sealed_sha256,
-        sequence=entries(dock, clip_id)[0]["sequence"],
-        erase_after=erase_after(dock, clip_id),
+        sequence=so_far[0]["sequence"],
+        erase_after=erase_after(dock, so_far),
     )
     return envelopes.sign(receipt, dock.sign_key).to_bytes()
 
 
-def erase_after(dock: Dock, clip_id: str) -> datetime:
-    """Counted from the first receipt: docking again does not put it off."""
-    first = next((entry["at"] for entry in entries(dock, clip_id) if entry["action"] == "receipted"), None)
+def erase_after(dock: Dock, so_far: list[dict[str, Any]]) -> datetime:
+    """Counted from the first receipt in a clip's custody entries: docking again does not put it off."""
+    first = next((entry["at"] for entry in so_far if entry["action"] == "receipted"), None)
     since = parse_instant(first) if first is not None else dock.now()
     return since + timedelta(seconds=dock.config.ingest.erase_after_seconds)
 
