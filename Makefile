@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long lint bench schemas install uninstall clean
+.PHONY: demo test test-long city lint bench schemas install uninstall clean
 
 demo: $(VENV)/.test
 	$(BIN)/bwc demo
@@ -21,6 +21,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
+
+# as root: a citywide day, 12 docks on hosts of their own, in under five minutes; OFFICERS=60 plays a small one
+city: $(VENV)/.test
+	$(BIN)/python -m tests.city $(if $(OFFICERS),--officers $(OFFICERS))
 
 # ONLY=clip runs one benchmark
 bench: $(VENV)/.bench
