@@ -6,6 +6,8 @@ import contextlib
 import json
 import ssl
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from device_sim.errors import SimError, usage
 
 _PATIENCE_SECONDS = 30.0
 _UNSETTLED = 1000
+_REPEATED_SECONDS = 120.0
 
 
 class Outlet(Protocol):
@@ -76,7 +79,11 @@ class FolderOutlet:
 
 
 class BrokerOutlet:
-    """QoS 1, not retained. A document has arrived when its PUBACK carries no failure code."""
+    """QoS 1, not retained. A document has arrived when its PUBACK carries no failure code.
+
+    A broker that crashed may have forgotten what it acknowledged: after a lost connection the last minutes
+    are said again.
+    """
 
     def __init__(self, url: str, agency: str, login: Login) -> None:
         self._root = f"bwc/v1/{agency}/cad"
@@ -85,6 +92,7 @@ class BrokerOutlet:
         self._connected: ReasonCode | None = None
         self._acknowledged: dict[int, ReasonCode] = {}
         self._sent: dict[int, str] = {}
+        self._recent: deque[tuple[float, str, bytes]] = deque()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
@@ -94,8 +102,12 @@ class BrokerOutlet:
         topic = f"{self._root}/{delivery.incident_id}"
         payload = json.dumps(delivery.document, separators=(",", ":")).encode()
         mid = self._client.publish(topic, payload, qos=1, retain=False).mid
+        now = time.monotonic()
         with self._news:
             self._sent[mid] = topic
+            self._recent.append((now, topic, payload))
+            while now - self._recent[0][0] > _REPEATED_SECONDS:
+                self._recent.popleft()
             many = len(self._sent) >= _UNSETTLED
         if many:  # message ids are 16 bits and come round again
             self.settle()
@@ -153,7 +165,10 @@ class BrokerOutlet:
 
     def _on_connect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         with self._news:
+            again = self._connected is not None and not reason.is_failure
             self._connected = reason
+            for _, topic, payload in self._recent if again else ():
+                self._sent[self._client.publish(topic, payload, qos=1, retain=False).mid] = topic
             self._news.notify_all()
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:

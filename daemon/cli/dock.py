@@ -14,6 +14,8 @@ from daemon.cli.output import print_json, start_logging
 from daemon.model.config import DockConfig, load_config
 from daemon.model.errors import ConfigurationError, TamperedError
 
+_TELL_EVERY = 1000
+
 
 @click.group()
 def dock() -> None:
@@ -87,6 +89,36 @@ def check(config_path: Path, vault: Path | None, clips: tuple[str, ...], read_da
 
 
 dock.add_command(status)
+
+
+@dock.command()
+@DOCK_CONFIG
+@click.option("--read-data/--no-read-data", default=True, show_default=True, help="Hash every sealed file first.")
+@JSON
+def rebuild(config_path: Path, read_data: bool, as_json: bool) -> None:
+    """Make a lost database anew from the vault, with the dock stopped.
+
+    The vault is checked whole first. Every release counts as ended (people ask again), everything is announced anew.
+
+    \b
+    Example:  systemctl stop bwc-dock; bwc dock rebuild; systemctl start bwc-dock
+    """
+    from daemon.dock.rebuild import rebuild as rebuild_store
+    from daemon.model.clock import SystemClock
+
+    config = load_config(DockConfig, config_path)
+    checked: list[str] = []
+
+    def progress(clip_id: str) -> None:
+        checked.append(clip_id)
+        if len(checked) % _TELL_EVERY == 0:
+            click.echo(f"{len(checked)} clips checked", err=True)
+
+    rebuilt = rebuild_store(config, SystemClock(), read_data, progress)
+    if as_json:
+        print_json(asdict(rebuilt))
+    else:
+        click.echo(f"{config.state / 'dock.sqlite'}: {rebuilt.clips} clips, {rebuilt.entries} custody entries")
 
 
 @dock.command()

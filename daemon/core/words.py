@@ -31,6 +31,7 @@ _CUSTODY = {
     "disposed": "disposed of by order",
     "damaged": "found damaged: {problem}",
     "refused": "refused: {reason}",
+    "rebuilt": "the dock's database was made anew from its vault: {clips} clips",
 }
 TRIGGERS = {
     "button": "the button",

@@ -84,11 +84,21 @@ class CustodyLog:
             "attestations": event.attestations,
         }
         line = strict_json.dump(entry if event.clip_id is None else entry | {"clip_id": event.clip_id})
-        self._db.execute("INSERT INTO custody_entry VALUES (?, ?, ?)", (sequence, event.clip_id, line))
+        self._add(sequence, event.clip_id, line)
+        return sequence
+
+    def restore(self, line: bytes) -> None:
+        """Adds a line as it was logged before, verbatim. Raises TamperedError when it is not the next one's."""
+        entry, sequence = strict_json.parse_object(line, what="custody entry"), self.size
+        if entry.get("sequence") != sequence:
+            raise TamperedError(f"{self.origin}: entry {sequence} is missing, here is {entry.get('sequence')}")
+        self._add(sequence, entry.get("clip_id"), line)
+
+    def _add(self, sequence: int, clip_id: str | None, line: bytes) -> None:
+        self._db.execute("INSERT INTO custody_entry VALUES (?, ?, ?)", (sequence, clip_id, line))
         nodes = tree.append(sequence, tree.leaf_hash(line), self.node)
         rows = ((level, index, value) for (level, index), value in nodes)
         self._db.executemany("INSERT INTO custody_node VALUES (?, ?, ?)", rows)
-        return sequence
 
     def line(self, sequence: int) -> bytes | None:
         row = self._db.execute("SELECT line FROM custody_entry WHERE sequence = ?", (sequence,)).fetchone()

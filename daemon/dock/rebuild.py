@@ -1,0 +1,231 @@
+"""The dock's database made anew from its vault, after the disk it lay on was lost.
+
+Everything that proves anything lies in the vault: sealed clips, their statements, the custody log. It is checked whole
+first; what does not hold is named, and nothing is built. What the vault does not say is decided so that nothing opens
+and nothing is lost: every release has ended (whoever needs the clip asks again), every notice is announced anew above
+all numbers used before, and dispatch documents are heard again as dispatch sends them; tags stay as they are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daemon.core.lifecycle import State
+from daemon.custody.log import Event
+from daemon.dock.check import Vault, VaultCheck, clips_of
+from daemon.dock.service import open_dock
+from daemon.dock.state import Dock
+from daemon.dock.store import ClipRow, OrderRow
+from daemon.dock.tagging import Worn, dispatch_due, fingerprint
+from daemon.model import statements as st
+from daemon.model import strict_json
+from daemon.model.clock import Clock
+from daemon.model.config import DockConfig
+from daemon.model.errors import ConfigurationError, TamperedError
+from daemon.model.times import format_instant
+from daemon.seal import envelope as envelopes
+from daemon.seal.keys import load_sign_public
+from daemon.seal.trust import load_trust
+from daemon.vault.durable import fsync_directory
+from daemon.vault.layout import ClipDirectory, VaultLayout
+from daemon.vault.reading import read_document
+
+_REMEMBERED = frozenset({"opened", "admitted", "corrected"})
+"""Entries whose attestations would be recorded twice if they were heard again."""
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    clips: int
+    entries: int
+
+
+@dataclass
+class _Past:
+    """What custody says of one clip."""
+
+    ingested: dict[str, Any] = field(default_factory=dict)
+    actions: set[str] = field(default_factory=set)
+    officer_id: str | None = None
+    revoked: set[str] = field(default_factory=set)
+
+
+def rebuild(config: DockConfig, clock: Clock, read_data: bool, progress: Callable[[str], None]) -> Rebuilt:
+    """Makes `<state>/dock.sqlite`; `progress` is told each clip's id as it is checked.
+
+    Raises ConfigurationError when there is a database already, TamperedError for a vault that does not hold.
+    """
+    target = config.state / "dock.sqlite"
+    if target.exists():
+        raise ConfigurationError(f"{target}: is there", hint="rebuild is for a lost database; move this one away first")
+    layout = VaultLayout(config.vault)
+    if not layout.custody.is_dir():
+        raise ConfigurationError(f"{layout.root}: holds no custody log, so it is no dock's vault")
+    layout.lock()  # held until this process ends
+    trust = load_trust(config.trust.file, load_sign_public(config.trust.root))
+    findings = VaultCheck(Vault(layout, config.agency, trust, clock.now(), read_data)).run(None, progress)
+    for finding in findings:
+        raise TamperedError(f"{finding.path}: {finding.problem}", hint="the rest: bwc dock check; nothing was built")
+    scratch = config.state / "rebuilding"
+    for path in scratch.glob("dock.sqlite*"):  # of a rebuild that was interrupted
+        path.unlink()
+    dock = open_dock(config.model_copy(update={"state": scratch}), clock)
+    try:
+        with dock.store.transaction():
+            rebuilt = _fill(dock, layout)
+    finally:
+        dock.store.close()
+    (scratch / target.name).rename(target)
+    fsync_directory(config.state)
+    return rebuilt
+
+
+def _fill(dock: Dock, layout: VaultLayout) -> Rebuilt:
+    pasts: dict[str, _Past] = {}
+    latest = ""
+    for line in _lines(layout):
+        dock.custody.restore(line)
+        entry = strict_json.parse_object(line, what="custody entry")
+        latest = max(latest, str(entry["at"]))
+        _remember(dock, entry, pasts)
+    size = dock.custody.size
+    # above every number that was ever used: no dock has sent a notice a second for fifty years
+    dock.store.set("sequence", str(int(time.time())))
+    dock.store.set("custody_sent", str(size))
+    if latest:
+        dock.store.set("latest", latest)
+    clips = 0
+    for directory in clips_of(layout):
+        _add(dock, directory, pasts.pop(directory.path.name))
+        clips += 1
+    for clip_id, past in sorted(pasts.items()):
+        if "disposed" in past.actions:
+            _add_disposed(dock, clip_id, past)
+        elif past.ingested:
+            raise TamperedError(f"{layout.root}: clip {clip_id} was taken in, and is not here")
+    dock.record(Event("rebuilt", None, {"clips": clips, "entries": size}))
+    return Rebuilt(clips, size)
+
+
+def _lines(layout: VaultLayout) -> Iterator[bytes]:
+    for path in sorted(layout.custody.glob("*.jsonl"), key=lambda found: int(found.stem)):
+        yield from path.read_bytes().split(b"\n")[:-1]
+
+
+def _remember(dock: Dock, entry: dict[str, Any], pasts: dict[str, _Past]) -> None:
+    action, clip_id, detail = entry["action"], entry.get("clip_id"), entry["detail"]
+    if action in _REMEMBERED:
+        for digest in entry["attestations"]:
+            dock.store.remember(digest, entry["at"])
+    if clip_id is None:
+        return
+    past = pasts.setdefault(clip_id, _Past())
+    past.actions.add(action)
+    if action == "ingested":
+        past.ingested = detail
+    elif action == "corrected":
+        past.officer_id = detail["officer_id"]
+    elif action == "revoked":
+        past.revoked.add(detail["order_id"])
+
+
+def _add(dock: Dock, directory: ClipDirectory, past: _Past) -> None:
+    seal = _statement(directory.seal, st.Seal)
+    revision = max(int(path.stem) for path in directory.tag(1).parent.glob("*.json"))
+    tag = _statement(directory.tag(revision), st.Tag)
+    capture = _statement(directory.capture, st.Capture) if seal.capture_sha256 else None
+    inside = directory.path.parent.name == "quarantine"
+    officer = past.officer_id or (capture.officer_id if capture else "unknown")
+    worn = None
+    if capture is not None and not inside:
+        times = (capture.started_at, capture.triggered_at, capture.stopped_at)
+        worn = Worn(seal.clip_id, officer, *times, seal.clock_skew_seconds)
+    dock.store.add_clip(
+        ClipRow(
+            clip_id=seal.clip_id,
+            state=State.QUARANTINED if inside else State.LOCKED,
+            integrity=seal.integrity,
+            bay=seal.bay,
+            camera_serial=past.ingested["camera_serial"],
+            officer_id=officer,
+            stem=seal.claimed_clip_id or seal.clip_id,
+            footage="",  # a camera that still has it is recognized by the bytes
+            capture_sha256=seal.capture_sha256,
+            clip_sha256=seal.clip_sha256,
+            sealed_sha256=seal.sealed_sha256,
+            sealed_bytes=seal.sealed_bytes,
+            skew=seal.clock_skew_seconds,
+            started_at=format_instant(worn.started_at) if worn else None,
+            triggered_at=format_instant(worn.triggered_at) if worn else None,
+            stopped_at=format_instant(worn.stopped_at) if worn else None,
+            ingested_at=format_instant(seal.ingested_at),
+            tag_revision=revision,
+            activation=fingerprint(tag),
+            dispatch_due=dispatch_due(tag, worn, dock.config.ingest.max_skew_seconds),
+            sequence=dock.store.next_sequence(),
+            receipted="receipted" in past.actions,
+            erased="erased" in past.actions,
+        )
+    )
+    for path in sorted(directory.release("x").parent.glob("*.release.json")):
+        _add_ended(dock, _statement(path, st.Release), past)
+
+
+def _add_ended(dock: Dock, release: st.Release, past: _Past) -> None:
+    """An order that was honoured. It has ended now, and is never accepted again."""
+    revoked = release.order_id in past.revoked
+    dock.store.put_order(
+        OrderRow(
+            release.order_id,
+            release.clip_id,
+            release.person_id,
+            release.purpose,
+            format_instant(release.expires_at),
+            0.0,
+            dock.clock.boot_id(),
+            0.0,
+            "revoked" if revoked else "expired",
+        )
+    )
+    if not revoked:
+        dock.record(Event("expired", release.clip_id, {"order_id": release.order_id}))
+
+
+def _add_disposed(dock: Dock, clip_id: str, past: _Past) -> None:
+    """Its row keeps it from ever coming back."""
+    said = past.ingested
+    dock.store.add_clip(
+        ClipRow(
+            clip_id=clip_id,
+            state=State.DISPOSED,
+            integrity=said["integrity"],
+            bay=said["bay"],
+            camera_serial=said["camera_serial"],
+            officer_id=past.officer_id or "unknown",
+            stem=said.get("claimed_clip_id", clip_id),
+            footage="",
+            capture_sha256=None,
+            clip_sha256=said["clip_sha256"],
+            sealed_sha256=said["sealed_sha256"],
+            sealed_bytes=0,
+            skew=0.0,
+            started_at=None,
+            triggered_at=None,
+            stopped_at=None,
+            ingested_at=format_instant(dock.now()),
+            tag_revision=1,
+            activation="",
+            dispatch_due=None,
+            sequence=dock.store.next_sequence(),
+            receipted=True,
+            erased="erased" in past.actions,
+        )
+    )
+
+
+def _statement(path: Path, kind: type[Any]) -> Any:
+    return envelopes.parse(read_document(path), what=str(path)).statement(kind)
