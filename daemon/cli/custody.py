@@ -226,11 +226,15 @@ def _verify_bundle(path: Path, root: Path | None, as_json: bool) -> None:
 def _open(config_path: Path) -> Iterator[tuple[CustodyLog, DockConfig | PolicyConfig]]:
     """The log of the service that this configuration is of."""
     config = _either(config_path)
+    actor = config.dock_id if isinstance(config, DockConfig) else "policy"
+    origin = f"bwc/{config.agency}/{actor}"
     if isinstance(config, DockConfig):
-        database, actor = config.state / "dock.sqlite", config.dock_id
+        opened = open_read_only(config.state / "dock.sqlite", origin, actor)
     else:
-        database, actor = config.state / "policy.sqlite", "policy"
-    with open_read_only(database, f"bwc/{config.agency}/{actor}", actor) as log:
+        from daemon.policy.store import read_log  # a dock's commands do without it
+
+        opened = read_log(config, origin, actor)
+    with opened as log:
         yield log, config
 
 

@@ -1,15 +1,14 @@
-"""A custody log inside somebody's SQLite database: appended in the caller's transaction, proven at any time."""
+"""A custody log inside somebody's database: appended in the caller's transaction, proven at any time."""
 
 from __future__ import annotations
 
 import re
-import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from daemon.custody import tree
 from daemon.model import strict_json
@@ -50,16 +49,39 @@ class Event:
             raise ValueError("an attestation is named by its digest")
 
 
+class Cursor(Protocol):
+    """What a statement found."""
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Rows(Protocol):
+    """A connection to a database that has the log's tables: SQLite's, or PostgreSQL's (daemon.vault.postgres).
+
+    Values stand as `?` in the SQL. What is written is durable when the owner's transaction is.
+    """
+
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor: ...
+
+
 class CustodyLog:
     """The log of one origin. Not thread-safe: it belongs to whoever owns the connection."""
 
-    def __init__(self, connection: sqlite3.Connection, origin: str, actor: str, *, create: bool = True) -> None:
-        """Creates the tables when missing. `actor` stands in every entry."""
-        self._db = connection
+    def __init__(self, rows: Rows, origin: str, actor: str, *, create: bool = True) -> None:
+        """Creates the tables when missing (SQLite's; on PostgreSQL they are in the owner's schema).
+
+        `actor` stands in every entry.
+        """
+        self._db = rows
         self.origin = origin
         self._actor = check_id(actor)
         if create:
-            connection.executescript(SCHEMA)
+            for statement in SCHEMA.strip().removesuffix(";").split(";"):
+                rows.execute(statement)
 
     @property
     def size(self) -> int:
@@ -96,9 +118,8 @@ class CustodyLog:
 
     def _add(self, sequence: int, clip_id: str | None, line: bytes) -> None:
         self._db.execute("INSERT INTO custody_entry VALUES (?, ?, ?)", (sequence, clip_id, line))
-        nodes = tree.append(sequence, tree.leaf_hash(line), self.node)
-        rows = ((level, index, value) for (level, index), value in nodes)
-        self._db.executemany("INSERT INTO custody_node VALUES (?, ?, ?)", rows)
+        for (level, index), value in tree.append(sequence, tree.leaf_hash(line), self.node):
+            self._db.execute("INSERT INTO custody_node VALUES (?, ?, ?)", (level, index, value))
 
     def line(self, sequence: int) -> bytes | None:
         row = self._db.execute("SELECT line FROM custody_entry WHERE sequence = ?", (sequence,)).fetchone()

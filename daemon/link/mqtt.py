@@ -162,6 +162,11 @@ class MqttClient:
         return True
 
     @property
+    def name(self) -> str:
+        """As it stands in its events."""
+        return self._name
+
+    @property
     def alive(self) -> bool:
         """Whether the network thread runs."""
         thread = self._client._thread
@@ -196,15 +201,24 @@ class MqttClient:
             options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
             self._client.subscribe([(topic, options) for topic in self._subscriptions])
 
+    def unsubscribe(self) -> None:
+        """Ends the subscriptions, until `subscribe` or the next connection."""
+        self._client.unsubscribe(list(self._subscriptions))
+
     def _on_connect(self, client: paho.Client, _u: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             self._deliver(Disconnected(self._name, f"the broker refused the connection: {reason}"))
             return
         self._connection += 1
         client.drop_out_messages()  # the outbox retransmits; paho must not
-        self.subscribe()
         forgotten = self._session_seconds > 0 and not flags.session_present
         self._deliver(Connected(self._name, getattr(properties, "MaximumPacketSize", None), forgotten))
+        if any(topic.startswith("$share/") for topic in self._subscriptions) and not getattr(
+            properties, "SharedSubscriptionAvailable", 1
+        ):
+            self._deliver(Subscribed(self._name, "it has no shared subscriptions"))  # asking would end the connection
+        else:
+            self.subscribe()
 
     def _on_disconnect(self, _c: Any, _u: Any, _f: Any, reason: Any, _p: Any) -> None:
         self._deliver(Disconnected(self._name, str(reason)))

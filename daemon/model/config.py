@@ -14,7 +14,7 @@ from datetime import time
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -216,6 +216,38 @@ class Retention(Section):
     dispose: Literal["report", "automatic"] = "report"
 
 
+class PolicyStore(Section):
+    """Where the policy service keeps what it knows: `sqlite`, a file in its `state`, or a PostgreSQL server.
+
+    Passwords stand in a file of their own, `password_file` or libpq's.
+    """
+
+    url: str = "sqlite"
+    password_file: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.url != "sqlite" and not self.url.startswith(("postgresql://", "postgres://")):
+            raise ValueError(f"url {self.url!r}: expected sqlite, or postgresql://user@host/database")
+        if urlsplit(self.url).password is not None or "password" in parse_qs(urlsplit(self.url).query):
+            raise ValueError("url: holds a password; put it into a file, and name that in password_file")
+        return self
+
+    @property
+    def postgres(self) -> bool:
+        return self.url != "sqlite"
+
+    @property
+    def password(self) -> str | None:
+        """What the file holds. Raises ConfigurationError."""
+        if self.password_file is None:
+            return None
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"store password_file {self.password_file}: {error}") from None
+
+
 class PolicyConfig(Section):
     """`policy.toml`."""
 
@@ -229,6 +261,7 @@ class PolicyConfig(Section):
     order_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
     open_request_days: Annotated[float, Field(gt=0, le=365)] = 14.0
     max_skew_seconds: Annotated[float, Field(ge=0)] = 300.0
+    store: PolicyStore = PolicyStore()
     retention: Retention = Retention()
     metrics: Metrics = Metrics()
     log: Literal["debug", "info", "warning", "error"] = "info"

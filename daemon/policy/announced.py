@@ -172,7 +172,7 @@ def _keep(desk: Desk, clip_id: str, *fresh: Verified[Any] | None) -> None:
 def _note_listed(desk: Desk, notice: Notice) -> None:
     """Orders that the dock shows as we issued them need no repeating; live ones that we never issued are revoked."""
     shown = {release.order_id: release for release in notice.lock.releases}
-    ours = desk.store.orders("clip_id = ? AND dock_id = ?", notice.clip_id, notice.dock_id)
+    ours = desk.store.orders(notice.clip_id, notice.dock_id)
     for order in ours:
         if not order.listed and order.order_id in shown and shown[order.order_id].state == order.state:
             desk.store.put_order(replace(order, listed=True))

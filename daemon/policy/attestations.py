@@ -47,7 +47,7 @@ def receive(desk: Desk, data: bytes, person_id: str, kind: str, digest: str) -> 
     clips = _accept(desk, verified)
     ahead = newest_time(verified.statement)
     if ahead is not None and ahead > desk.now():
-        desk.later.append((ahead, frozenset(clips)))
+        desk.store.look_again(clips, format_instant(ahead))
     return clips
 
 

@@ -1,7 +1,8 @@
 """After each connection the broker says again all that it retains, in any order. Until it has, nothing is decided.
 
 A service restored from a backup would otherwise decide on half of what it knew: release on a classification whose
-withdrawal it has not heard again yet. What is released cannot be taken back.
+withdrawal it has not heard again yet. What is released cannot be taken back. The leader hears what is retained; that it
+is not done yet stands in the store, where every other service reads it.
 """
 
 from __future__ import annotations
@@ -26,18 +27,25 @@ class CatchingUp:
         self._newest = float("-inf")
         self._held: list[Received] = []
 
+    def begin(self, now: float) -> None:
+        """The leader: it waits for a connection."""
+        self._began, self._newest = now, float("inf")
+
     def connected(self, now: float) -> None:
-        """A new connection: what was queued for us comes first, then what is retained."""
+        """The leader: what was queued for us comes first, then what is retained."""
         self._began = self._newest = now
 
     def over(self, now: float) -> bool:
+        """The leader: whether all has been heard."""
         return now - self._newest >= QUIET or now - self._began >= LONGEST
 
-    def holds(self, message: Received, now: float) -> bool:
-        """Whether this message waits. The broker has it retained, and says it again should we end meanwhile."""
+    def heard(self, message: Received, now: float) -> None:
         if message.retained:
             self._newest = now
-        waits = self._kind(message) in _LAST and not self.over(now)
+
+    def holds(self, message: Received) -> bool:
+        """Whether this message has to wait until all has been heard; if so, it does."""
+        waits = self._kind(message) in _LAST
         if waits:
             self._held.append(message)
         return waits

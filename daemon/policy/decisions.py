@@ -28,6 +28,8 @@ from daemon.seal.keys import keyid
 from daemon.seal.wrap import release_key_info, seal_info, unwrap, wrap
 
 _FORCES = ("none", "minimal", "nondeadly", "serious", "deadly", "unclassified")
+AT_ONCE = 500
+"""How many clips are looked at again in one transaction."""
 _QUARANTINE = Answer(
     "refused",
     (Because(policy_id="quarantine", reason="the clip failed a check and is in quarantine until it is admitted"),),
@@ -70,9 +72,9 @@ def judge(desk: Desk, clip: ClipRow | None, person_id: str, purpose: st.Purpose)
 
 def reconsider(desk: Desk, clip_id: str) -> None:
     """A fact about this clip changed: open requests, live orders and its standing are looked at again."""
-    for request in desk.store.requests(clip_id):
+    for request in desk.store.open_requests(clip_id):
         answer_request(desk, request)
-    for order in desk.store.orders("clip_id = ? AND state = 'live'", clip_id):
+    for order in desk.store.live_orders(clip_id):
         _review_order(desk, order)
     clip = desk.store.clip(clip_id)
     if clip is not None and not clip.disposed:
@@ -96,7 +98,7 @@ def answer_request(desk: Desk, row: RequestRow) -> None:
 def expire(desk: Desk) -> None:
     """Orders whose time is over, and refused requests that nobody needs to keep open."""
     now = desk.now()
-    for order in desk.store.orders("state = 'live' AND expires_at <= ?", format_instant(now)):
+    for order in desk.store.run_out(format_instant(now)):
         desk.store.put_order(replace(order, state="expired", listed=True))
         desk.record("expired", order.clip_id, {"order_id": order.order_id}, ())
         _end(desk, order, _Said("expired", _EXPIRED))
@@ -104,13 +106,15 @@ def expire(desk: Desk) -> None:
         desk.store.put_request(replace(row, state="closed"))
 
 
-def catch_up(desk: Desk) -> None:
-    """What time alone brings: facts that lay a moment ahead of our clock, statements that have come due."""
-    now = desk.now()
-    due = [clips for at, clips in desk.later if at <= now]
-    desk.later = [(at, clips) for at, clips in desk.later if at > now]
-    overdue = desk.store.newly_overdue(format_instant(now))
-    for clip_id in sorted(frozenset(overdue).union(*due)):
+def come_due(desk: Desk) -> None:
+    """Clips about which a statement has come due since they were looked at."""
+    for clip_id in desk.store.newly_overdue(format_instant(desk.now())):
+        reconsider(desk, clip_id)
+
+
+def take_up(desk: Desk) -> None:
+    """The next of the clips that wait to be looked at again: too many at once, or a fact a moment ahead of us."""
+    for clip_id in desk.store.take_up(format_instant(desk.now()), AT_ONCE):
         reconsider(desk, clip_id)
 
 
@@ -118,7 +122,7 @@ def say_again(desk: Desk) -> set[str]:
     """The broker may have lost what it retained: live releases are published again. Returns clips to reconsider, whose
     refusals and standings then are as well.
     """
-    for order in desk.store.orders("state = 'live'"):
+    for order in desk.store.live_orders():
         row = desk.store.request(order.request)
         if row is not None:
             envelope = envelopes.parse(order.envelope, what=f"order {order.order_id}")
@@ -137,7 +141,7 @@ def say_again(desk: Desk) -> set[str]:
 
 def repeat_orders(desk: Desk) -> None:
     """Orders are repeated until a notice of the clip lists them."""
-    for order in desk.store.orders("listed = 0"):
+    for order in desk.store.unlisted_orders():
         desk.store.post_once(desk.topics.order(order.dock_id, order.clip_id), order.envelope)
 
 

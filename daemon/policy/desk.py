@@ -40,8 +40,6 @@ class Desk:
     refused: set[str] = field(default_factory=set)
     """Refusals recorded already."""
     metrics: PolicyMetrics = field(default_factory=PolicyMetrics)
-    later: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
-    """Clips to reconsider when a time has come that another clock ran ahead to."""
 
     @functools.cached_property
     def open_keyid(self) -> str:

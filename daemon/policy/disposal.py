@@ -80,7 +80,7 @@ def run_schedule(desk: Desk) -> None:
 
 def ordered(desk: Desk, dock_id: str, clip_id: str) -> bool:
     """Whether its disposal was ordered."""
-    return bool(desk.store.orders("clip_id = ? AND dock_id = ? AND state = 'disposal'", clip_id, dock_id))
+    return desk.store.disposal_ordered(dock_id, clip_id)
 
 
 def forget(desk: Desk, clip: ClipRow) -> None:

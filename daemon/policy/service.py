@@ -1,21 +1,23 @@
-"""The policy service as a process: one loop that owns the store, decides in a transaction, and publishes after it."""
+"""The policy service as a process: one loop that owns the store, decides in a transaction, and publishes after it.
+
+On PostgreSQL several serve at once. All decide; one leads (`daemon.policy.store`): it publishes what all have to say,
+listens to what is retained, and does what time brings. Nothing that another service needs to know is kept in memory.
+"""
 
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from daemon.custody.log import CustodyLog
 from daemon.link.credentials import read_credentials
 from daemon.link.mailbox import Mailbox, Reload
 from daemon.link.metrics import served
-from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published, Received, Subscribed
+from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Received
 from daemon.link.notify import Notifier
-from daemon.link.pump import Pump
 from daemon.link.reload import take_effect
-from daemon.link.retry import Retry
 from daemon.model.clock import Clock
 from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
@@ -24,29 +26,38 @@ from daemon.model.topics import Topics
 from daemon.policy import announced, attestations, decisions, disposal
 from daemon.policy.catching_up import CatchingUp
 from daemon.policy.desk import Desk
+from daemon.policy.hearing import INBOX, SHARE, Hearing
+from daemon.policy.publishing import PUBLISHER, Publishing
 from daemon.policy.regime import find as find_regime
-from daemon.policy.store import Store
+from daemon.policy.store import open_store
 from daemon.seal.keys import keyid, load_open_key, load_sign_key, load_sign_public
 from daemon.seal.trust import Trust, load_trust, parse_trust, refuse_rollback
 
 log = logging.getLogger(__name__)
-_SESSION = 7 * 24 * 3600
 _REPEAT_EVERY = 5.0
 _SCHEDULE_EVERY = 3600.0
-_AT_ONCE = 500
 _COUNT_EVERY = 10.0
+_LOOK_EVERY = 1.0
+_AWAY_SECONDS = 15.0
+"""How long a leader without a broker keeps others from leading, and leaves it to them then."""
+_CATCHING_UP, _REGIME, _MISSED = "catching up", "regime", "missed"
+"""What all services know, in the store: whether the leader is catching up, by which regime it decides, and a number
+that a service changes when messages may have been lost with its connection.
+"""
 
 
-def open_desk(config: PolicyConfig, clock: Clock) -> Desk:
-    """The service's parts, opened and checked. Raises ConfigurationError naming what cannot be used."""
+def open_desk(config: PolicyConfig, clock: Clock, *, serve: bool = False) -> Desk:
+    """The service's parts, opened and checked; `serve` when they are to serve. Raises ConfigurationError naming what
+    cannot be used, UnavailableError for a database server that is not there.
+    """
     regime = find_regime(config.regime)
     root = load_sign_public(config.trust.root)
     trust = load_trust(config.trust.file, root)
     sign_key, open_key = load_sign_key(config.sign_key), load_open_key(config.open_key)
     if keyid(open_key.public_key()) != trust.policy_keyid():
         raise ConfigurationError(f"{config.open_key}: not the policy service's open key in {config.trust.file}")
-    store = Store(config.state / "policy.sqlite")
-    custody = CustodyLog(store.db, f"bwc/{config.agency}/policy", "policy")
+    store = open_store(config, serve=serve)
+    custody = CustodyLog(store.db, f"bwc/{config.agency}/policy", "policy", create=False)
     desk = Desk(config, clock, store, custody, regime, trust, sign_key, open_key, Topics(config.agency))
     with desk.store.transaction():
         put_in_force(desk, trust, config.trust.file.read_bytes())
@@ -68,33 +79,34 @@ def put_in_force(desk: Desk, trust: Trust, envelope: bytes) -> None:
     desk.trust = trust
 
 
+def follow_trust(desk: Desk) -> None:
+    """A version that another service put in force is in force here too: a revoked key counts nowhere any more."""
+    if desk.store.newest_trust() > desk.trust.version:
+        _, envelope = desk.store.trusts()[-1]
+        root = load_sign_public(desk.config.trust.root)
+        put_in_force(desk, parse_trust(envelope, root, what="stored trust"), envelope)
+        log.info("trust version %d is in force, as another service read it", desk.trust.version)
+
+
 class PolicyService:
     """Composition and loop. `run` returns after `stop`."""
 
     def __init__(self, config: PolicyConfig, clock: Clock, reread: Callable[[], PolicyConfig] | None = None) -> None:
         """`reread` gives the configuration as it stands in its file when a reload is asked for."""
         self._reread = reread or (lambda: config)
-        self._desk = desk = open_desk(config, clock)
+        self._desk = desk = open_desk(config, clock, serve=True)
+        self._lead = desk.store.lead
         self._mailbox: Mailbox[LinkEvent | Reload] = Mailbox(tick_seconds=1.0)
         self._notifier = Notifier()
-        self._publisher = MqttClient(config.broker, f"{config.agency}-policy", self._mailbox.put, name="publisher")
-        root = desk.topics.root
-        self._consumer = MqttClient(
-            config.broker,
-            f"{config.agency}-policy-inbox",
-            self._mailbox.put,
-            name="consumer",
-            subscriptions=(f"{root}/dock/+/clip/+", f"{root}/attestation/+/+/+"),
-            session_seconds=_SESSION,
-        )
-        self._pump = Pump(self._publisher)
-        self._cursor = 0
-        self._repeated = desk.clock.monotonic()
-        self._scheduled = self._counted = float("-inf")
-        desk.metrics.started(desk.regime.name)
-        self._refused, self._unheard = Retry(), Retry()
+        self._hearing = Hearing(config, desk.topics, self._mailbox.put, shared=self._lead.shared)
+        self._publishing: Publishing | None = None
         self._catching_up = CatchingUp(desk.topics)
-        self._changed: set[str] = set()
+        self._waiting = True
+        self._members: frozenset[int] = frozenset()
+        self._missed: str | None = None
+        self._repeated = self._away_since = desk.clock.monotonic()
+        self._scheduled = self._counted = self._looked = self._resigned = float("-inf")
+        desk.metrics.started(desk.regime.name)
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serves until `stop`. `ready` is called once it is serving.
@@ -106,22 +118,35 @@ class PolicyService:
 
     def _serve(self, ready: Callable[[], None]) -> None:
         try:
-            self._publisher.start()
-            self._consumer.start()
+            self._hearing.start()
+            self._step([])
             self._notifier.ready()
             ready()
             for batch in self._mailbox.batches():
                 self._step(batch)
-                self._notifier.watched(self._in_words, self._publisher, self._consumer)
+                self._notifier.watched(self._in_words, *self._clients)
         finally:
             self._notifier.stopping("stopping")
-            self._publisher.stop()
-            self._consumer.stop()
+            for client in self._clients:
+                client.stop()
             self._desk.store.close()
 
+    @property
+    def _leads(self) -> bool:
+        return self._publishing is not None
+
+    @property
+    def _connected(self) -> bool:
+        return self._hearing.connected if self._publishing is None else self._publishing.connected
+
+    @property
+    def _clients(self) -> list[MqttClient]:
+        return [*self._hearing.clients, *([self._publishing.client] if self._publishing else [])]
+
     def _in_words(self) -> str:
-        broker = "connected" if self._pump.connected else "away, what is to be said waits"
-        return f"regime {self._desk.regime.name}, trust version {self._desk.trust.version}; broker {broker}"
+        leads = "leads" if self._leads else "another service leads"
+        broker = "connected" if self._connected else "away, what is to be said waits"
+        return f"regime {self._desk.regime.name}, trust version {self._desk.trust.version}; {leads}; broker {broker}"
 
     def stop(self) -> None:
         """Ends `run`, from a signal handler or another thread."""
@@ -137,38 +162,172 @@ class PolicyService:
         done: list[Callable[[], None]] = []
         with desk.store.transaction():
             now = desk.clock.monotonic()
+            self._take_lead(now)
+            follow_trust(desk)
+            self._waiting = desk.store.get(_CATCHING_UP) is not None
+            changed: set[str] = set()
             for event in batch:
                 match event:
                     case Reload():
                         with self._notifier.reloading():
                             self._reload(done)
                     case Received():
-                        if not self._catching_up.holds(event, now):
-                            self._changed |= self._receive(event)
-                        done.append(partial(self._consumer.ack, event))
-                    case Subscribed():
-                        if event.refused:
-                            log.error("the broker refused a subscription: %s", event.refused)
-                            self._unheard.refused(now)
-                    case Connected() if event.client == "consumer":
-                        self._connected(event, now)
-                    case _ if event.client == "publisher":
-                        self._link(event)
-            if self._catching_up.over(now):
-                self._decide()
-            self._tick()
+                        changed |= self._hear(event, now, done)
+                    case _:
+                        self._link(event, now)
+            self._tick(now)
+            self._decide(changed, done)
             for dock_id in sorted(desk.unacknowledged):
                 desk.store.post(desk.topics.ack(dock_id), announced.acknowledgement(desk, dock_id), retain=True)
             desk.unacknowledged.clear()
         for act in done:
             act()
-        self._send()
+        if self._publishing is not None:
+            self._publishing.send()
 
-    def _connected(self, event: Connected, now: float) -> None:
-        self._unheard.clear()
+    # leading
+
+    def _take_lead(self, now: float) -> None:
+        """Leads, unless another service does. Whoever does not reach the broker leaves it to those who do.
+
+        No service decides anything before one has begun to lead, and so to catch up: whoever is connected tries to,
+        at the beginning of every transaction.
+        """
+        if self._leads or (self._lead.shared and not self._hearing.connected) or now - self._resigned < _AWAY_SECONDS:
+            return
+        desk = self._desk
+        if not self._lead.try_lead():
+            self._check_regime()
+            return
+        desk.store.set(_REGIME, desk.regime.sha256)
+        self._publishing = Publishing(desk.config, desk.store, self._mailbox.put)
+        self._publishing.client.start()
+        self._hearing.lead(now)
+        self._away_since = now
+        self._members, self._missed = self._lead.members(), desk.store.get(_MISSED)
+        self._catching_up.begin(now)
+        desk.store.set(_CATCHING_UP, "1")
+        if self._lead.shared:
+            log.info("this service leads from now on")
+
+    def _check_regime(self) -> None:
+        if self._desk.store.get(_REGIME) != self._desk.regime.sha256:
+            raise ConfigurationError(
+                f"regime {self._desk.regime.name}: the policy service that leads decides by another",
+                hint="give all of them the same regime, then start them again",
+            )
+
+    def _resign(self, now: float) -> None:
+        """Others may reach the broker."""
+        log.warning("no broker for %d s: another service may lead", now - self._away_since)
+        for client in self._clients:
+            if client.name != SHARE:
+                client.stop()
+        self._hearing.follow()
+        self._publishing = None
+        self._resigned = now
+        self._lead.leave_lead()
+
+    def _link(self, event: LinkEvent, now: float) -> None:
+        """What became of a connection."""
+        desk = self._desk
+        if event.client == PUBLISHER:
+            if self._publishing is None:
+                return  # said by a connection that we had while we led
+            self._publishing.link(event, now)
+            self._away_since = now
+            if isinstance(event, Connected):
+                # a dock goes by the last acknowledgement it heard: after a restore from a backup it is too high
+                desk.unacknowledged |= desk.trust.statement.docks.keys()
+        elif self._hearing.link(event, now):
+            desk.store.set(_MISSED, uuid.uuid4().hex)
+        elif isinstance(event, Connected) and event.client == INBOX:
+            self._catch_up(now)
+            if event.forgotten:  # and with our session, it may be, all that the broker retained
+                desk.store.look_again(decisions.say_again(desk), format_instant(desk.now()))
+        desk.metrics.broker(self._connected)
+
+    def _catch_up(self, now: float) -> None:
         self._catching_up.connected(now)
-        if event.forgotten:  # and with our session, it may be, all that the broker retained
-            self._changed |= decisions.say_again(self._desk)
+        self._desk.store.set(_CATCHING_UP, "1")
+        self._waiting = True
+
+    # hearing and deciding
+
+    def _hear(self, message: Received, now: float, done: list[Callable[[], None]]) -> set[str]:
+        """A message that has to wait stays unacknowledged, unless it came by the inbox: then the broker retains it, and
+        says it again should we end meanwhile.
+        """
+        self._catching_up.heard(message, now)
+        waits = self._waiting and self._catching_up.holds(message)
+        if message.client == INBOX or not waits:
+            done.append(partial(self._hearing.ack, message))
+        return set() if waits else self._receive(message)
+
+    def _decide(self, changed: set[str], done: list[Callable[[], None]]) -> None:
+        """Takes up what waited, and looks again at every clip about which something changed."""
+        desk = self._desk
+        if self._waiting:
+            desk.store.look_again(changed, format_instant(desk.now()))
+            return
+        for message in self._catching_up.release():
+            changed |= self._receive(message)
+            if message.client != INBOX:
+                done.append(partial(self._hearing.ack, message))
+        now, later = sorted(changed)[: decisions.AT_ONCE], sorted(changed)[decisions.AT_ONCE :]
+        for clip_id in now:
+            decisions.reconsider(desk, clip_id)
+        desk.store.look_again(later, format_instant(desk.now()))
+        if self._leads:
+            decisions.take_up(desk)
+
+    def _receive(self, message: Received) -> set[str]:
+        match self._desk.topics.split(message.topic):
+            case ("dock", dock_id, "clip", clip_id):
+                changed = announced.receive(self._desk, message.payload, dock_id, clip_id)
+                return {changed} if changed else set()
+            case ("attestation", person_id, kind, digest):
+                return attestations.receive(self._desk, message.payload, person_id, kind, digest)
+            case _:
+                return set()
+
+    # what time brings
+
+    def _tick(self, now: float) -> None:
+        self._hearing.tick(now, caught_up=self._catching_up.over(now))
+        if now - self._counted >= _COUNT_EVERY:
+            self._counted = now
+            self._desk.metrics.standing(self._desk.store.counts())
+        if self._publishing is None:
+            return
+        self._publishing.tick(now)
+        if now - self._looked >= _LOOK_EVERY and self._lead.shared:
+            self._looked = now
+            self._look_around(now)
+        if self._waiting and self._catching_up.over(now):
+            self._desk.store.unset(_CATCHING_UP)
+            self._waiting = False
+        decisions.expire(self._desk)
+        decisions.come_due(self._desk)
+        if now - self._scheduled >= _SCHEDULE_EVERY:
+            self._scheduled = now
+            disposal.run_schedule(self._desk)
+        if now - self._repeated >= _REPEAT_EVERY:
+            self._repeated = now
+            decisions.repeat_orders(self._desk)
+
+    def _look_around(self, now: float) -> None:
+        """What other services lost is heard again; to whom has a broker, a leader that has none leaves the lead."""
+        members, missed = self._lead.members(), self._desk.store.get(_MISSED)
+        if self._members - members or missed != self._missed:
+            log.info("messages may have been lost with a service or its connection: listening to all that is retained")
+            self._hearing.listen_again(now)
+            self._catch_up(now)
+        self._members, self._missed = members, missed
+        if not self._connected and now - self._away_since >= _AWAY_SECONDS and len(members) > 1:
+            self._resign(now)
+
+    # reloading
 
     def _reload(self, done: list[Callable[[], None]]) -> None:
         """What can takes effect; if anything cannot be used, nothing changes."""
@@ -182,73 +341,8 @@ class PolicyService:
             return
 
         def follow() -> None:
-            if take_effect(desk.config, config, credentials, (self._publisher, self._consumer)):
-                self._link(Disconnected("publisher", "connecting anew"))
+            if take_effect(desk.config, config, credentials, self._clients) and self._publishing is not None:
+                self._publishing.link(Disconnected(PUBLISHER, "connecting anew"), desk.clock.monotonic())
             log.info("trust version %d is in force", desk.trust.version)
 
         done.append(follow)
-
-    def _decide(self) -> None:
-        """Takes up what waited, and looks again at every clip about which something changed."""
-        for message in self._catching_up.release():
-            self._changed |= self._receive(message)
-        for clip_id in sorted(self._changed)[:_AT_ONCE]:
-            decisions.reconsider(self._desk, clip_id)
-            self._changed.remove(clip_id)
-
-    def _receive(self, message: Received) -> set[str]:
-        match self._desk.topics.split(message.topic):
-            case ("dock", dock_id, "clip", clip_id):
-                changed = announced.receive(self._desk, message.payload, dock_id, clip_id)
-                return {changed} if changed else set()
-            case ("attestation", person_id, kind, digest):
-                return attestations.receive(self._desk, message.payload, person_id, kind, digest)
-            case _:
-                return set()
-
-    def _link(self, event: Any) -> None:
-        match event:
-            case Connected():
-                self._pump.reset(connected=True, max_packet=event.max_packet)
-                self._cursor = 0
-                self._refused.clear()
-                # a dock goes by the last acknowledgement it heard: after a restore from a backup it is too high
-                self._desk.unacknowledged |= self._desk.trust.statement.docks.keys()
-            case Disconnected():
-                if self._pump.connected:
-                    log.warning("broker lost: %s; everything waits in the store", event.reason)
-                self._pump.reset(connected=False)
-            case Published():
-                if not self._pump.published(event, lambda key: self._desk.store.sent(int(str(key)))):
-                    self._refused.refused(self._desk.clock.monotonic())
-            case _:
-                pass
-        self._desk.metrics.broker(self._pump.connected)
-
-    def _tick(self) -> None:
-        decisions.expire(self._desk)
-        decisions.catch_up(self._desk)
-        now = self._desk.clock.monotonic()
-        if self._refused.due(now):
-            self._cursor = 0
-        if self._unheard.due(now):
-            self._consumer.subscribe()
-        if now - self._scheduled >= _SCHEDULE_EVERY:
-            self._scheduled = now
-            disposal.run_schedule(self._desk)
-        if now - self._repeated >= _REPEAT_EVERY:
-            self._repeated = now
-            decisions.repeat_orders(self._desk)
-        if now - self._counted >= _COUNT_EVERY:
-            self._counted = now
-            self._desk.metrics.standing(self._desk.store.counts())
-
-    def _send(self) -> None:
-        while self._pump.has_room:
-            posts = self._desk.store.posted(self._cursor, 20)
-            if not posts:
-                return
-            for post_id, topic, payload, retain in posts:
-                if not self._pump.has_room or not self._pump.send(post_id, topic, payload, retain=retain):
-                    return
-                self._cursor = post_id

@@ -19,6 +19,8 @@ from daemon.vault.migration import migrate
 class Database:
     """One connection, owned by one thread at a time."""
 
+    dialect = "sqlite"
+
     def __init__(self, path: Path, schema: str, version: int, steps: Sequence[str] = ()) -> None:
         """Opens or creates it; an older one is brought up to date by `steps` (daemon.vault.migration).
 

@@ -74,7 +74,7 @@ def test_a_live_order_without_a_record_is_revoked_once(office: Office, state: st
         assert order.statement(st.Revocation).order_id == "0f2c"
     listed = Lock(state="locked", reason="", releases=(shown(office, "revoked"),))
     office.announce(office.notice(lock=listed))
-    assert all(order.listed for order in office.desk.store.orders("true"))
+    assert all(order.listed for order in office.desk.store.orders(CLIP))
 
 
 def test_what_was_refused_is_due_again_once() -> None:

@@ -167,7 +167,6 @@ class Targets:
         with self._undone(desk.store):
             for clip_id in attestations.receive(desk, data, person, kind, digest):
                 decisions.reconsider(desk, clip_id)
-        desk.later.clear()
 
     def _inbox(self, data: bytes) -> None:
         if data[:1] == b"\xff":
@@ -215,7 +214,6 @@ class Targets:
             if changed is not None:
                 decisions.reconsider(desk, changed)
         desk.unacknowledged.clear()
-        desk.later.clear()
 
     def _signed_notice(self, data: bytes) -> None:
         """A notice whose envelopes are signed anew: what an enrolled dock could make."""

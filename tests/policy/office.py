@@ -20,7 +20,7 @@ from daemon.model.topics import Topics
 from daemon.policy import announced, attestations, decisions, disposal
 from daemon.policy.desk import Desk
 from daemon.policy.regime import bundled
-from daemon.policy.store import Store
+from daemon.policy.store import open_store
 from daemon.seal.envelope import Envelope
 from daemon.seal.keys import keyid
 from daemon.seal.wrap import data_key_info, wrap
@@ -75,7 +75,8 @@ class Office:
     def tick(self) -> None:
         with self.desk.store.transaction():
             decisions.expire(self.desk)
-            decisions.catch_up(self.desk)
+            decisions.come_due(self.desk)
+            decisions.take_up(self.desk)
             disposal.run_schedule(self.desk)
 
     def announce(self, notice: Notice) -> None:
@@ -258,10 +259,10 @@ def open_office(folder: Path, regime: str = "portland-negotiated-2023", **settin
     }
     config = check_config(PolicyConfig, base | settings, base=folder, what="test")
     clock = TurnedClock()
-    store = Store(config.state / "policy.sqlite")
+    store = open_store(config)
     trust = agency.trust()
     store.know_trust(trust)
-    custody = CustodyLog(store.db, "bwc/portland/policy", "policy")
+    custody = CustodyLog(store.db, "bwc/portland/policy", "policy", create=False)
     keys = (agency.sign_key("policy"), agency.open_key("policy"))
     desk = Desk(config, clock, store, custody, bundled(regime), trust, *keys, Topics("portland"))
     with store.transaction():

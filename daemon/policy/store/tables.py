@@ -1,0 +1,167 @@
+"""The policy service's tables, described once for SQLite and PostgreSQL, and how older ones are brought up to date.
+
+Times are text (RFC 3339, UTC, milliseconds), so that they sort as they are. Text compares byte by byte in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    false,
+    true,
+)
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+VERSION = 2
+STEPS = {
+    "sqlite": (
+        # 2: what is to be looked at again outlives its service. The index came without a version: it may be there.
+        "CREATE INDEX IF NOT EXISTS standing_overdue ON standing (dock_id) WHERE overdue = 1;"
+        "CREATE TABLE pending (clip_id TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (clip_id, at)) WITHOUT ROWID;"
+        "CREATE INDEX pending_at ON pending (at);",
+    ),
+    "postgresql": (),  # where the tables begin with 2
+}
+"""SQL that leads from one version to the next; the last of each leads to VERSION."""
+
+metadata = MetaData()
+_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+_NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _text(name: str, *, null: bool = False) -> Column[Any]:
+    return Column(name, _TEXT, nullable=null)
+
+
+def _number(name: str) -> Column[Any]:
+    return Column(name, _NUMBER, nullable=False, autoincrement=False)
+
+
+def _flag(name: str) -> Column[Any]:
+    return Column(name, Boolean(create_constraint=False), nullable=False)
+
+
+def _bytes(name: str) -> Column[Any]:
+    return Column(name, LargeBinary, nullable=False)
+
+
+def _table(name: str, *columns: Any, key: tuple[str, ...], rowid: bool = False) -> Table:
+    return Table(name, metadata, *columns, PrimaryKeyConstraint(*key), sqlite_with_rowid=rowid)
+
+
+def _counted(name: str, *columns: Any) -> Table:
+    """A table whose rows are numbered as they come, no number used twice."""
+    return Table(name, metadata, Column("id", _NUMBER, primary_key=True), *columns, sqlite_autoincrement=True)
+
+
+meta = _table("meta", _text("key"), _text("value"), key=("key",))
+trust = _table("trust", _number("version"), _bytes("envelope"), _text("since"), key=("version",), rowid=True)
+attestation = _table(
+    "attestation",
+    *(_text(name) for name in ("digest", "kind", "signer", "received_at")),
+    _number("trust_version"),
+    *(_text(name, null=True) for name in ("incident_id", "clip_id", "officer_id")),
+    _flag("withdrawn"),
+    _bytes("envelope"),
+    key=("digest",),
+    rowid=True,
+)
+Index("attestation_of_incident", attestation.c.incident_id, attestation.c.kind)
+Index("attestation_of_clip", attestation.c.clip_id, attestation.c.kind)
+clip = _table(
+    "clip",
+    _text("dock_id"),
+    _text("clip_id"),
+    _number("sequence"),
+    _number("previous"),
+    _text("officer_id"),
+    _text("seal_sha256"),
+    _text("capture_sha256", null=True),
+    *(_text(name) for name in ("tag_sha256", "clip_sha256", "integrity", "recorded_at")),
+    _flag("disposed"),
+    key=("dock_id", "clip_id"),
+)
+Index("clip_by_id", clip.c.clip_id)
+_kept = clip.c.disposed == false()
+Index("clip_by_age", clip.c.recorded_at, sqlite_where=_kept, postgresql_where=_kept)
+Index("clip_by_sequence", clip.c.dock_id, clip.c.sequence)
+clip_incident = _table("clip_incident", _text("clip_id"), _text("incident_id"), key=("clip_id", "incident_id"))
+Index("incident_clip", clip_incident.c.incident_id)
+dock = _table("dock", _text("dock_id"), _number("through"), key=("dock_id",))
+request = _table(
+    "request",
+    *(_text(name) for name in ("digest", "person_id", "clip_id", "state")),
+    _text("answer", null=True),
+    _text("opened_at"),
+    key=("digest",),
+)
+Index("request_of_clip", request.c.clip_id, request.c.state)
+Index("request_by_state", request.c.state, request.c.opened_at)
+release_order = _table(
+    "release_order",
+    *(_text(name) for name in ("order_id", "request", "dock_id", "clip_id", "person_id", "expires_at", "state")),
+    _flag("listed"),
+    _bytes("envelope"),
+    key=("order_id",),
+    rowid=True,
+)
+Index("order_of_clip", release_order.c.clip_id, release_order.c.state)
+Index("order_by_state", release_order.c.state, release_order.c.expires_at)
+_unlisted = release_order.c.listed == false()
+Index("order_unlisted", release_order.c.order_id, sqlite_where=_unlisted, postgresql_where=_unlisted)
+decision = _counted(
+    "decision",
+    *(_text(name) for name in ("at", "request", "clip_id", "person_id", "regime", "regime_sha256")),
+    _number("trust_version"),
+    _text("facts"),
+    _text("answer"),
+)
+standing = _table(
+    "standing",
+    *(_text(name) for name in ("dock_id", "clip_id", "fingerprint")),
+    _text("due", null=True),
+    _flag("overdue"),
+    key=("dock_id", "clip_id"),
+)
+_waits = (standing.c.overdue == false()) & standing.c.due.is_not(None)
+Index("standing_due", standing.c.due, sqlite_where=_waits, postgresql_where=_waits)
+_late = standing.c.overdue == true()
+Index("standing_overdue", standing.c.dock_id, sqlite_where=_late, postgresql_where=_late)
+answer = _table("answer", _text("digest"), _text("reason", null=True), key=("digest",))
+refusal = _table("refusal", _text("kind"), _text("error"), _number("count"), key=("kind", "error"))
+outbox = _counted("outbox", _text("topic"), _bytes("payload"), _flag("retain"))
+# hashed: whoever speaks to us chooses part of the topic that is answered on, and a tree takes 2.7 KB at most
+Index("outbox_topic", outbox.c.topic, postgresql_using="hash")
+pending = _table("pending", _text("clip_id"), _text("at"), key=("clip_id", "at"))
+Index("pending_at", pending.c.at)
+# the custody log's own, as daemon.custody.log reads and writes them
+custody_entry = _table(
+    "custody_entry", _number("sequence"), _text("clip_id", null=True), _bytes("line"), key=("sequence",), rowid=True
+)
+Index("custody_entry_clip", custody_entry.c.clip_id, custody_entry.c.sequence)
+_table("custody_node", _number("level"), _number("idx"), _bytes("hash"), key=("level", "idx"))
+
+
+def schema(dialect: Dialect) -> str:
+    """Everything above as SQL, for a database that has nothing yet."""
+    return "".join(f"{statement};\n" for statement in _creating(dialect))
+
+
+def _creating(dialect: Dialect) -> Iterator[str]:
+    for table in metadata.sorted_tables:
+        yield str(CreateTable(table).compile(dialect=dialect)).strip()
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            yield str(CreateIndex(index).compile(dialect=dialect)).strip()
