@@ -1,8 +1,8 @@
-"""A citywide day on this machine: `make city`. Needs root, Mosquitto and iproute2; its last line is a JSON object.
+"""A citywide day on this machine: `make city`. Needs root, Mosquitto, PostgreSQL; its last line is a JSON object.
 
-800 officers, 3,100 clips at a thousandth of their bytes, 1,500 incidents, 12 docks: each dock, the broker and the
-policy service is a host of its own. On the way a dock and the broker are killed, another dock is cut off from the
-network, and the policy service is killed. At the end every clip is looked for wherever it must be (model.py).
+800 officers, 3,100 clips at a thousandth of their bytes, 1,500 incidents, 12 docks: each dock, the broker, two policy
+services (on one PostgreSQL) are hosts of their own. On the way a dock and the broker are killed, another dock is cut
+off from the network, and a policy service is killed. At the end every clip is looked for wherever it must be.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from tests.city.agency import City
 from tests.city.broker import configuration
 from tests.city.net import Hosts
 from tests.city.processes import Processes, until
+from tests.postgres import server
 
 DOCKS = tuple(f"dock-{number:02}" for number in range(1, 13))
-BROKER, POLICY, CAD, PEOPLE = "broker", "policy", "cad", "people"
+BROKER, CAD, PEOPLE = "broker", "cad", "people"
+POLICIES = ("policy-1", "policy-2")
 PORT, SEED = 8883, 20
 ASKING = 40
 """Officers who ask for one clip each."""
@@ -43,8 +45,12 @@ def main() -> None:
     options = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("only root can make hosts of their own: sudo make city")
-    with _folder(options.keep) as folder, Hosts((BROKER, POLICY, CAD, PEOPLE, *DOCKS)) as hosts:
-        found = Day(folder, hosts, options.officers).play()
+    with (
+        _folder(options.keep) as folder,
+        Hosts((BROKER, *POLICIES, CAD, PEOPLE, *DOCKS)) as hosts,
+        server() as postgres,
+    ):
+        found = Day(folder, hosts, postgres.database(), options.officers).play()
     for difference in found["found"].differences[:20]:
         print(f"DIFFERENCE: {difference}")
     comparison = found.pop("found")
@@ -66,7 +72,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 class Day:
     """One day of the city, from the first document to the comparison."""
 
-    def __init__(self, folder: Path, hosts: Hosts, officers: int | None) -> None:
+    def __init__(self, folder: Path, hosts: Hosts, database: str, officers: int | None) -> None:
         self._hosts = hosts
         self._officers = officers
         day = (datetime.now(UTC) - timedelta(days=2)).date()
@@ -75,9 +81,10 @@ class Day:
         self._plan = self._planned()
         worn = {camera["officer_id"]: camera for camera in self._plan["cameras"] if camera["clips"]}
         broker = f"mqtts://{hosts.address(BROKER)}:{PORT}"
-        self._city = City(folder / "city", DOCKS, tuple(sorted(worn)[:ASKING]), broker)
+        self._city = City(folder / "city", DOCKS, tuple(sorted(worn)[:ASKING]), broker, database)
         self._processes = Processes(hosts, folder / "logs")
         self._began = time.monotonic()
+        self._troubled = 0
 
     def play(self) -> dict[str, Any]:
         """Everything; returns the comparison and how long it took."""
@@ -96,6 +103,7 @@ class Day:
                 troubles.start()
                 played = self._end_day(ears)
                 troubles.join()
+                assert self._troubled == 4, "not every trouble came about"
                 until(lambda: ears.settled() == set(DOCKS), "every notice acknowledged", _PATIENCE)
                 self._say("every notice acknowledged")
                 clips = model.recorded(self._plan, played)
@@ -104,7 +112,7 @@ class Day:
                 honoured = self._honoured(ears, released)
                 found.released, found.honoured = len(released), len(honoured)
                 found.differences += [f"{clip}: released, but not on its dock" for clip in released - honoured]
-                processes.check_alive(BROKER, POLICY, *DOCKS)
+                processes.check_alive(BROKER, *POLICIES, *DOCKS)
             finally:
                 ears.close()
         return {"found": found, "seconds": round(time.monotonic() - self._began, 1)}
@@ -127,7 +135,8 @@ class Day:
         config = configuration(city.root, address, PORT)
         processes.start(BROKER, BROKER, "mosquitto", "-c", str(config))
         processes.await_port(PEOPLE, address, PORT)
-        processes.start(POLICY, POLICY, *BWC, "policy", "serve", "--config", str(city.config(POLICY)))
+        for name in POLICIES:
+            processes.start(name, name, *BWC, "policy", "serve", "--config", str(city.config("policy")))
         for dock in DOCKS:
             processes.start(dock, dock, *BWC, "dock", "run", "--config", str(city.config(dock)))
 
@@ -169,11 +178,12 @@ class Day:
             (0.15, self._kill_a_dock),
             (0.30, self._kill_the_broker),
             (0.45, self._cut_a_dock_off),
-            (0.60, self._kill_the_policy_service),
+            (0.60, self._kill_a_policy_service),
         ):
             wanted = int(share * self._clips)
             until(lambda wanted=wanted: len(ears.notices()) >= wanted, f"{wanted} clips announced", 2 * _PATIENCE)  # type: ignore[misc]
             trouble()
+            self._troubled += 1
 
     def _kill_a_dock(self) -> None:
         self._lose(DOCKS[2], 3)
@@ -181,8 +191,8 @@ class Day:
     def _kill_the_broker(self) -> None:
         self._lose(BROKER, 3)
 
-    def _kill_the_policy_service(self) -> None:
-        self._lose(POLICY, 5)
+    def _kill_a_policy_service(self) -> None:
+        self._lose(POLICIES[0], 5)
 
     def _lose(self, name: str, seconds: float) -> None:
         self._processes.kill(name)

@@ -25,6 +25,7 @@ class City:
     docks: tuple[str, ...]
     officers: tuple[str, ...]
     broker: str
+    database: str
 
     @property
     def keys(self) -> Path:
@@ -53,7 +54,7 @@ class City:
         return {"ca": self.root / "tls" / "ca.pem", "cert": Path(f"{pair}.pem"), "tls-key": Path(f"{pair}.key")}
 
 
-def make(city: City, host: str, serials: list[str], policy_more: str = "", dock_more: str = "") -> None:
+def make(city: City, host: str, serials: list[str]) -> None:
     """Writes all of it. `host` is the broker's address, as its certificate names it."""
     city.keys.mkdir(parents=True)
     people = {SUPERVISOR: "supervisor", CHIEF: "chief", **dict.fromkeys(city.officers, "officer")}
@@ -85,8 +86,8 @@ def make(city: City, host: str, serials: list[str], policy_more: str = "", dock_
     files.write_access(None)
     for dock in city.docks:
         (city.place(dock) / "mounts").mkdir(parents=True)
-        city.config(dock).write_text(_dock(city, dock) + dock_more)
-    city.config("policy").write_text(_policy(city) + policy_more)
+        city.config(dock).write_text(_dock(city, dock))
+    city.config("policy").write_text(_policy(city))
 
 
 def _camera(keys: Path, serial: str) -> str:
@@ -124,5 +125,5 @@ def _policy(city: City) -> str:
     return (
         f'agency = "{AGENCY}"\nstate = "{city.root}/policy-state"\nsign_key = "{city.keys}/policy.sign.pem"\n'
         f'open_key = "{city.keys}/policy.open.pem"\nregime = "portland-negotiated-2023"\nlog = "warning"\n'
-        f"{_broker(city, 'policy', 'policy')}"
+        f'{_broker(city, "policy", "policy")}[store]\nurl = "{city.database}"\n'
     )

@@ -6,12 +6,12 @@ Nothing here asks a dock what it thinks: files are hashed again, statements are 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
+
+import psycopg
 
 from daemon.model import statements as st
 from daemon.model.times import parse_instant
@@ -19,8 +19,9 @@ from daemon.seal import envelope as envelopes
 from daemon.vault.layout import ClipDirectory, VaultLayout
 from tests.city.agency import City
 
-_MOMENT = timedelta(seconds=2)
-"""Clocks of cameras are corrected to about half a second: an overlap shorter than this may be seen or not."""
+_MOMENT = timedelta(seconds=30)
+"""A camera's clock is measured when its dock first looks at it. With twelve docks on one machine, one of them down, that
+takes seconds: a shorter overlap may be seen or not."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Recorded:
     sha256: str
     calls: frozenset[str]
     """The dispatch calls that its officer was on while it was recorded."""
+    perhaps: frozenset[str]
+    """Those, and calls that it only just touched or missed."""
 
 
 @dataclass
@@ -60,8 +63,9 @@ def recorded(plan: dict[str, Any], played: dict[str, dict[str, Any]]) -> list[Re
     for dock, document in played.items():
         for camera in document["cameras"]:
             for clip in camera["clips"]:
-                on = calls.during(camera["officer_id"], planned.pop(clip["clip_id"]))
-                found.append(Recorded(clip["clip_id"], dock, camera["officer_id"], clip["sha256"], on))
+                spoken = planned.pop(clip["clip_id"])
+                on, perhaps = (calls.during(camera["officer_id"], spoken, least) for least in (_MOMENT, -_MOMENT))
+                found.append(Recorded(clip["clip_id"], dock, camera["officer_id"], clip["sha256"], on, perhaps))
     assert not planned, f"{len(planned)} clips of the plan were never docked: {sorted(planned)[:3]}"
     return found
 
@@ -90,12 +94,12 @@ class Calls:
             incident = self._one[incident]
         return incident
 
-    def during(self, officer: str, clip: dict[str, Any]) -> frozenset[str]:
-        """Calls that overlap the recording by more than a moment."""
+    def during(self, officer: str, clip: dict[str, Any], least: timedelta) -> frozenset[str]:
+        """Calls that overlap the recording by more than `least`."""
         started, stopped = parse_instant(clip["started_at"]), parse_instant(clip["stopped_at"])
         spans = self._spans.get(officer, [])
         return frozenset(
-            self.one(name) for start, end, name in spans if min(end, stopped) - max(start, started) > _MOMENT
+            self.one(name) for start, end, name in spans if min(end, stopped) - max(start, started) > least
         )
 
 
@@ -163,7 +167,7 @@ def _tag(directory: ClipDirectory, clip: Recorded, calls: Calls, found: Comparis
     newest = max(directory.tag(1).parent.iterdir(), key=lambda path: int(path.stem))
     tag = envelopes.parse(newest.read_bytes(), what=str(newest)).statement(st.Tag)
     named = {calls.one(assignment.incident_id) for assignment in tag.activation.assignments}
-    if named != clip.calls:
+    if not clip.calls <= named <= clip.perhaps:
         found.differences.append(
             f"{clip.clip_id}: recorded on {sorted(clip.calls) or 'no call'}, tagged with {sorted(named) or 'none'}"
         )
@@ -182,7 +186,6 @@ def _policy_store(city: City) -> dict[tuple[str, str], str]:
     }
 
 
-def _rows(city: City, query: str) -> list[tuple[str, ...]]:
-    path = city.root / "policy-state" / "policy.sqlite"
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+def _rows(city: City, query: LiteralString) -> list[tuple[str, ...]]:
+    with psycopg.connect(city.database) as db:
         return db.execute(query).fetchall()
