@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from daemon.cli.dock_status import status
-from daemon.cli.options import DOCK_CONFIG, JSON, run_until_signalled
+from daemon.cli.options import DOCK_CONFIG, JSON, STORE, run_until_signalled
 from daemon.cli.output import print_json, start_logging
 from daemon.model.config import DockConfig, load_config
 from daemon.model.errors import ConfigurationError, TamperedError
@@ -44,36 +44,51 @@ def run(config_path: Path) -> None:
 
 @dock.command()
 @DOCK_CONFIG
-@click.option("--vault", type=click.Path(path_type=Path), help="Check this copy of the vault instead.")
+@click.option("--vault", help="Check this copy of the vault instead, or the replica at this URL (s3://…/DOCK).")
+@STORE
 @click.option("--clip", "clips", multiple=True, help="Only this clip; may be repeated.")
 @click.option("--read-data/--no-read-data", default=True, show_default=True, help="Hash every sealed file.")
 @JSON
-def check(config_path: Path, vault: Path | None, clips: tuple[str, ...], read_data: bool, as_json: bool) -> None:
+def check(
+    config_path: Path, vault: str | None, store: Path | None, clips: tuple[str, ...], read_data: bool, as_json: bool
+) -> None:
     """Check a vault and the dock's own custody log: every signature, every entry, every sealed byte.
 
     Exit 4, naming what does not hold. A running dock does the same slowly, by itself (see: bwc dock status).
 
-    Reads only, needs no private key, and may run beside the dock or on a copy.
+    Reads only, needs no private key, and may run beside the dock or on a copy. What was evicted from the vault is read
+    from object storage, with --no-read-data only asked for there.
 
     \b
     Example:  bwc dock check --config config/dock.toml
+              bwc dock check --vault s3://evidence/central-1 --store store.toml
     """
+    from contextlib import ExitStack
     from datetime import UTC, datetime
 
+    from daemon.cli.vaults import is_url, replica_at
     from daemon.custody.log import open_read_only
     from daemon.dock.check import Vault, VaultCheck, check_store
+    from daemon.dock.service import open_replica
     from daemon.seal.keys import load_sign_public
     from daemon.seal.trust import load_trust
     from daemon.vault.layout import VaultLayout
 
     config = load_config(DockConfig, config_path)
     trust = load_trust(config.trust.file, load_sign_public(config.trust.root))
-    layout = VaultLayout(vault or config.vault)
-    if not layout.root.is_dir():
-        raise ConfigurationError(f"{layout.root}: no such directory")
     checked: list[str] = []
-    walk = VaultCheck(Vault(layout, config.agency, trust, datetime.now(UTC), read_data))
-    findings = list(walk.run(set(clips) or None, checked.append))
+    where, now = vault or str(config.vault), datetime.now(UTC)
+    with ExitStack() as stack:
+        if is_url(where):
+            replica = stack.enter_context(replica_at(where, store))
+            looked_at = Vault(
+                replica.mirror(), config.agency, trust, now, read_data, replica.objects, sealed_elsewhere=True
+            )
+        else:
+            if not Path(where).is_dir():
+                raise ConfigurationError(f"{where}: no such directory")
+            looked_at = Vault(VaultLayout(Path(where)), config.agency, trust, now, read_data, open_replica(config))
+        findings = list(VaultCheck(looked_at).run(set(clips) or None, checked.append))
     database = config.state / "dock.sqlite"
     if vault is None and not clips and database.exists():
         with open_read_only(database, f"bwc/{config.agency}/{config.dock_id}", config.dock_id) as stored:
@@ -85,7 +100,7 @@ def check(config_path: Path, vault: Path | None, clips: tuple[str, ...], read_da
             click.echo(f"{finding.path}: {finding.problem}", err=True)
         click.echo(f"{len(checked)} clips checked, {len(findings)} findings")
     if findings:
-        raise TamperedError(f"{layout.root}: {len(findings)} findings; {findings[0].path}: {findings[0].problem}")
+        raise TamperedError(f"{where}: {len(findings)} findings; {findings[0].path}: {findings[0].problem}")
 
 
 dock.add_command(status)

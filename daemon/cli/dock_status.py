@@ -49,9 +49,10 @@ class Board:
         if status is None:
             return "nothing heard from the dock yet"
         checked = format_instant(status.scrubbed_at) if status.scrubbed_at else "not yet"
+        behind = f"{status.unreplicated} not replicated, " if status.unreplicated is not None else ""
         return (
             f"{status.dock_id}: {status.state}, {status.locked} locked, {status.released} released, "
-            f"{status.backlog} not acknowledged, {status.vault_free_bytes // 2**30} GiB free\n"
+            f"{status.backlog} not acknowledged, {behind}{status.vault_free_bytes // 2**30} GiB free\n"
             f"  vault read and checked: {checked}, {status.scrub_findings} findings"
         )
 

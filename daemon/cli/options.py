@@ -10,6 +10,12 @@ from typing import Any, Protocol
 import click
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+STORE = click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="BWC_STORE",
+    help="For a --vault URL: a TOML file with the store's endpoint, access_key_id, … [default: the environment]",
+)
 
 
 def _config(name: str, whose: str) -> Callable[[Any], Any]:

@@ -11,9 +11,10 @@ from typing import Any, get_args
 import click
 
 from daemon.cli.attest import KEPT_SECONDS, sign_and_publish
-from daemon.cli.options import JSON
+from daemon.cli.options import JSON, STORE
 from daemon.cli.output import print_json
 from daemon.cli.person import Person, as_person
+from daemon.cli.vaults import source_at
 from daemon.core.words import need_sentence
 from daemon.link.session import Session
 from daemon.model.documents import Decision, Notice
@@ -130,7 +131,8 @@ def status(person: Person, request_id: str | None, wait: float, as_json: bool) -
 
 @review.command("open")
 @click.option("--clip", required=True, help="The clip's id.")
-@click.option("--vault", required=True, type=click.Path(path_type=Path), help="The vault, or a read-only share of it.")
+@click.option("--vault", required=True, help="The vault, a read-only share of it, or its replica: s3://…/DOCK.")
+@STORE
 @click.option("--trust", required=True, type=click.Path(path_type=Path), help="The agency's signed trust attestation.")
 @click.option("--root", required=True, type=click.Path(path_type=Path), help="The agency's root.sign.pub.pem.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The MP4 to write.")
@@ -138,7 +140,15 @@ def status(person: Person, request_id: str | None, wait: float, as_json: bool) -
 @JSON
 @as_person
 def open_(
-    person: Person, clip: str, vault: Path, trust: Path, root: Path, out: Path, certificate: bool, as_json: bool
+    person: Person,
+    clip: str,
+    vault: str,
+    store: Path | None,
+    trust: Path,
+    root: Path,
+    out: Path,
+    certificate: bool,
+    as_json: bool,
 ) -> None:
     """Open a clip that is released to you: decrypted, verified, and only then written. The opening is recorded.
 
@@ -147,17 +157,19 @@ def open_(
     \b
     Example:  bwc review open --as 51234 --clip 0b5f… --vault /srv/bwc/vault
                 --trust trust.json --root root.sign.pub.pem --out clip.mp4
+              bwc review open --as 51234 --clip 0b5f… --vault s3://evidence/central-1 --store store.toml
+                --trust trust.json --root root.sign.pub.pem --out clip.mp4
     """
     loaded = load_trust(trust, load_sign_public(root))
     viewer = Viewer(person.person_id, person.sign_key, person.open_key)
-    with Session(person.broker, ()) as session:
+    with source_at(vault, store) as source, Session(person.broker, ()) as session:
 
         def attest(opened: Envelope) -> None:
             topic = person.topics.attestation(person.person_id, "opened", opened.digest)
             session.publish(topic, opened.to_bytes(), retain=True, keep_seconds=KEPT_SECONDS)
 
         now = truncate(datetime.now(UTC))
-        result = open_clip(vault, clip, viewer, person.topics.agency, loaded, now, out, attest)
+        result = open_clip(source, clip, viewer, person.topics.agency, loaded, now, out, attest)
     seal = result.evidence.seal.statement
     report: dict[str, Any] = {
         "path": str(result.path),

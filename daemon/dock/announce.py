@@ -117,11 +117,16 @@ class Announcer:
         scrub_age = (dock.now() - (status.scrubbed_at or self._since)).total_seconds()
         newest = int(dock.store.get("sequence") or 0)
         oldest = self._unacknowledged.age(dock.clock.monotonic(), newest, dock.through)
+        if status.unreplicated is not None:
+            _, since = dock.replica.backlog()
+            waited = (dock.now() - parse_instant(since)).total_seconds() if since else 0.0
+            dock.metrics.replica(status.unreplicated, max(0.0, waited), dock.replica.spooled())
         dock.metrics.standing(status, clips, vault_size=size_bytes(dock.vault.root), scrub_age=scrub_age, oldest=oldest)
         return round(oldest, 1)
 
     def _online(self) -> DockStatus:
         store, count = self._dock.store, self._dock.store.count
+        unreplicated = self._dock.replica.backlog()[0] if self._dock.objects is not None else None
         return DockStatus(
             dock_id=self._dock.dock_id,
             state="online",
@@ -131,6 +136,7 @@ class Announcer:
             locked=count(State.LOCKED) + count(State.QUARANTINED),
             released=count(State.RELEASED),
             backlog=store.backlog(self._dock.through),
+            unreplicated=unreplicated,
             vault_free_bytes=free_bytes(self._dock.vault.root),
             scrubbed_at=parse_instant(scrubbed) if (scrubbed := store.get("scrubbed_at")) else None,
             scrub_findings=int(store.get("scrubbed_found") or 0),

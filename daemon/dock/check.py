@@ -16,14 +16,16 @@ from daemon.custody.record import Proven
 from daemon.custody.tree import append, leaf_hash
 from daemon.custody.verify import Root, entry_problem
 from daemon.dock.pipeline import Pace, at_full_speed
-from daemon.model.errors import BwcError
+from daemon.model.errors import BwcError, UnavailableError
 from daemon.model.statements import Seal
 from daemon.model.types import is_clip_id
 from daemon.seal import envelope as envelopes
 from daemon.seal.note import Checkpoint, parse_checkpoint, verify_checkpoint
 from daemon.seal.trust import Trust
 from daemon.vault.layout import ClipDirectory, VaultLayout
+from daemon.vault.objects import Objects
 from daemon.vault.reading import hash_file, read_document, size_of
+from daemon.vault.replica_keys import sealed_key
 
 Known = Callable[[int], bytes | None]
 """The leaf hash that a log's entry should have, where it is known."""
@@ -33,7 +35,9 @@ Known = Callable[[int], bytes | None]
 class Vault:
     """What is checked, and against what. `now` serves where a time of signing is not known.
 
-    `pace` is told of every piece of a sealed file that was read, in bytes, and may wait.
+    `objects` is where evicted clips lie, with `sealed_elsewhere` all of them; without `read_objects` the store is only
+    asked for their sizes and noted digests. `pace` is told of every piece of a sealed file that was read, in bytes, and
+    may wait.
     """
 
     layout: VaultLayout
@@ -41,6 +45,9 @@ class Vault:
     trust: Trust
     now: datetime
     read_data: bool
+    objects: Objects | None = None
+    read_objects: bool = True
+    sealed_elsewhere: bool = False
     pace: Pace = at_full_speed
 
 
@@ -75,7 +82,7 @@ def check_clip(vault: Vault, clip: ClipDirectory) -> ClipCheck:
             result.custody = verify_clip(clip, clip_id, vault.agency, vault.trust).custody
         except BwcError as error:  # its message names the file
             result.findings.append(Finding(clip_id, str(clip.path), str(error)))
-        result.findings += _check_bytes(vault, clip, clip_id, seal)
+        result.findings += _check_sealed(vault, clip, clip_id, seal, result.custody)
     sealed_at = seal.ingested_at if seal else vault.now
     result.findings += check_tags_and_orders(clip, clip_id, vault.trust, sealed_at)
     return result
@@ -168,6 +175,32 @@ def check_store(log: CustodyLog, where: str) -> Iterator[Finding]:
                 yield Finding(None, where, f"the custody log's hash at level {level}, index {index} was changed")
             if index % 2 == 0:
                 left[level, index] = kept
+
+
+def _check_sealed(
+    vault: Vault, clip: ClipDirectory, clip_id: str, seal: Seal, custody: Proven | None
+) -> Iterator[Finding]:
+    """The sealed file, here or, where custody says that it was evicted, in object storage."""
+    evicted = [entry for entry in custody.entries if entry.action == "evicted"] if custody is not None else []
+    if clip.sealed.exists() or not (vault.sealed_elsewhere or evicted):
+        yield from _check_bytes(vault, clip, clip_id, seal)
+        return
+    key = sealed_key(clip_id, seal.sealed_sha256)
+    if vault.objects is None:
+        where = evicted[-1].detail.get("url") if evicted else None
+        yield Finding(
+            clip_id, str(clip.sealed), f"lies at {where}, which was not looked at: no [replica] is configured"
+        )
+        return
+    try:
+        if vault.read_data and vault.read_objects:
+            vault.objects.check(key, seal.sealed_bytes, vault.pace)
+        else:
+            vault.objects.look(key, seal.sealed_bytes)
+    except UnavailableError:  # that nobody answers says nothing about the clip
+        raise
+    except BwcError as error:
+        yield Finding(clip_id, f"{vault.objects.url}/{key}", str(error))
 
 
 def _check_bytes(vault: Vault, clip: ClipDirectory, clip_id: str, seal: Seal) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from daemon.dock.turns import Turns
 from daemon.model.documents import Bay
 from daemon.model.errors import CameraReadError, NotDurableError, UnavailableError
 from daemon.model.types import is_clip_id
+from daemon.seal.stream import sealed_size
 from daemon.vault.space import DiskFullError
 
 log = logging.getLogger(__name__)
@@ -224,6 +225,7 @@ class ClipWay:
             try:
                 place.stage(self._dock.vault, job.clip_id, job.footage[0], self._settings.reserve_bytes)
             except DiskFullError as error:
+                self._dock.want_room(sealed_size(job.footage[0]) + self._settings.reserve_bytes)
                 self._drop([job])
                 self._fail(clip, error)
             else:

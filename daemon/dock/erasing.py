@@ -97,6 +97,8 @@ def _not_held(dock: Dock, clip: ClipRow, so_far: list[dict[str, Any]]) -> str | 
         return None
     if any(entry["action"] == "damaged" for entry in so_far):
         return "found damaged in the vault: kept on the camera"
+    if dock.replica.is_evicted(clip.clip_id):
+        return None  # read back whole where it lies now, before it was evicted
     found = dock.vault.find(clip.clip_id)
     try:
         whole = found is not None and found.sealed.stat().st_size == clip.sealed_bytes

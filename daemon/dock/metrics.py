@@ -51,6 +51,9 @@ class DockMetrics:
         self._free = gauge("vault_free_bytes", "Bytes that can still be written to the vault's disk.")
         self._size = gauge("vault_size_bytes", "Size of the vault's disk.")
         self._reserve = gauge("vault_reserve_bytes", "Bytes that must stay free: with fewer, no clip is taken in.")
+        self._unreplicated = gauge("unreplicated_clips", "Clips of which something is not in object storage yet.")
+        self._oldest_unreplicated = gauge("oldest_unreplicated_seconds", "How long the first of them has waited.")
+        self._spool = gauge("spool_bytes", "Bytes of sealed files in the vault, where object storage holds a copy.")
         self._clock = gauge("clock_trusted", "Whether the clock is no earlier than a recorded time: 1 or 0.")
         for state in get_args(BayState):
             self._bays.labels(state)
@@ -87,6 +90,11 @@ class DockMetrics:
 
     def clock(self, trusted: bool) -> None:
         self._clock.set(trusted)
+
+    def replica(self, unreplicated: int, oldest: float, spooled: int) -> None:
+        self._unreplicated.set(unreplicated)
+        self._oldest_unreplicated.set(oldest)
+        self._spool.set(spooled)
 
     def standing(
         self, status: DockStatus, clips: Mapping[State, int], *, vault_size: int, scrub_age: float, oldest: float

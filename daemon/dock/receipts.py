@@ -21,6 +21,8 @@ def missing(dock: Dock, clip: ClipRow) -> str | None:
         return "the vault's disk is full: custody cannot be copied there"
     if clip.state == State.QUARANTINED:
         return "in quarantine: kept on the camera until a correction admits it"
+    if dock.config.ingest.receipt_when == "replicated" and not dock.replica.is_held(clip.clip_id):
+        return "waiting until object storage holds it too"
     if dock.trust.policy_keyid() not in dock.proven_recipients:
         return "waiting for the policy service to confirm that it can open what this dock seals"
     return None

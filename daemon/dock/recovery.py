@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 
-from daemon.dock import custody_files, disposal, intake, orders, place
+from daemon.dock import custody_files, disposal, evict, intake, orders, place
 from daemon.dock.state import Dock
 from daemon.model.errors import VerificationError
 from daemon.model.statements import Capture
@@ -38,6 +38,7 @@ def recover(dock: Dock) -> int:
         fields = {"clip_id": clip_id, "bay": job.bay, "camera": job.camera_serial}
         log.info("finished taking in clip %s", clip_id, extra=fields)
     dock.after.append(lambda: disposal.destroy_recorded(dock))
+    dock.after.append(lambda: evict.finish_recorded(dock))
     _sweep_incoming(dock)
     orders.rebase(dock)
     dock.touched |= custody_files.recently_touched(dock)

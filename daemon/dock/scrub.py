@@ -17,6 +17,7 @@ from daemon.custody.tree import leaf_hash
 from daemon.dock.check import Vault, check_clip, check_log, check_store, clips_of
 from daemon.dock.clip_way import Service, StoppedError
 from daemon.dock.state import Dock
+from daemon.model.errors import UnavailableError
 from daemon.model.times import format_instant, parse_instant
 from daemon.model.types import is_clip_id
 from daemon.vault.layout import ClipDirectory
@@ -42,7 +43,7 @@ class Scrubber:
     def stop(self) -> None:
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(timeout=5)  # an object store that hangs is not waited for
 
     def _run(self) -> None:
         try:
@@ -63,7 +64,16 @@ class Scrubber:
 
     def _round(self) -> None:
         dock = self._dock
-        vault = Vault(dock.vault, dock.config.agency, dock.trust, dock.now(), read_data=True, pace=self._pace)
+        vault = Vault(
+            dock.vault,
+            dock.config.agency,
+            dock.trust,
+            dock.now(),
+            read_data=True,
+            objects=dock.objects,
+            read_objects=False,  # fetching them all again, round after round, would cost; bwc dock check does it
+            pace=self._pace,
+        )
         cursor, findings = self._service.call(self._place)
         for count, clip in enumerate(clips_of(self._dock.vault), 1):
             place = f"{clip.path.parent.name}/{clip.path.name}"
@@ -78,6 +88,15 @@ class Scrubber:
 
     def _check(self, vault: Vault, clip: ClipDirectory) -> list[Finding]:
         """A clip's findings. One that changed or moved under our eyes is looked at again."""
+        try:
+            return self._check_twice(vault, clip)
+        except StoppedError:
+            raise
+        except UnavailableError as error:
+            log.warning("not checked: %s", error, extra={"clip_id": clip.path.name})
+            return []
+
+    def _check_twice(self, vault: Vault, clip: ClipDirectory) -> list[Finding]:
         findings = check_clip(vault, clip).findings
         if not findings:
             return []

@@ -21,6 +21,7 @@ from daemon.dock.custody_files import CustodyFiles
 from daemon.dock.dispatch_folder import FolderIntake
 from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.mounts import Docked, MountWatcher
+from daemon.dock.replicate import Replicator
 from daemon.dock.scrub import Scrubber
 from daemon.dock.shift import ShiftCounter
 from daemon.dock.state import Dock
@@ -42,6 +43,7 @@ from daemon.model.topics import Topics
 from daemon.seal.keys import load_sign_key, load_sign_public
 from daemon.seal.trust import Trust, load_trust, refuse_rollback
 from daemon.vault.layout import VaultLayout
+from daemon.vault.objects import Objects, open_objects
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -85,11 +87,21 @@ def open_dock(config: DockConfig, clock: Clock) -> Dock:
     vault.create()
     store = Store(config.state / "dock.sqlite")
     custody = CustodyLog(store.db, f"bwc/{config.agency}/{config.dock_id}", config.dock_id)
-    parts = (vault, custody, sign_key, trust, Topics(config.agency))
+    parts = (vault, custody, sign_key, trust, Topics(config.agency), open_replica(config))
     dock = Dock(config, clock, store, DispatchStore(store.db), *parts)
     with store.transaction():
         put_in_force(dock, trust)
+        dock.replica.begin(dock.objects.url if dock.objects is not None else None)
     return dock
+
+
+def open_replica(config: DockConfig) -> Objects | None:
+    """This dock's vault in object storage, where one is configured. Raises ConfigurationError."""
+    replica = config.replica
+    if replica is None:
+        return None
+    url = f"{replica.url}/{config.dock_id}"
+    return open_objects(url, replica.credentials, replica.ca, endpoint=replica.endpoint, region=replica.region)
 
 
 def put_in_force(dock: Dock, trust: Trust) -> None:
@@ -149,6 +161,7 @@ class DockService:
         )
 
         self._scrubber = Scrubber(dock, self, self._announcer.status)
+        self._replicator = Replicator(dock, self, dock.objects, self._wake_bays) if dock.objects is not None else None
         self._shift = ShiftCounter(dock, self, self._announcer.counted)
         folder = config.activation.folder
         self._folder = FolderIntake(folder, self._receive_file) if folder is not None else None
@@ -172,6 +185,8 @@ class DockService:
                 self._folder.start()
             self._scrubber.start()
             self._shift.start()
+            if self._replicator is not None:
+                self._replicator.start()
             self._notifier.ready()
             ready()
             for batch in self._mailbox.batches():
@@ -384,6 +399,8 @@ class DockService:
         self._watcher.stop()
         self._scrubber.stop()
         self._shift.stop()
+        if self._replicator is not None:
+            self._replicator.stop()
         if self._folder is not None:
             self._folder.stop()
         for thread in self._bays.values():

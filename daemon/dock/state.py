@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,14 +11,16 @@ from daemon.core.lock import Reading
 from daemon.custody.log import CustodyLog, Event
 from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.metrics import DockMetrics
+from daemon.dock.replica_store import ReplicaStore
 from daemon.dock.store import Store
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
-from daemon.model.times import parse_instant, truncate
+from daemon.model.times import format_instant, parse_instant, truncate
 from daemon.model.topics import Topics
 from daemon.seal.keys import SignKey
 from daemon.seal.trust import Trust
 from daemon.vault.layout import VaultLayout
+from daemon.vault.objects import Objects
 
 
 @dataclass
@@ -33,6 +36,8 @@ class Dock:
     sign_key: SignKey
     trust: Trust
     topics: Topics
+    objects: Objects | None = None
+    """The replica, where one is configured. Its methods are for threads that may wait."""
     touched: set[str] = field(default_factory=set)
     """Clips whose custody grew in this transaction."""
     later: set[str] = field(default_factory=set)
@@ -47,6 +52,13 @@ class Dock:
     metrics: DockMetrics = field(default_factory=DockMetrics)
     refusals: set[str] = field(default_factory=set)
     """Refusals recorded already, so that what is repeated does not fill the log."""
+    to_replicate: threading.Event = field(default_factory=threading.Event)
+    """Set when there is something to copy to the replica, or room to be made."""
+    room_wanted: int = 0
+    """Bytes that must be free on the vault's disk for a clip that waits on its camera."""
+
+    def __post_init__(self) -> None:
+        self.replica = ReplicaStore(self.store)
 
     @property
     def dock_id(self) -> str:
@@ -62,7 +74,15 @@ class Dock:
         """
         if event.clip_id is not None:
             (self.touched if prompt else self.later).add(event.clip_id)
+            if self.objects is not None:
+                self.replica.want(event.clip_id, format_instant(self.now()))
+                self.to_replicate.set()
         return self.custody.append(event, self.now())
+
+    def want_room(self, size: int) -> None:
+        """A clip waits on its camera until `size` bytes are free: what the replica holds may make room for it."""
+        self.room_wanted = size
+        self.to_replicate.set()
 
     def reading(self) -> Reading:
         """The clocks, and whether the wall clock can be trusted."""

@@ -15,8 +15,31 @@ from daemon.core.lifecycle import State
 from daemon.model.times import format_instant
 from daemon.vault.database import Database
 
-VERSION = 2
-_SCHEMA = """
+VERSION = 3
+_REPLICA = """
+CREATE TABLE to_replicate (
+  clip_id TEXT PRIMARY KEY, turn INTEGER NOT NULL UNIQUE, change INTEGER NOT NULL, since TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX to_replicate_since ON to_replicate (since);
+CREATE TABLE replica (
+  clip_id TEXT PRIMARY KEY, ingested_at TEXT NOT NULL, statements TEXT NOT NULL, evicted INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX replica_to_evict ON replica (ingested_at, clip_id) WHERE evicted = 0;
+CREATE INDEX replica_evicted ON replica (clip_id) WHERE evicted = 1;
+CREATE TABLE evicting (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE spool (bytes INTEGER NOT NULL);
+INSERT INTO spool SELECT coalesce(sum(sealed_bytes), 0) FROM clip WHERE state <> 'disposed';
+CREATE TRIGGER spool_grew AFTER INSERT ON clip BEGIN UPDATE spool SET bytes = bytes + NEW.sealed_bytes; END;
+CREATE TRIGGER spool_disposed AFTER UPDATE OF state ON clip WHEN NEW.state = 'disposed' AND OLD.state <> 'disposed'
+  AND NOT EXISTS (SELECT 1 FROM replica WHERE clip_id = NEW.clip_id AND evicted = 1) BEGIN
+  UPDATE spool SET bytes = bytes - NEW.sealed_bytes;
+END;
+CREATE TRIGGER spool_evicted AFTER UPDATE OF evicted ON replica WHEN NEW.evicted = 1 AND OLD.evicted = 0 BEGIN
+  UPDATE spool SET bytes = bytes - (SELECT sealed_bytes FROM clip WHERE clip_id = NEW.clip_id);
+END;
+"""
+"""The tables of daemon.dock.replica_store."""
+_TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE clip (
   clip_id TEXT PRIMARY KEY, state TEXT NOT NULL, integrity TEXT NOT NULL, bay TEXT NOT NULL,
@@ -56,7 +79,7 @@ CREATE TABLE staging (clip_id TEXT PRIMARY KEY, job TEXT NOT NULL) WITHOUT ROWID
 CREATE TABLE docking (camera_serial TEXT, docked_at TEXT, skew REAL NOT NULL, PRIMARY KEY (camera_serial, docked_at))
   WITHOUT ROWID;
 """
-_STEPS = ("CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;",)
+_STEPS = ("CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;", _REPLICA)
 """From each schema to the next, from the oldest still understood."""
 
 
@@ -133,7 +156,7 @@ class Store(Database):
 
     def __init__(self, path: Path) -> None:
         """Opens or creates the database; an older one is migrated. Raises ConfigurationError."""
-        super().__init__(path, _SCHEMA, VERSION, _STEPS)
+        super().__init__(path, _TABLES + _REPLICA, VERSION, _STEPS)
 
     # clips
 

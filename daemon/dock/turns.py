@@ -48,17 +48,18 @@ class Turns:
 
     def bytes_per_second(self) -> float:
         """How fast one camera may be read just now; 0 is no limit. At night all cameras share one limit."""
-        settings = self._settings
-        limits = [settings.camera_bytes_per_second]
-        if settings.night_bytes_per_second and _within(self._time_of_day(), settings.night_from, settings.night_to):
-            limits.append(settings.night_bytes_per_second / max(1, self._reading))
+        at_night = night_limit(self._settings, self._clock) / max(1, self._reading)
+        limits = [self._settings.camera_bytes_per_second, at_night]
         return min((limit for limit in limits if limit > 0), default=0.0)
 
     def _is_next(self, urgency: Urgency) -> bool:
         return self._reading < self._settings.readers and urgency == min(self._waiting)
 
-    def _time_of_day(self) -> time:
-        return self._clock.now().astimezone().time()
+
+def night_limit(settings: Ingest, clock: Clock) -> float:
+    """How many bytes a second may be moved just now because it is night; 0 is no limit."""
+    at_night = _within(clock.now().astimezone().time(), settings.night_from, settings.night_to)
+    return settings.night_bytes_per_second if at_night else 0.0
 
 
 def _within(now: time, start: time, end: time) -> bool:

@@ -64,6 +64,13 @@ def _loopback(listen: str) -> str:
     return listen
 
 
+def _object_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"s3", "az", "gs"} or not parts.netloc or parts.query or parts.username or parts.password:
+        raise ValueError(f"{url!r}: expected s3://bucket/prefix, az://container/prefix or gs://bucket/prefix")
+    return url.rstrip("/")
+
+
 FilePath = Annotated[Path, AfterValidator(_resolve)]
 Positive = Annotated[float, Field(gt=0, le=1e9)]
 
@@ -152,6 +159,33 @@ class Ingest(Section):
     night_bytes_per_second: Annotated[float, Field(ge=0, le=1e12)] = 0.0
     night_from: time = time(22, 0)
     night_to: time = time(6, 0)
+    receipt_when: Literal["sealed", "replicated"] = "sealed"
+
+
+class Replica(Section):
+    """Object storage that holds a copy of the vault. Sizes in bytes; 0 means no limit, or for `spool_bytes` keep all.
+
+    `retention_days`: the store must be seen to keep each sealed clip that long. `retry_seconds`: the longest pause
+    before a store that does not answer is asked again.
+    """
+
+    url: Annotated[str, AfterValidator(_object_url)]
+    endpoint: str | None = None
+    region: str | None = None
+    credentials: FilePath | None = None
+    ca: FilePath | None = None
+    spool_bytes: Annotated[int, Field(ge=0, le=1 << 60)] = 0
+    retention_days: Annotated[float, Field(ge=0, le=36500)] = 0.0
+    bytes_per_second: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    retry_seconds: Positive = 60.0
+
+    @model_validator(mode="after")
+    def _only_where_it_can_be_read(self) -> Self:
+        if self.retention_days and not self.url.startswith("s3://"):
+            raise ValueError(
+                "retention_days: of object storage only that of s3:// can be read back as object lock; leave it out"
+            )
+        return self
 
 
 class Activation(Section):
@@ -199,7 +233,14 @@ class DockConfig(Section):
     activation: Activation = Activation()
     scrub: Scrub = Scrub()
     metrics: Metrics = Metrics()
+    replica: Replica | None = None
     log: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _somewhere_to_replicate(self) -> Self:
+        if self.ingest.receipt_when == "replicated" and self.replica is None:
+            raise ValueError('ingest.receipt_when = "replicated" needs a [replica]: else no camera could ever erase')
+        return self
 
 
 class Retention(Section):

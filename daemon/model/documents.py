@@ -49,6 +49,7 @@ class ShiftActivation(Document):
 class DockStatus(Document):
     """A dock's standing. `scrubbed_at` is when the vault was last read and checked whole, with so many findings.
 
+    `unreplicated`, told where object storage is to hold a copy: clips of which something is not there yet.
     `said_at` is the dock's clock when it said so: at least once a minute while it is online.
     """
 
@@ -61,6 +62,7 @@ class DockStatus(Document):
     locked: Annotated[int, Field(ge=0)] = 0
     released: Annotated[int, Field(ge=0)] = 0
     backlog: Annotated[int, Field(ge=0)] = 0
+    unreplicated: Annotated[int, Field(ge=0)] | None = None
     vault_free_bytes: Size = 0
     scrubbed_at: Instant | None = None
     scrub_findings: Annotated[int, Field(ge=0)] = 0

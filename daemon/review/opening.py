@@ -31,7 +31,8 @@ from daemon.seal.trust import Trust
 from daemon.seal.verify import Verified, verify
 from daemon.seal.wrap import release_info, unwrap
 from daemon.vault.layout import ClipDirectory
-from daemon.vault.reading import HashingReader, find_clip, open_sealed, read_document, size_of
+from daemon.vault.reading import HashingReader, read_document
+from daemon.vault.sources import Source
 from daemon.vault.writing import write_verified
 
 
@@ -56,7 +57,7 @@ class Viewer:
 
 
 def open_clip(
-    vault: Path,
+    source: Source,
     clip_id: str,
     viewer: Viewer,
     agency: str,
@@ -70,7 +71,7 @@ def open_clip(
     Raises LockedError when there is no live order for this person, VerificationError's subclasses when anything does
     not hold, ConfigurationError when `out` exists.
     """
-    clip = find_clip(vault, clip_id)
+    clip = source.clip(clip_id)
     release = find_release(clip, viewer.person_id, trust, now)  # 1
     evidence = verify_clip(clip, clip_id, agency, trust)  # 2
     seal = evidence.seal.statement
@@ -96,7 +97,7 @@ def open_clip(
         viewer.sign_key,
     )
     digest = hashlib.sha256()
-    with open_sealed(clip) as sealed:
+    with source.sealed(clip, seal.sealed_sha256, seal.sealed_bytes) as sealed:
         reader = HashingReader(sealed)
 
         def check() -> None:
@@ -106,7 +107,7 @@ def open_clip(
                 raise TamperedError(f"{clip.sealed}: opens to other footage than was recorded")
             attest(opened)  # 6
 
-        chunks = stream.decrypt(cast(BinaryIO, reader), size_of(clip.sealed), data_key, clip_id)  # 5
+        chunks = stream.decrypt(cast(BinaryIO, reader), seal.sealed_bytes, data_key, clip_id)  # 5
         size = write_verified(out, chunks, digest.update, check)
     return OpenedClip(out, size, release, evidence, opened)
 

@@ -20,8 +20,8 @@ from daemon.vault.layout import ClipDirectory, VaultLayout
 from tests.city.agency import City
 
 _MOMENT = timedelta(seconds=30)
-"""A camera's clock is measured when its dock first looks at it. With twelve docks on one machine, one of them down, that
-takes seconds: a shorter overlap may be seen or not."""
+"""A camera's clock is measured when its dock first looks at it. With twelve docks on one machine, one of them down,
+that takes seconds: a shorter overlap may be seen or not."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from daemon.model.errors import BwcError
 from daemon.review.opening import Viewer, open_clip
 from daemon.seal.envelope import Envelope
 from daemon.seal.trust import parse_trust, refuse_rollback
+from daemon.vault.sources import Directory
 from device_sim.receipts import ReceiptError, erase_after
 from tests import agency
 from tests.agency import CLIP, NOW, OTHER_CLIP
@@ -144,8 +145,9 @@ class _Viewing:
         self._out.unlink(missing_ok=True)
         viewer = Viewer(person, agency.sign_key(person), agency.open_key(person))
         self.attested.clear()
+        source = Directory(self._copy)
         try:
-            open_clip(self._copy, CLIP, viewer, agency_name, agency.trust(), at, self._out, self.attested.append)
+            open_clip(source, CLIP, viewer, agency_name, agency.trust(), at, self._out, self.attested.append)
         except BwcError as error:
             return type(error).__name__
         return ACCEPTED if self._out.read_bytes() == CLIP.encode() * 100 else "opened to other bytes"

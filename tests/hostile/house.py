@@ -105,8 +105,10 @@ class House:
 
 
 @contextmanager
-def open_house(root: Path, trust: bytes | None = None, **ingest: Any) -> Iterator[House]:
-    """A dock with nothing in it yet. `ingest` are further settings of [ingest]."""
+def open_house(
+    root: Path, trust: bytes | None = None, replica: dict[str, Any] | None = None, **ingest: Any
+) -> Iterator[House]:
+    """A dock, with nothing in it yet where `root` is new. `ingest` are further settings of [ingest]."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "mounts").mkdir(exist_ok=True)
     (root / "trust.json").write_bytes(trust or agency.trust_bytes())
@@ -124,6 +126,7 @@ def open_house(root: Path, trust: bytes | None = None, **ingest: Any) -> Iterato
         "sign_key": "dock-1.sign.pem",
         "trust": {"file": "trust.json", "root": "root.sign.pub.pem"},
         "broker": {"url": "mqtt://127.0.0.1:1"},
+        "replica": replica,
         "ingest": {"settle_seconds": 0, "reserve_bytes": 0, "plain_directories": True} | ingest,
     }
     config = check_config(DockConfig, settings, base=root, what="test")

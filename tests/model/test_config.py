@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from daemon.model.config import DockConfig, Metrics, PolicyConfig, Section, load_config
+from daemon.model.config import DockConfig, Metrics, PolicyConfig, Section, check_config, load_config
 from daemon.model.errors import ConfigurationError
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -18,16 +20,24 @@ def test_the_example_loads_and_mentions_every_key(model: type[Section], name: st
     load_config(model, CONFIG / name)
     text = (CONFIG / name).read_text()
     for key in _keys(model):
-        assert re.search(rf"^#? ?{key} = |^\[(.*\.)?{key}\]", text, re.MULTILINE), f"{name} does not mention {key}"
+        assert re.search(rf"^#? ?{key} = |^(# )?\[(.*\.)?{key}\]", text, re.MULTILINE), f"{name} does not mention {key}"
 
 
 def _keys(model: type[Section]) -> set[str]:
     found = set()
     for name, field in model.model_fields.items():
         found.add(name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            found |= _keys(field.annotation)
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, Section):
+                found |= _keys(part)
     return found
+
+
+def test_the_sections_left_out_of_the_example_load_too() -> None:
+    text = (CONFIG / "dock.toml").read_text()
+    data = tomllib.loads(re.sub(r"^# (\[replica\]|[a-z_]+ = )", r"\1", text, flags=re.MULTILINE))
+    replica = check_config(DockConfig, data, base=CONFIG, what="dock.toml").replica
+    assert replica is not None and replica.url == "s3://evidence/docks"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +53,9 @@ def _keys(model: type[Section]) -> set[str]:
         ('[metrics]\nlisten = "dock.example:9464"', "metrics.listen: "),
         ('[metrics]\nlisten = "127.0.0.1"', "metrics.listen: "),
         ('[metrics]\nlisten = "127.0.0.1:70000"', "metrics.listen: "),
+        ('[replica]\nurl = "https://store.example/bucket"', "expected s3://bucket/prefix"),
+        ('[replica]\nurl = "s3://user:word@bucket"', "expected s3://bucket/prefix"),
+        ('[replica]\nurl = "gs://bucket"\nretention_days = 5', "retention_days: of object storage"),
     ],
 )
 def test_every_mistake_is_named(tmp_path: Path, text: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:

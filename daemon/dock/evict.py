@@ -1,0 +1,84 @@
+"""Eviction: where room is needed, sealed files that the replica holds leave the vault, the oldest first.
+
+In this order: the replica's copy is read whole once more; custody says `evicted`, and where the footage now lies; once
+that is durable the file goes. A crash in between is finished at the next start. The clip's statements and custody stay.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from daemon.core.lifecycle import State
+from daemon.custody.log import Event
+from daemon.dock.clip_way import Service
+from daemon.dock.state import Dock
+from daemon.dock.store import ClipRow
+from daemon.model.errors import BwcError, TamperedError
+from daemon.model.times import format_instant
+from daemon.vault import durable
+from daemon.vault.objects import Objects, Pace
+from daemon.vault.reading import MissingError
+from daemon.vault.replica_keys import sealed_key
+from daemon.vault.space import free_bytes
+
+log = logging.getLogger(__name__)
+Alarm = Callable[[str | None, BwcError], None]
+
+
+def make_room(dock: Dock, service: Service, objects: Objects, pace: Pace, alarm: Alarm) -> None:
+    """Evicts until the spool keeps its bounds, or nothing more may go. Raises UnavailableError.
+
+    A clip whose copy does not hold stays, and is copied again; `alarm` is told of one that was changed.
+    """
+    after = ("", "")
+    while (clip := service.call(partial(_next, dock, after))) is not None:
+        after = (clip.ingested_at, clip.clip_id)
+        key = sealed_key(clip.clip_id, clip.sealed_sha256)
+        try:
+            objects.check(key, clip.sealed_bytes, pace)
+        except (MissingError, TamperedError) as error:
+            log.error("replica: clip %s is not evicted: %s", clip.clip_id, error, extra={"clip_id": clip.clip_id})  # noqa: TRY400
+            if isinstance(error, TamperedError):
+                alarm(clip.clip_id, error)
+            service.call(partial(_copy_again, dock, clip.clip_id))
+        else:
+            service.call(partial(_record, dock, clip, objects.url, key))
+
+
+def _next(dock: Dock, after: tuple[str, str]) -> ClipRow | None:
+    settings = dock.config.replica
+    if settings is None or not settings.spool_bytes:
+        return None
+    lacks_room = dock.room_wanted > free_bytes(dock.vault.root)
+    if not lacks_room:
+        dock.room_wanted = 0
+        if dock.replica.spooled() <= settings.spool_bytes:
+            return None
+    return dock.replica.evictable(after, unreceipted=dock.config.ingest.erase == "never")
+
+
+def _copy_again(dock: Dock, clip_id: str) -> None:
+    dock.replica.gone(clip_id)
+    dock.replica.want(clip_id, format_instant(dock.now()))
+
+
+def _record(dock: Dock, clip: ClipRow, url: str, key: str) -> None:
+    now = dock.store.clip(clip.clip_id)
+    if now is None or now.state == State.DISPOSED or dock.replica.is_evicted(clip.clip_id):
+        return
+    dock.replica.evict(clip.clip_id)
+    dock.record(Event("evicted", clip.clip_id, {"url": url, "key": key, "sealed_sha256": clip.sealed_sha256}))
+    dock.after.append(lambda: finish_recorded(dock))
+
+
+def finish_recorded(dock: Dock) -> None:
+    """Removes the sealed files of clips recorded as evicted."""
+    for clip_id in dock.replica.evicting():
+        found = dock.vault.find(clip_id)
+        if found is not None and found.sealed.exists():
+            found.sealed.unlink()
+            durable.fsync_directory(found.path)
+            log.info("evicted clip %s: it lies in the replica", clip_id, extra={"clip_id": clip_id})
+        dock.replica.evicted(clip_id)

@@ -1,0 +1,290 @@
+"""Object storage: S3-compatible, Azure or Google, through obstore.
+
+Every key names the SHA-256 of what lies there, so nothing is ever replaced: what is there already is the same, or
+somebody has put something else in its place. Nothing counts as stored before it was read back and hashed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from daemon.model.errors import BwcError, ConfigurationError, TamperedError, UnavailableError
+from daemon.vault.reading import MissingError
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+Pace = Callable[[int], None]
+_PART = 8 << 20
+_MOST_PARTS = 9_000
+_AT_ONCE = 3
+_READ = 1 << 20
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_SIGNED_FOR = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object: its key below the store's prefix, its size in bytes."""
+
+    key: str
+    size: int
+
+    @property
+    def digest(self) -> str | None:
+        """The SHA-256 that its key names; None for an object that is not ours."""
+        named = self.key[-64:]
+        return named if _DIGEST.match(named) else None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a store says of keeping an object: until when it cannot be removed, whether removing leaves old versions."""
+
+    until: datetime | None
+    versions: bool
+
+
+def at_full_speed(_: int) -> None:
+    """The pace of whoever need not wait."""
+
+
+def open_objects(url: str, settings: Path | None = None, ca: Path | None = None, **more: str | None) -> Objects:
+    """The store at `url` (s3://bucket/prefix, az://container/prefix, gs://bucket/prefix); nothing is asked of it yet.
+
+    `settings` is a TOML file of obstore's settings for that kind of store (access_key_id, secret_access_key, endpoint,
+    …); what is in neither comes from the environment (AWS_…, AZURE_…, GOOGLE_…). Raises ConfigurationError.
+    """
+    try:
+        from obstore import store as stores
+        from obstore.exceptions import BaseError
+    except ImportError:
+        hint = "pip install 'bwc-dock[objects]'"
+        raise ConfigurationError(f"{url}: object storage needs obstore", hint=hint) from None
+    build: Any = stores.from_url  # its types know each kind's settings by name; ours are read from a file
+    config: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
+    config |= _read_settings(settings) if settings is not None else {}
+    scheme = urlsplit(url).scheme
+    if scheme == "s3":
+        config.setdefault("checksum_algorithm", "sha256")  # of each part, checked by the store as it arrives
+    endpoint = str(config.get("endpoint", config.get("aws_endpoint", "https:")))
+    client: dict[str, Any] = {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "30min"}
+    if endpoint.startswith("http:"):
+        if urlsplit(endpoint).hostname not in {"127.0.0.1", "::1", "localhost"}:
+            raise ConfigurationError(f"endpoint {endpoint}: without TLS only a store on this machine can be used")
+        client["allow_http"] = True
+    try:
+        if ca is not None:
+            client["root_certificate"] = ca.read_bytes()
+        store = build(
+            url,
+            config=config,
+            client_options=client,
+            retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=10)},
+        )
+    except (BaseError, OSError, ValueError) as error:
+        raise ConfigurationError(f"{url}: {_first_line(error)}") from None
+    return Objects(store, url)
+
+
+def _read_settings(path: Path) -> dict[str, str]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # its words would repeat a secret
+        raise ConfigurationError(f"{path}: not valid TOML", hint='expected lines like access_key_id = "…"') from None
+    if not all(isinstance(value, str) for value in found.values()):
+        raise ConfigurationError(f"{path}: every value must be text in quotes")
+    return found
+
+
+class Objects:
+    """One store. Every method raises UnavailableError when the store does not answer, refuses, or answers oddly."""
+
+    def __init__(self, store: ObjectStore, url: str) -> None:
+        self._store = store
+        self.url = url
+
+    def put(self, key: str, source: bytes | Path, size: int, pace: Pace = at_full_speed) -> None:
+        """Stores `size` bytes under a key that ends with their digest; they are there, read back, when it returns.
+
+        What is there already is never overwritten. Raises TamperedError when that is something else, or when `source`
+        is not what its key says; MissingError when the source cannot be read.
+        """
+        if not self.has(key):
+            self._send(key, source, size, pace)
+        self.check(key, size, pace)
+
+    def has(self, key: str) -> bool:
+        """Whether something lies there."""
+        import obstore
+
+        with self._asking(key):
+            try:
+                obstore.head(self._store, key)
+            except FileNotFoundError:
+                return False
+            return True
+
+    def look(self, key: str, size: int) -> None:
+        """Asks for its size and noted digest, without reading it. Raises MissingError, TamperedError."""
+        import obstore
+
+        with self._asking(key):
+            answer = obstore.get(self._store, key, options={"head": True})
+            self._compare(key, answer.meta["size"], answer.attributes.get("sha256"), size)
+
+    def check(self, key: str, size: int, pace: Pace = at_full_speed) -> None:
+        """Reads it whole and hashes it. Raises MissingError, or TamperedError when it is not what its key says."""
+        for _ in self.read(key, size, pace):
+            pass
+
+    def read(self, key: str, size: int | None = None, pace: Pace = at_full_speed) -> Iterator[bytes]:
+        """Its bytes, in pieces. After the last, raises TamperedError when they were not what its key says."""
+        import obstore
+
+        digest, found = hashlib.sha256(), 0
+        with self._asking(key):
+            answer = obstore.get(self._store, key)
+            self._compare(key, answer.meta["size"], answer.attributes.get("sha256"), size)
+            for piece in answer.stream(min_chunk_size=_READ):
+                data = bytes(piece)
+                digest.update(data)
+                found += len(data)
+                pace(len(data))
+                yield data
+        if digest.hexdigest() != key[-64:] or found != answer.meta["size"]:
+            raise TamperedError(f"{self.url}/{key}: its bytes are not what was stored there")
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """All objects below `prefix/`."""
+        import obstore
+
+        with self._asking(prefix):
+            for page in obstore.list(self._store, f"{prefix}/"):
+                for found in page:
+                    yield Stored(found["path"], found["size"])
+
+    def remove(self, key: str) -> None:
+        """Removes it; nothing when it is not there."""
+        import obstore
+
+        with self._asking(key):
+            obstore.delete(self._store, key)
+
+    def kept(self, key: str) -> Kept:
+        """How the store keeps an object (S3's object lock and versions); nothing is known of other kinds of stores."""
+        from obstore import sign
+        from obstore.store import S3Store
+
+        if not isinstance(self._store, S3Store):
+            return Kept(None, versions=False)
+        with self._asking(key):
+            url = sign(self._store, "HEAD", key, _SIGNED_FOR)
+            try:
+                with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=30) as answer:  # noqa: S310
+                    headers = answer.headers
+            except urllib.error.HTTPError as error:
+                if error.code == 404:
+                    raise MissingError(f"{self.url}/{key}: is not there") from None
+                raise
+        until = headers.get("x-amz-object-lock-retain-until-date")
+        return Kept(
+            datetime.fromisoformat(until) if until else None,
+            versions=headers.get("x-amz-version-id") not in {None, "null"},
+        )
+
+    def _send(self, key: str, source: bytes | Path, size: int, pace: Pace) -> None:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        attributes = {"Content-Type": "application/octet-stream", "sha256": key[-64:]}
+        pieces = _Pieces(key, source, pace)
+        with self._asking(key):
+            try:
+                if size <= _PART:
+                    obstore.put(self._store, key, b"".join(pieces), mode="create", attributes=attributes)
+                else:  # create-only is no part of a multipart upload: that nothing was there was asked before
+                    part = max(_PART, -(-size // _MOST_PARTS))
+                    options: dict[str, Any] = {"use_multipart": True, "chunk_size": part, "max_concurrency": _AT_ONCE}
+                    obstore.put(self._store, key, iter(pieces), attributes=attributes, **options)
+            except (AlreadyExistsError, PreconditionError):
+                return  # what it is, reading it back will tell
+            except Exception:
+                if pieces.error is not None:
+                    raise pieces.error from None
+                raise
+
+    def _compare(self, key: str, size: int, noted: str | None, expected: int | None) -> None:
+        if expected is not None and size != expected:
+            raise TamperedError(f"{self.url}/{key}: has {size} bytes, stored were {expected}")
+        if noted != key[-64:]:
+            raise TamperedError(f"{self.url}/{key}: is noted as {noted or 'nothing'}, not as what its key says")
+
+    @contextmanager
+    def _asking(self, key: str) -> Iterator[None]:
+        """Every way in which a store can fail to answer, as one of our errors."""
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except FileNotFoundError:
+            raise MissingError(f"{self.url}/{key}: is not there") from None
+        except (BaseError, OSError, ValueError) as error:
+            raise UnavailableError(f"{self.url}/{key}: {_first_line(error)}") from error
+
+
+class _Pieces:
+    """What is sent, hashed as it goes. The last piece is held back until the whole is known to be what it should be."""
+
+    def __init__(self, key: str, source: bytes | Path, pace: Pace) -> None:
+        self._key, self._source, self._pace = key, source, pace
+        self.error: BwcError | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._checked()
+        except BwcError as error:
+            self.error = error
+            raise
+
+    def _checked(self) -> Iterator[bytes]:
+        digest, last = hashlib.sha256(), b""
+        for piece in self._read():
+            digest.update(piece)
+            self._pace(len(piece))
+            if last:
+                yield last
+            last = piece
+        if digest.hexdigest() != self._key[-64:]:
+            name = self._source if isinstance(self._source, Path) else self._key
+            raise TamperedError(f"{name}: is not what was sealed; nothing of it is copied")
+        yield last
+
+    def _read(self) -> Iterator[bytes]:
+        if isinstance(self._source, bytes):
+            yield self._source
+            return
+        try:
+            with self._source.open("rb") as file:
+                while piece := file.read(_READ):
+                    yield piece
+        except OSError as error:
+            raise MissingError(f"{self._source}: {(error.strerror or 'cannot be read').lower()}") from None
+
+
+def _first_line(error: BaseException) -> str:
+    """A store's own words, without the page of debugging that follows them."""
+    return " ".join(str(error).split("\n", 1)[0].split())[:300] or type(error).__name__

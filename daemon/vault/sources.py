@@ -1,0 +1,134 @@
+"""Where somebody who does not keep the vault reads a clip from: a directory, or a dock's replica in object storage."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from daemon.model.errors import TamperedError
+from daemon.model.types import is_clip_id
+from daemon.vault import replica_keys as keys
+from daemon.vault.layout import ClipDirectory, VaultLayout
+from daemon.vault.objects import Objects, Stored
+from daemon.vault.reading import MissingError, find_clip, open_sealed
+
+_NAMES = re.compile(
+    r"(seal|capture|custody|tags/[0-9]{1,9}|releases/[A-Za-z0-9._-]{1,64}\.(release|revocation))\.json\Z", re.ASCII
+)
+_SMALL = 16 << 20
+_MOST = 10_000
+
+
+class Source(Protocol):
+    """A vault to read from. What it gives is not verified yet."""
+
+    def clip(self, clip_id: str) -> ClipDirectory:
+        """The clip's statements, orders and custody, as files. Raises MissingError."""
+
+    def sealed(self, clip: ClipDirectory, sealed_sha256: str, sealed_bytes: int) -> BinaryIO:
+        """Its sealed file, to be read once from the start. Raises MissingError."""
+
+
+class Directory:
+    """A vault's own directory, or a share or copy of it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def clip(self, clip_id: str) -> ClipDirectory:
+        return find_clip(self._root, clip_id)
+
+    def sealed(self, clip: ClipDirectory, sealed_sha256: str, sealed_bytes: int) -> BinaryIO:
+        if not clip.sealed.exists():
+            raise MissingError(
+                f"{clip.sealed}: is not there",
+                hint="if its custody says evicted, it lies in object storage: --vault URL, as custody names it",
+            )
+        return open_sealed(clip)
+
+
+class Replica:
+    """A dock's replica. Small files are fetched into `folder`, sealed ones streamed."""
+
+    def __init__(self, objects: Objects, folder: Path) -> None:
+        self.objects = objects
+        self._layout = VaultLayout(folder)
+
+    def clip(self, clip_id: str) -> ClipDirectory:
+        prefix = keys.clip_prefix(clip_id)
+        names = keys.newest(self.objects.list(prefix), prefix)
+        if not names:
+            raise MissingError(
+                f"{self.objects.url}: holds no clip {clip_id}",
+                hint="does --vault end with the dock's id, as in …/central-1?",
+            )
+        clip = self._layout.clip(clip_id)
+        wanted = [(name, stored) for name, stored in sorted(names.items()) if _NAMES.match(name)]
+        if len(wanted) > _MOST:
+            raise TamperedError(f"{self.objects.url}/{prefix}: {len(wanted)} files, more than a clip has")
+        for name, stored in wanted:
+            path = clip.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self._small(stored))
+        return clip
+
+    def sealed(self, clip: ClipDirectory, sealed_sha256: str, sealed_bytes: int) -> BinaryIO:
+        key = keys.sealed_key(clip.path.name, sealed_sha256)
+        return cast(BinaryIO, _Stream(self.objects.read(key, sealed_bytes)))
+
+    def mirror(self) -> VaultLayout:
+        """All clips' small files, and the custody log put together from its pieces, as a vault without sealed files."""
+        found = {stored.key.split("/")[1] for stored in self.objects.list("clips")}
+        for clip_id in sorted(found):
+            if is_clip_id(clip_id):
+                self.clip(clip_id)
+        self._layout.custody.mkdir(parents=True, exist_ok=True)
+        pieces = [stored for stored in self.objects.list(keys.LOG) if stored.digest is not None]
+        with (self._layout.custody / "0.jsonl").open("wb") as file:
+            for line in self._lines(stored for stored in pieces if ".jsonl/" in stored.key):
+                file.write(line)
+        checkpoints = [stored for stored in pieces if stored.key.startswith(f"{keys.LOG}/checkpoint.txt/")]
+        if checkpoints:
+            self._layout.checkpoint.write_bytes(self._small(max(checkpoints, key=lambda stored: stored.key)))
+        return self._layout
+
+    def _lines(self, pieces: Iterable[Stored]) -> Iterator[bytes]:
+        """The log's lines in order. A piece whose copying was interrupted may have come again, longer."""
+        at = 0
+        for stored in sorted(pieces, key=lambda stored: (stored.key.split("/")[1], stored.size)):
+            first = int(stored.key.split("/")[1].removesuffix(".jsonl"))
+            for number, line in enumerate(self._small(stored).splitlines(keepends=True), first):
+                if number == at:
+                    at += 1
+                    yield line
+
+    def _small(self, stored: Stored) -> bytes:
+        if stored.size > _SMALL:
+            raise TamperedError(f"{self.objects.url}/{stored.key}: {stored.size} bytes, more than such a file has")
+        return b"".join(self.objects.read(stored.key, stored.size))
+
+
+class _Stream(io.RawIOBase):
+    """Pieces as a file that is read once."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        super().__init__()
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview | bytearray) -> int:  # type: ignore[override]
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
