@@ -1,4 +1,4 @@
-"""A real PostgreSQL on a socket of its own, for as long as a test needs it. Debian's package; it refuses to run as root."""
+"""A real PostgreSQL on a socket of its own, for as long as a test needs it (Debian's; it refuses to run as root)."""
 
 from __future__ import annotations
 

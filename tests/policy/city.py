@@ -14,7 +14,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,7 @@ from daemon.seal import envelope as envelopes
 from tests import agency
 from tests.broker.shipped import Mosquitto, debian, free_port
 from tests.policy.office import make_notice
+from tests.policy.refusing import Refusing
 from tests.system.precinct import wait_until
 
 TOPICS = Topics("portland")
@@ -102,6 +103,7 @@ class City:
 
     broker: Broker
     services: list[Service]
+    mosquitto: Mosquitto
     orders: dict[str, set[str]] = field(default_factory=dict)
     """Request to the ids of orders that were published for it."""
     decisions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -211,6 +213,15 @@ class City:
         leader = self.leader()
         return [service for service in self.services if service is not leader and service.alive]
 
+    def await_shares(self) -> None:
+        """Until the leader has ceased to listen to everything: from then on each service hears its share alone."""
+
+        def done() -> bool:
+            asked = [line for line in self.mosquitto.log.splitlines() if line.endswith("from portland-policy-inbox")]
+            return bool(asked) and "UNSUBSCRIBE" in asked[-1]
+
+        wait_until(done, "the leader to hear its share alone", 30)
+
     # what is on record
 
     def log(self) -> list[dict[str, Any]]:
@@ -260,15 +271,18 @@ def write_agency(folder: Path, broker: str, store: str, services: int) -> list[P
 
 
 @contextmanager
-def city(folder: Path, store: str, services: int = 2, port: int | None = None) -> Iterator[City]:
-    """Everything made, the broker up (or the one behind `port`), no service started."""
+def city(
+    folder: Path, store: str, behind: Callable[[int], AbstractContextManager[Refusing]] | None = None
+) -> Iterator[City]:
+    """Everything made for two services, none started; the broker up. `behind`: what stands between it and everybody."""
     with ExitStack() as stack:
-        if port is None:
-            port = stack.enter_context(open_broker(folder)).port
-        configs = write_agency(folder, f"mqtt://127.0.0.1:{port}", store, services)
+        mosquitto = stack.enter_context(open_broker(folder))
+        port = stack.enter_context(behind(mosquitto.port)).port if behind else mosquitto.port
+        url = f"mqtt://127.0.0.1:{port}"
         made = City(
-            Broker(url=f"mqtt://127.0.0.1:{port}", keepalive_seconds=KEEPALIVE),
-            [Service(config, folder / f"{config.stem}.log") for config in configs],
+            Broker(url=url, keepalive_seconds=KEEPALIVE),
+            [Service(config, folder / f"{config.stem}.log") for config in write_agency(folder, url, store, 2)],
+            mosquitto,
         )
         made.connect()
         stack.callback(made.close)

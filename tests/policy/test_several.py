@@ -1,7 +1,8 @@
-"""Several policy services on one PostgreSQL: together they decide each request exactly once, whoever of them is killed."""
+"""Several policy services on one PostgreSQL: together they decide each request once, whoever is killed."""
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -9,11 +10,15 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from tests import agency
 from tests.policy.city import DEADLY, ROUTINE, City, city
+from tests.policy.refusing import Refusing
 from tests.postgres import Server
+from tests.system.precinct import wait_until
 
 BWC = (sys.executable, "-m", "daemon.cli.main")
 
@@ -52,6 +57,7 @@ def await_decided(city: City, requests: list[str]) -> None:
 def test_together_they_decide_each_request_once(two: City, tmp_path: Path) -> None:
     start(two)
     routine, deadly = know(two, 60, seed=1)
+    two.await_shares()
     released, refused = [], []
     for one, other in zip(routine, deadly, strict=True):
         released.append(two.ask(one))
@@ -63,7 +69,9 @@ def test_together_they_decide_each_request_once(two: City, tmp_path: Path) -> No
     assert {service.end() for service in two.services} == {0}
     config = str(two.services[1].config)
     subprocess.run([*BWC, "custody", "export", "--config", config, "--out", tmp_path / "out"], check=True)
-    (tmp_path / "policy.pem").write_text(Path(tmp_path / "root.pem").read_text())
+    (tmp_path / "policy.pem").write_text(agency.sign_pem("policy"))
+    verify = ("custody", "verify", tmp_path / "out" / "custody.jsonl", "--key", tmp_path / "policy.pem")
+    subprocess.run([*BWC, *verify], check=True)
     ask = ("--clip", deadly[0], "--person", "officer", "--purpose", "report")
     explained = subprocess.run(
         [*BWC, "policy", "explain", "--config", config, *ask], capture_output=True, text=True, check=True
@@ -102,3 +110,84 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(two: City, seed: int) -
         killed.start()
     await_decided(two, released + refused)
     two.check_each_was_decided_once(released, refused)
+
+
+def test_what_a_killed_service_had_been_given_another_decides(two: City) -> None:
+    """The broker gave it requests that it never took up, and nobody says them again."""
+    start(two)
+    routine, _ = know(two, 20, seed=3)
+    (follower,) = two.others()
+    two.await_shares()
+    os.kill(follower.pid, signal.SIGSTOP)
+    requests = [two.ask(clip_id) for clip_id in routine]
+    two.await_state(lambda: len(two.decisions) >= 5, "the leader's share")
+    follower.end(signal.SIGKILL)
+    await_decided(two, requests)
+    two.check_each_was_decided_once(requests, [])
+
+
+def test_the_server_restarted_in_the_middle(two: City, postgres_server: Server) -> None:
+    """Services that lose the store end, and say so; started again, they take up where they were."""
+    start(two)
+    routine, deadly = know(two, 20, seed=4)
+    released = [two.ask(clip_id) for clip_id in routine]
+    two.await_state(lambda: len(two.decisions) >= 3, "some decisions")
+    refused = [two.ask(clip_id) for clip_id in deadly]
+    postgres_server.restart(signal.SIGQUIT)
+    assert [service.wait() for service in two.services] == [1, 1]
+    assert all("hint:" in service.words or "postgresql" in service.words for service in two.services)
+    start(two)
+    await_decided(two, released + refused)
+    two.check_each_was_decided_once(released, refused)
+
+
+@pytest.mark.parametrize("how", ["connack", "suback"])
+def test_without_shared_subscriptions_one_serves_and_the_other_stands_by(
+    tmp_path: Path, postgres_server: Server, how: Literal["connack", "suback"]
+) -> None:
+    made: list[Refusing] = []
+
+    def between(port: int) -> Refusing:
+        made.append(Refusing(port, how))
+        return made[0]
+
+    with city(tmp_path, postgres_server.database(), between) as two:
+        start(two)
+        routine, deadly = know(two, 10, seed=5)
+        released = [two.ask(clip_id) for clip_id in routine]
+        await_decided(two, released)
+        leader, (standing_by,) = two.leader(), two.others()
+        assert (made[0].asked == 0) == (how == "connack")
+        decided = [service.metric("bwc_policy_decisions_total") for service in (leader, standing_by)]
+        assert decided == [10, 0]
+        leader.end(signal.SIGKILL)
+        refused = [two.ask(clip_id) for clip_id in deadly]
+        await_decided(two, refused)
+        assert two.leader() is standing_by
+        two.check_each_was_decided_once(released, refused)
+
+
+def test_a_service_with_another_regime_ends(two: City) -> None:
+    """Two regimes on one store would take each other's orders back."""
+    text = two.services[1].config.read_text()
+    two.services[1].config.write_text('regime = "doj-preferred-2023"\n' + text)
+    two.services[0].start()
+    two.leader()
+    two.services[1].start()
+    assert two.services[1].wait() == 2
+    assert "decides by another" in two.services[1].words
+
+
+def test_on_sqlite_there_is_one_service(tmp_path: Path) -> None:
+    with city(tmp_path, "sqlite") as two:
+        two.services[0].start()
+        wait_until(lambda: two.services[0].metric("bwc_policy_broker_connected") == 1, "it to serve", 30)
+        text = two.services[1].config.read_text()
+        two.services[1].config.write_text(text.replace('"state-1"', '"state-0"'))
+        two.services[1].start()
+        assert two.services[1].wait() == 2
+        assert "several at once need PostgreSQL" in two.services[1].words
+        routine, _ = know(two, 2, seed=6)
+        requests = [two.ask(clip_id) for clip_id in routine]
+        await_decided(two, requests)
+        two.check_each_was_decided_once(requests, [])
