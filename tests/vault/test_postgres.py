@@ -136,7 +136,7 @@ def test_two_schemas_of_one_database_do_not_meet(join: Join, url: str) -> None:
 
 
 def test_each_step_runs_once(url: str) -> None:
-    for version, tables in ((1, 0), (3, 2), (3, 2)):
+    for version, tables in ((1, 0), (2, 1), (3, 2), (3, 2)):
         database = Postgres(url)
         database.bring_up_to(version, SCHEMA, STEPS[: version - 1], join=True)
         found = rows(database, "SELECT 1 FROM pg_tables WHERE tablename IN ('second', 'third')")
