@@ -15,6 +15,8 @@ from typing import Any
 from tests.broker import faults as broker
 from tests.crash import faults, kills, power, tampering
 from tests.hostile import forgeries, mounts, swaps
+from tests.objects import ceph
+from tests.objects import test_crashes as store_crashes
 
 COUNTED = (
     "power_cuts",
@@ -27,6 +29,8 @@ COUNTED = (
     "bit_flips_found",
     "forgeries",
     "forgeries_refused",
+    "store_crashes",
+    "object_lock",
     "lost",
     "escaped",
 )
@@ -61,6 +65,8 @@ def _parts(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     yield _told("swap races", lambda: swaps.run(given.swaps, seed))
     yield _told("flipped bits", lambda: tampering.run(given.flips, seed))
     yield _told("forgeries", lambda: forgeries.run())
+    yield _told("crashes while copying to a store and evicting", store_crashes.run)
+    yield _told("object lock on Ceph", ceph.run)
 
 
 def _told(what: str, run: Any) -> dict[str, Any]:

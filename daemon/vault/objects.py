@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -200,11 +201,9 @@ class Objects:
                 if error.code == 404:
                     raise MissingError(f"{self.url}/{key}: is not there") from None
                 raise
-        until = headers.get("x-amz-object-lock-retain-until-date")
-        return Kept(
-            datetime.fromisoformat(until) if until else None,
-            versions=headers.get("x-amz-version-id") not in {None, "null"},
-        )
+            until = headers.get("x-amz-object-lock-retain-until-date")
+            versions = headers.get("x-amz-version-id") not in {None, "null"}
+            return Kept(datetime.fromisoformat(until) if until else None, versions)
 
     def _send(self, key: str, source: bytes | Path, size: int, pace: Pace) -> None:
         import obstore
@@ -242,7 +241,7 @@ class Objects:
             yield
         except FileNotFoundError:
             raise MissingError(f"{self.url}/{key}: is not there") from None
-        except (BaseError, OSError, ValueError) as error:
+        except (BaseError, HTTPException, OSError, ValueError) as error:
             raise UnavailableError(f"{self.url}/{key}: {_first_line(error)}") from error
 
 

@@ -18,6 +18,7 @@ from daemon.vault.reading import MissingError, find_clip, open_sealed
 _NAMES = re.compile(
     r"(seal|capture|custody|tags/[0-9]{1,9}|releases/[A-Za-z0-9._-]{1,64}\.(release|revocation))\.json\Z", re.ASCII
 )
+_LINES = re.compile(r"custody/[0-9]{12}\.jsonl/", re.ASCII)
 _SMALL = 16 << 20
 _MOST = 10_000
 
@@ -88,7 +89,7 @@ class Replica:
         self._layout.custody.mkdir(parents=True, exist_ok=True)
         pieces = [stored for stored in self.objects.list(keys.LOG) if stored.digest is not None]
         with (self._layout.custody / "0.jsonl").open("wb") as file:
-            for line in self._lines(stored for stored in pieces if ".jsonl/" in stored.key):
+            for line in self._lines(stored for stored in pieces if _LINES.match(stored.key)):
                 file.write(line)
         checkpoints = [stored for stored in pieces if stored.key.startswith(f"{keys.LOG}/checkpoint.txt/")]
         if checkpoints:

@@ -7,6 +7,7 @@ The store is one in memory that outlives the dock, so that hundreds of crashes t
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,6 +148,12 @@ def crash_at_steps(root: Path, stride: int) -> int:
         assert world.run(Fuse(0))
         world.check_the_end()
     raise AssertionError(f"more than {STEPS} steps")
+
+
+def run() -> dict[str, int]:
+    """Every step there is: the long run's share."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {"store_crashes": crash_at_steps(Path(folder), 1)}
 
 
 def test_a_crash_at_every_seventh_step(tmp_path: Path) -> None:

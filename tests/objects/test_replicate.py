@@ -15,6 +15,7 @@ import pytest
 
 from daemon.core.lifecycle import State
 from daemon.custody.evidence import verify_clip
+from daemon.dock import erasing
 from daemon.dock.check import Vault, VaultCheck
 from daemon.dock.replicate import Replicator
 from daemon.model.errors import ConfigurationError, LockedError, TamperedError
@@ -349,3 +350,22 @@ def test_another_url_is_refused_while_clips_lie_only_at_the_first(tmp_path: Path
         assert house.dock.replica.is_evicted(CLIP)
     with pytest.raises(ConfigurationError), housed(tmp_path / "dock", bucket, replica={"url": f"{bucket.url}/other"}):
         pass
+
+
+def test_a_clip_that_was_evicted_may_be_deleted_from_its_camera_all_the_same(tmp_path: Path, bucket: Bucket) -> None:
+    with housed(tmp_path / "dock", bucket, replica={"spool_bytes": 1}, erase_after_seconds=0) as house:
+        take_in(house, CLIP)
+        until_level(house)
+        assert house.dock.replica.is_evicted(CLIP)
+        assert house.service.call(lambda: erasing.permit(house.dock, CLIP)) is None
+
+
+def test_no_faster_than_it_may_be_and_at_night_slower(tmp_path: Path, bucket: Bucket) -> None:
+    night = {"night_bytes_per_second": 500.0, "night_from": "00:00:00", "night_to": "23:59:59"}
+    for ingest, seconds in (({}, 10.0), (night, 20.0)):
+        replica = {"bytes_per_second": 1000.0}
+        with housed(tmp_path / str(seconds), bucket, replica=replica, **ingest) as house:
+            waited: list[float] = []
+            replicator(house)._wait = waited.append  # type: ignore[method-assign, assignment]
+            replicator(house)._pace(10_000)
+            assert waited == [seconds]
