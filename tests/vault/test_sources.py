@@ -63,7 +63,8 @@ def test_what_is_not_what_its_key_says_is_not_read(shelf: Shelf) -> None:
     obstore.put(shelf.store, key, b"other", attributes={"sha256": key[-64:]})
     with pytest.raises(TamperedError):
         shelf.replica.clip(CLIP)
-    shelf.put(keys.statement_key(OTHER_CLIP, "seal.json", b""), bytes(17 << 20))
+    too_large = bytes(17 << 20)
+    shelf.put(keys.statement_key(OTHER_CLIP, "seal.json", too_large), too_large)
     with pytest.raises(TamperedError):
         shelf.replica.clip(OTHER_CLIP)
 
