@@ -7,9 +7,10 @@ The store is one in memory that outlives the dock, so that hundreds of crashes t
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,14 @@ class World:
         raise AssertionError("it never ends")
 
     def lost(self) -> list[str]:
-        """Clips whose footage lies neither in the vault nor in the store."""
-        return [name for name, digest in self.sealed.items() if digest not in (self._here(name), self._there(name))]
+        """Clips whose footage lies neither in the vault nor in the store, or not here without a durable word of it."""
+        with closing(sqlite3.connect(self.root / "state" / "dock.sqlite")) as db:
+            recorded = {row[0] for row in db.execute("SELECT clip_id FROM replica WHERE evicted = 1")}
+        return [
+            name
+            for name, digest in self.sealed.items()
+            if self._here(name) != digest and (self._there(name) != digest or name not in recorded)
+        ]
 
     def _here(self, name: str) -> str | None:
         path = self.root / "vault" / "clips" / name / "clip.sealed"
