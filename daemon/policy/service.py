@@ -234,8 +234,9 @@ class PolicyService:
         if event.client == PUBLISHER:
             if self._publishing is None:
                 return  # said by a connection that we had while we led
+            if self._connected:
+                self._away_since = now  # not at each attempt to connect
             self._publishing.link(event, now)
-            self._away_since = now
             if isinstance(event, Connected):
                 # a dock goes by the last acknowledgement it heard: after a restore from a backup it is too high
                 desk.unacknowledged |= desk.trust.statement.docks.keys()

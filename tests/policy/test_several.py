@@ -9,13 +9,15 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from tests import agency
-from tests.policy.city import DEADLY, ROUTINE, City, city
+from tests.broker.proxy import Proxy
+from tests.policy.city import DEADLY, ROUTINE, City, Service, city
 from tests.policy.refusing import Refusing
 from tests.postgres import Server
 from tests.system.precinct import wait_until
@@ -191,3 +193,48 @@ def test_on_sqlite_there_is_one_service(tmp_path: Path) -> None:
         requests = [two.ask(clip_id) for clip_id in routine]
         await_decided(two, requests)
         two.check_each_was_decided_once(requests, [])
+
+
+@pytest.fixture
+def apart(two: City) -> Iterator[tuple[City, dict[Service, Proxy]]]:
+    """Each service behind a piece of network of its own, on the way to the broker."""
+    with ExitStack() as stack:
+        networks = {}
+        for service in two.services:
+            networks[service] = stack.enter_context(Proxy(two.mosquitto.port))
+            text = service.config.read_text()
+            service.config.write_text(text.replace(f":{two.mosquitto.port}", f":{networks[service].port}"))
+        yield two, networks
+
+
+def test_what_a_service_lost_with_its_connection_is_heard_again(apart: tuple[City, dict[Service, Proxy]]) -> None:
+    city, networks = apart
+    start(city)
+    routine, _ = know(city, 20, seed=7)
+    (follower,) = city.others()
+    city.await_shares()
+    networks[follower].weather.swallow_down = True
+    requests = [city.ask(clip_id) for clip_id in routine]
+    city.await_state(lambda: len(city.decisions) >= 5, "the leader's share")
+    networks[follower].weather.swallow_down = False
+    networks[follower].cut()
+    await_decided(city, requests)
+    city.check_each_was_decided_once(requests, [])
+    assert all(service.alive for service in city.services)
+
+
+def test_a_leader_without_a_broker_leaves_the_lead(apart: tuple[City, dict[Service, Proxy]]) -> None:
+    city, networks = apart
+    start(city)
+    routine, deadly = know(city, 5, seed=8)
+    leader, (other,) = city.leader(), city.others()
+    networks[leader].weather.closed = True
+    networks[leader].cut()
+    released = [city.ask(clip_id) for clip_id in routine]
+    await_decided(city, released)
+    assert other.leads and leader.alive
+    networks[leader].weather.closed = False
+    wait_until(lambda: leader.metric("bwc_policy_broker_connected") == 1, "its broker to be back", 40)
+    refused = [city.ask(clip_id) for clip_id in deadly]
+    await_decided(city, refused)
+    city.check_each_was_decided_once(released, refused)
