@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from cryptography.hazmat.primitives import serialization
 
 from daemon.custody.evidence import ClipEvidence, verify_clip
-from daemon.dock import inbox
+from daemon.dock import inbox, mounts
 from daemon.dock.mounts import Docked
 from daemon.dock.state import Dock
 from daemon.link.mqtt import Received
@@ -131,7 +132,8 @@ def open_house(
     }
     config = check_config(DockConfig, settings, base=root, what="test")
     clock = TurnedClock()
-    service = InlineService(config, clock)
+    with patch.object(mounts, "Hints", lambda *_: None):  # a watch that nobody starts; the kernel has 128 for all
+        service = InlineService(config, clock)
     mount = Mount(root / "mounts" / "bay-1", root / "staging")
     mount.introduce(docked_at=format_instant(clock.now()))
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import signal
 import subprocess
 import sys
 import urllib.request
@@ -61,16 +60,14 @@ class Swift:
         for name in _SERVERS:
             with (self._root / f"{name}.log").open("ab") as log:
                 command = [str(self._programs / f"swift-{name}-server"), str(self._root / f"{name}.conf")]
-                self._running.append(
-                    subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-                )
+                self._running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
         for name, port in self._ports.items():
             wait_until(partial(_answers, port), f"swift's {name} server", 60)
 
     def kill(self) -> None:
         """Every process of it, at once."""
         for process in self._running:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
         for process in self._running:
             process.wait()
         self._running.clear()

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
-from daemon.dock import evict, mounts, service
+from daemon.dock import evict, service
 from daemon.dock.check import Vault, VaultCheck
 from daemon.dock.replicate import Replicator
 from daemon.vault.objects import Objects
@@ -74,7 +74,6 @@ class World:
     @contextmanager
     def running(self) -> Iterator[House]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(mounts, "Hints", lambda *_: None)  # a watch for each dock: the kernel has 128, ended or not
             patch.setattr(service, "open_replica", lambda _: Objects(self.store, "s3://evidence/dock-1"))
             with open_house(self.root, replica=_REPLICA) as house:
                 yield house
