@@ -69,6 +69,13 @@ class Subscribed:
     refused: str | None
 
 
+def _options(topic: str) -> SubscribeOptions:
+    """Nobody's share has what is retained (MQTT 5, 4.8.2); Mosquitto 2.0.11 sends all of it, unless told not to."""
+    if topic.startswith("$share/"):
+        return SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+    return SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
+
+
 LinkEvent = Connected | Disconnected | Published | Received | Subscribed
 Deliver = Callable[[LinkEvent], None]
 RECONNECT_SECONDS = (1, 15)
@@ -198,8 +205,7 @@ class MqttClient:
     def subscribe(self) -> None:
         """Asks for the subscriptions again: after the broker refused one."""
         if self._subscriptions:
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
-            self._client.subscribe([(topic, options) for topic in self._subscriptions])
+            self._client.subscribe([(topic, _options(topic)) for topic in self._subscriptions])
 
     def unsubscribe(self) -> None:
         """Ends the subscriptions, until `subscribe` or the next connection."""

@@ -222,6 +222,15 @@ class City:
 
         wait_until(done, "the leader to hear its share alone", 30)
 
+    def await_idle(self, times: int) -> None:
+        """Until the leader's inbox had nothing to say for so many keepalives."""
+
+        def pings() -> int:
+            return self.mosquitto.log.count("Received PINGREQ from portland-policy-inbox")
+
+        before = pings()
+        wait_until(lambda: pings() >= before + times, "the inbox to be idle", 30)
+
     # what is on record
 
     def log(self) -> list[dict[str, Any]]:

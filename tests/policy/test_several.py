@@ -162,8 +162,11 @@ def test_without_shared_subscriptions_one_serves_and_the_other_stands_by(
         assert (made[0].asked == 0) == (how == "connack")
         decided = [service.metric("bwc_policy_decisions_total") for service in (leader, standing_by)]
         assert decided == [10, 0]
+        two.await_idle(4)
+        refused = [two.ask(clip_id) for clip_id in deadly[:5]]
+        await_decided(two, refused)
         leader.end(signal.SIGKILL)
-        refused = [two.ask(clip_id) for clip_id in deadly]
+        refused += [two.ask(clip_id) for clip_id in deadly[5:]]
         await_decided(two, refused)
         assert two.leader() is standing_by
         two.check_each_was_decided_once(released, refused)
