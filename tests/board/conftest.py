@@ -8,17 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from daemon.cli.demo.stage import BWC, free_port
-from tests.board.chromium import Screen, launched
+from tests.board.chromium import Screen
 from tests.system.precinct import Precinct, running
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright, launched(playwright) as browser:
-        yield browser
 
 
 @dataclass

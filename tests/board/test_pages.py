@@ -14,7 +14,6 @@ from tests.board.chromium import accessible
 from tests.board.conftest import Room, Rooms
 from tests.crash.kit import Camera
 from tests.system.acts import attest, classify, open_clip, request
-from tests.system.precinct import wait_until
 
 pytestmark = [pytest.mark.xdist_group("chromium"), pytest.mark.timeout(180)]
 WALL, PHONE = {"width": 1920, "height": 1080}, {"width": 390, "height": 844}
@@ -149,8 +148,8 @@ def test_nothing_on_a_page_comes_from_elsewhere(room: Rooms) -> None:
         asked: list[str] = []
         with found.screen.page("/clips") as page:
             page.on("request", lambda request: asked.append(request.url))
-            page.reload()
-            wait_until(lambda: any("/events" in url for url in asked), "the stream")
+            with page.expect_request(lambda request: "/events" in request.url):
+                page.reload()
         assert asked and all(url.startswith(found.screen.url) for url in asked)
 
 

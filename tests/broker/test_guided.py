@@ -177,4 +177,4 @@ def test_an_authority_that_is_another(agency: Agency) -> None:
         path.write_bytes((other / "ca.pem").read_bytes())
     code, found = agency.check()
     assert code == 2
-    assert len(found["missing"]) == 3
+    assert len(found["missing"]) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import os
 import subprocess
@@ -25,10 +26,12 @@ _FILTERS += ["tempauth", "slo", "versioned_writes", "symlink"]
 def install(folder: Path) -> Path:
     """Swift in `folder`, once; returns where its programs are. Its dependencies do not mix with the project's."""
     programs, done = folder / "bin", folder / "installed"
-    if not done.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, timeout=120)
-        subprocess.run([programs / "pip", "install", "--quiet", "swift>=2.36"], check=True, timeout=240)
-        done.touch()
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two workers begin at the same time
+        if not done.exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, timeout=120)
+            subprocess.run([programs / "pip", "install", "--quiet", "swift>=2.36"], check=True, timeout=240)
+            done.touch()
     return programs
 
 

@@ -121,6 +121,7 @@ def test_the_numbers_name_nobody(measured: Measured) -> None:
         page = Scraped(port).text
         for name in (OFFICER, CAMERA, "stranger", "bay-", "gossip"):
             assert name not in page
+    measured.precinct.dock_camera("bay-9", "--bytes", "1000", "--timeout", "30")
     clips = measured.precinct.custody(action="ingested")
     assert clips and not [e for e in clips if e["clip_id"] in Scraped(measured.dock).text]
 

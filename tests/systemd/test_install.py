@@ -63,7 +63,8 @@ def test_an_upgrade_brings_the_docks_store_up_to_date(station: Station) -> None:
     station.start(DOCK_UNIT)
     before = station.custody()
     machine.run("systemctl", "stop", DOCK_UNIT)
-    sql("DROP TABLE erasing", "PRAGMA user_version = 1")
+    later = [f"DROP TABLE {table}" for table in ("replica", "to_replicate", "evicting", "spool", "erasing")]
+    sql("DROP TRIGGER spool_grew", "DROP TRIGGER spool_disposed", *later, "PRAGMA user_version = 1")
     machine.make("install")
     station.start(DOCK_UNIT)
     assert sql("PRAGMA user_version").strip() != "[(1,)]"

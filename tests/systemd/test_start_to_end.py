@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from daemon.model.times import format_instant
-from tests.board.chromium import Screen, accessible, launched
+from tests.board.chromium import Screen, accessible
 from tests.system.precinct import wait_until
 from tests.systemd.machine import Machine, possible
 from tests.systemd.station import UNITS, docked
@@ -98,44 +98,43 @@ def record(machine: Machine) -> dict[str, Any]:
     return found
 
 
-def test_from_make_install_to_an_opened_clip(machine: Machine) -> None:
+def test_from_make_install_to_an_opened_clip(machine: Machine, browser: Browser) -> None:
     set_up(machine)
-    with sync_playwright() as playwright, launched(playwright) as browser:
-        screen = Screen(browser, "http://127.0.0.1:8460")
-        wall = {"width": 1920, "height": 1080}
-        with screen.page("/", viewport=wall) as bays, screen.page("/clips", viewport=wall) as clips:
-            bay = bays.locator(".bay", has=bays.get_by_role("heading", name=BAY)).locator(".state")
-            with docked(machine, BAY) as undock:
-                clip = record(machine)
-                expect(bay).to_contain_text("Reading")
-                expect(bay).to_contain_text("Safe to undock")
-                receipt = machine.path(f"/run/bwc/mounts/{BAY}/receipts/{clip['clip_id']}.receipt.json")
-                wait_until(receipt.exists, "the receipt")
-                accessible(bays, "start-to-end-bays")
-                undock()
-            expect(bay).to_contain_text("Empty")
+    screen = Screen(browser, "http://127.0.0.1:8460")
+    wall = {"width": 1920, "height": 1080}
+    with screen.page("/", viewport=wall) as bays, screen.page("/clips", viewport=wall) as clips:
+        bay = bays.locator(".bay", has=bays.get_by_role("heading", name=BAY)).locator(".state")
+        with docked(machine, BAY) as undock:
+            clip = record(machine)
+            expect(bay).to_contain_text("Reading")
+            expect(bay).to_contain_text("Safe to undock")
+            receipt = machine.path(f"/run/bwc/mounts/{BAY}/receipts/{clip['clip_id']}.receipt.json")
+            wait_until(receipt.exists, "the receipt")
+            accessible(bays, "start-to-end-bays")
+            undock()
+        expect(bay).to_contain_text("Empty")
 
-            line = clips.locator("#locked tbody tr")
-            expect(line).to_contain_text("no release order")
-            expect(line).to_contain_text(OFFICER)
-            happened = ("--incident-id", "26-1", "--clip-ids", clip["clip_id"], "--force", "minimal")
-            then = ("--occurred-at", format_instant(datetime.now(UTC) - timedelta(hours=1)), "--involved", OFFICER)
-            person(machine, SUPERVISOR, "attest", "classification", *happened, *then)
-            expect(line).to_contain_text(f"a statement to a supervisor from {OFFICER}")
-            accessible(clips, "start-to-end-clips")
-            line.get_by_role("link").first.click()
-            expect(clips.locator(".lock")).to_contain_text("locked: no release order")
+        line = clips.locator("#locked tbody tr")
+        expect(line).to_contain_text("no release order")
+        expect(line).to_contain_text(OFFICER)
+        happened = ("--incident-id", "26-1", "--clip-ids", clip["clip_id"], "--force", "minimal")
+        then = ("--occurred-at", format_instant(datetime.now(UTC) - timedelta(hours=1)), "--involved", OFFICER)
+        person(machine, SUPERVISOR, "attest", "classification", *happened, *then)
+        expect(line).to_contain_text(f"a statement to a supervisor from {OFFICER}")
+        accessible(clips, "start-to-end-clips")
+        line.get_by_role("link").first.click()
+        expect(clips.locator(".lock")).to_contain_text("locked: no release order")
 
-            about = ("--incident-id", "26-1", "--officer-id", OFFICER, "--to", "supervisor", "--form", "unrecorded")
-            person(machine, SUPERVISOR, "attest", "statement", *about)
-            asked = ("--clip", clip["clip_id"], "--purpose", "report")
-            assert person(machine, OFFICER, "review", "request", *asked)["outcome"] == "released"
-            expect(clips.locator(".lock")).to_contain_text("released")
-            trust = ("--trust", "/etc/bwc/trust.json", "--root", "/etc/bwc/keys/root.sign.pub.pem")
-            opened = ("--clip", clip["clip_id"], "--vault", "/var/lib/bwc/vault", *trust, "--out", "/world/clip.mp4")
-            person(machine, OFFICER, "review", "open", *opened)
-            expect(clips.locator("#history")).to_contain_text(f"opened by {OFFICER}")
-            accessible(clips, "start-to-end-clip")
+        about = ("--incident-id", "26-1", "--officer-id", OFFICER, "--to", "supervisor", "--form", "unrecorded")
+        person(machine, SUPERVISOR, "attest", "statement", *about)
+        asked = ("--clip", clip["clip_id"], "--purpose", "report")
+        assert person(machine, OFFICER, "review", "request", *asked)["outcome"] == "released"
+        expect(clips.locator(".lock")).to_contain_text("released")
+        trust = ("--trust", "/etc/bwc/trust.json", "--root", "/etc/bwc/keys/root.sign.pub.pem")
+        opened = ("--clip", clip["clip_id"], "--vault", "/var/lib/bwc/vault", *trust, "--out", "/world/clip.mp4")
+        person(machine, OFFICER, "review", "open", *opened)
+        expect(clips.locator("#history")).to_contain_text(f"opened by {OFFICER}")
+        accessible(clips, "start-to-end-clip")
     footage = (machine.world / "clip.mp4").read_bytes()
     assert len(footage) == SIZE and hashlib.sha256(footage).hexdigest() == clip["sha256"]
     assert machine.run("bwc", "dock", "check").endswith(" 0 findings")
