@@ -41,7 +41,7 @@ program() {
     minor='import sys; print(sys.version_info[:2])'
     [ "$("$home/bin/python3" -c "$minor" 2>&1)" = "$("$python" -c "$minor")" ] || rm -rf "$home/bin" "$home"/lib/python3*
     "$python" -m venv "$home"
-    "$home/bin/pip" install --quiet --upgrade "$source[board,man,objects]"
+    "$home/bin/pip" install --quiet --upgrade "$source[board,man,objects,postgres]"
     if [ -n "$DESTDIR" ]; then # scripts name their interpreter by its path
         grep -lrI "^#!$home/bin/" "$home/bin" | xargs sed -i "1s|^#!$home/|#!$PREFIX/|"
     fi
