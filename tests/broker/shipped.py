@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Self
 
 import pytest
 
+from daemon.cli.demo.stage import free_port
 from daemon.model.resources import mosquitto_dir
 
 SECONDS = 10.0
+_RUNNING = re.compile(r": mosquitto version \S+ running\n")
 _INSTALLED = "/etc/mosquitto/bwc"
 
 
@@ -27,11 +29,6 @@ def program() -> str:
         assert not os.environ.get("CI"), "CI must have mosquitto"
         pytest.skip("mosquitto is not installed")
     return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 class Mosquitto:
@@ -56,22 +53,19 @@ class Mosquitto:
 
     @property
     def log(self) -> str:
-        return (self.folder / "log").read_text(errors="replace")
+        path = self.folder / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def start(self) -> None:
-        """Returns once it listens."""
+        """Returns once it serves: it listens earlier, and a signal would end it then."""
+        before = len(_RUNNING.findall(self.log))
         with (self.folder / "output").open("ab") as output:
             self._process = subprocess.Popen([self._program, "-c", self.config], stdout=output, stderr=output)
         end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-            except OSError:
-                assert self._process.poll() is None, (self.folder / "output").read_text()
-                time.sleep(0.01)
-            else:
-                return
-        raise AssertionError("the broker does not answer")
+        while len(_RUNNING.findall(self.log)) == before:
+            assert self._process.poll() is None, (self.folder / "output").read_text()
+            assert time.monotonic() < end, "the broker does not start"
+            time.sleep(0.01)
 
     def signal(self, number: int) -> None:
         assert self._process is not None

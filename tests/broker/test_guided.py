@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from daemon.cli.demo.stage import BWC, SIM, Ran, Stage
+from daemon.cli.demo.stage import BWC, SIM, Ran, Stage, free_port
 from daemon.cli.demo.world import World
 from daemon.model.times import format_instant
-from tests.broker.shipped import Mosquitto, free_port, program, shipped
+from tests.broker.shipped import Mosquitto, program, shipped
 from tests.dock.mounting import tmpfs
 from tests.system.precinct import wait_until
 

@@ -13,7 +13,8 @@ from daemon.link.mqtt import Disconnected, MqttClient, Published, Received, Subs
 from daemon.link.session import Session
 from daemon.model.config import Broker
 from daemon.model.errors import ConfigurationError, UnavailableError
-from tests.link.conftest import Mosquitto, Watched
+from tests.broker.shipped import Mosquitto
+from tests.link.conftest import Watched, reach
 
 Make = Callable[..., Watched]
 
@@ -71,7 +72,7 @@ def test_the_last_word_is_retained(mosquitto: Mosquitto, watched: Make) -> None:
     speaker.client.publish_last("status", b"offline")
     speaker.client.stop()
     assert not speaker.client.alive
-    with Session(mosquitto.config, ("status",)) as session:
+    with Session(reach(mosquitto), ("status",)) as session:
         [message] = session.retained()
     assert (message.payload, message.retained) == (b"offline", True)
 
@@ -92,17 +93,17 @@ def test_a_will_speaks_for_whoever_was_cut_off(mosquitto: Mosquitto, watched: Ma
 def test_it_comes_back_after_the_broker_was_gone(mosquitto: Mosquitto, watched: Make) -> None:
     listener = watched("listener", subscriptions=("a/#",))
     listener.connect()
-    mosquitto.stop()
+    mosquitto.kill()
     listener.next(Disconnected)
     mosquitto.start()
     listener.next(Subscribed)
-    with Session(mosquitto.config, ()) as session:
+    with Session(reach(mosquitto), ()) as session:
         session.publish("a/b", b"back", retain=False)
     assert listener.take().payload == b"back"
 
 
 def test_a_visit(mosquitto: Mosquitto) -> None:
-    with Session(mosquitto.config, ("a/#", "b")) as session:
+    with Session(reach(mosquitto), ("a/#", "b")) as session:
         session.publish("a/1", b"one", retain=True)
         session.publish("a/2", b"two", retain=True)
         found = session.wait(lambda message: message.payload == b"two", 10.0)
@@ -113,33 +114,33 @@ def test_a_visit(mosquitto: Mosquitto) -> None:
         assert kept.topic == "a/1"
         assert session.wait(lambda _: True, 0.05) is None
         session.publish("a/1", b"newer", retain=True)
-    with Session(mosquitto.config, ("a/#",)) as session:
+    with Session(reach(mosquitto), ("a/#",)) as session:
         assert {m.topic: m.payload for m in session.retained()} == {"a/1": b"newer", "a/2": b"two"}
 
 
 def test_messages_that_come_before_they_are_waited_for_are_kept(mosquitto: Mosquitto) -> None:
-    with Session(mosquitto.config, ("a/#",)) as session:
+    with Session(reach(mosquitto), ("a/#",)) as session:
         for number in range(5):
             session.publish("a/x", b"%d" % number, retain=False)
         assert session.wait(lambda message: message.payload == b"4", 10.0) is not None
 
 
 def test_a_visit_that_is_refused(mosquitto: Mosquitto) -> None:
-    with Session(mosquitto.config, ()) as session, pytest.raises(UnavailableError):
+    with Session(reach(mosquitto), ()) as session, pytest.raises(UnavailableError):
         session.publish("forbidden/x", b"x", retain=False)
 
 
 def test_a_visit_where_nobody_is(mosquitto: Mosquitto) -> None:
-    mosquitto.stop()
-    with pytest.raises(UnavailableError) as caught, Session(mosquitto.config, (), seconds=0.3):
+    mosquitto.kill()
+    with pytest.raises(UnavailableError) as caught, Session(reach(mosquitto), (), seconds=0.3):
         pass
     assert str(mosquitto.port) in str(caught.value)
     assert caught.value.hint
 
 
 def test_a_broker_that_leaves_during_a_visit(mosquitto: Mosquitto) -> None:
-    with Session(mosquitto.config, (), seconds=0.5) as session:
-        mosquitto.stop()
+    with Session(reach(mosquitto), (), seconds=0.5) as session:
+        mosquitto.kill()
         with pytest.raises(UnavailableError):
             session.publish("a", b"x", retain=False)
 

@@ -14,7 +14,8 @@ from daemon.link.mqtt import Connected, Received
 from daemon.link.reload import changed, take_effect
 from daemon.model.config import DockConfig, load_config
 from daemon.model.errors import ConfigurationError
-from tests.link.conftest import Mosquitto, Watched
+from tests.broker.shipped import Mosquitto
+from tests.link.conftest import Watched, reach
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -58,7 +59,7 @@ def test_a_connection_is_renewed_and_keeps_its_session(mosquitto: Mosquitto, wat
     speaker.connect()
     speaker.client.publish("a/1", b"not yet acknowledged", retain=False)
     pending = listener.next(Received)
-    same = read_credentials(mosquitto.config)
+    same = read_credentials(reach(mosquitto))
     assert listener.client.renew(same) is False, "the same credentials end no connection"
     assert listener.client.renew(replace(same, fingerprint="of other files")) is True
     assert listener.next(Connected).forgotten is False
@@ -73,7 +74,7 @@ def test_a_connection_is_renewed_and_keeps_its_session(mosquitto: Mosquitto, wat
 @pytest.mark.parametrize("missing", ["ca", "certificate", "key"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, mosquitto: Mosquitto, missing: str) -> None:
     path = tmp_path / f"no-such-{missing}.pem"
-    broker = mosquitto.config.model_copy(update={"url": "mqtts://localhost", missing: path})
+    broker = reach(mosquitto).model_copy(update={"url": "mqtts://localhost", missing: path})
     with pytest.raises(ConfigurationError) as caught:
         read_credentials(broker)
     assert str(path) in str(caught.value)

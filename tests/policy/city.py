@@ -22,6 +22,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
+from daemon.cli.demo.stage import free_port
 from daemon.link.mqtt import LinkEvent, MqttClient, Published, Received, Subscribed
 from daemon.model import statements as st
 from daemon.model import strict_json
@@ -30,7 +31,7 @@ from daemon.model.topics import Topics
 from daemon.policy.store import read_log
 from daemon.seal import envelope as envelopes
 from tests import agency
-from tests.broker.shipped import Mosquitto, debian, free_port
+from tests.broker.shipped import Mosquitto, debian
 from tests.policy.office import make_notice
 from tests.policy.refusing import Refusing
 from tests.system.precinct import wait_until
