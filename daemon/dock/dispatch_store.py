@@ -49,23 +49,29 @@ class DispatchStore:
     def __init__(self, db: sqlite3.Connection, *, create: bool = True) -> None:
         self._db = db
         self._parsed: OrderedDict[str, Snapshot] = OrderedDict()
+        self._news: list[Snapshot] = []
         if create:
             db.executescript(SCHEMA)
 
-    def add(self, data: bytes, received_at: datetime) -> Snapshot | None:
-        """Keeps a document; None when it is known already. Raises VerificationError when it cannot be used."""
+    def add(self, data: bytes, received_at: datetime) -> None:
+        """Keeps a document, unless it is known already. Raises VerificationError when it cannot be used."""
         digest = hashlib.sha256(data).hexdigest()
         if self._db.execute("SELECT 1 FROM dispatch_document WHERE digest = ?", (digest,)).fetchone():
-            return None
+            return
         snapshot = eido.parse(strict_json.parse_object(data, what="dispatch document", limit=eido.LIMIT))
         self._db.execute(
             "INSERT INTO dispatch_document VALUES (?, ?, ?, ?)",
             (digest, format_instant(received_at), format_instant(snapshot.as_of), data),
         )
-        for what, name, at in _mentions(snapshot):
-            row = (what, name, format_instant(at), digest)
-            self._db.execute("INSERT OR IGNORE INTO dispatch_mention VALUES (?, ?, ?, ?)", row)
-        return snapshot
+        rows = [(what, name, format_instant(at), digest) for what, name, at in _mentions(snapshot)]
+        self._db.executemany("INSERT OR IGNORE INTO dispatch_mention VALUES (?, ?, ?, ?)", rows)
+        self._remember(digest, snapshot)
+        self._news.append(snapshot)
+
+    def take_news(self) -> Snapshot | None:
+        """What the documents added since this was last asked say together; None when there are none."""
+        news, self._news = self._news, []
+        return eido.together(news) if news else None
 
     def set_aside(self, data: bytes, source: str, at: datetime, reason: str) -> bool:
         """Notes a document that cannot be used. Returns whether it is new."""
@@ -79,7 +85,7 @@ class DispatchStore:
         ]
 
     def work_out(self, snapshot: Snapshot, cameras: Collection[str]) -> set[str]:
-        """Brings the assignments up to date with a document just added. Returns the officers whose own changed."""
+        """Brings the assignments up to date with what was added. Returns the officers whose own changed."""
         units = {status.unit_id for status in snapshot.statuses}
         officers = {officer for status in snapshot.statuses for officer in status.officer_ids}
         incidents = self._merged({incident.incident_id for incident in snapshot.incidents}, snapshot)
@@ -90,14 +96,14 @@ class DispatchStore:
         known += [self._snapshot(digest) for digest in sorted(self._documents("incident", incidents) - evidence)]
         return self._replace(incidents, assignments(known, cameras, incidents))
 
-    def mentioning(self, officer_id: str, around: datetime) -> list[Snapshot]:
-        """Documents that name an officer within a shift of a time: worked out again when their camera first docks."""
+    def mentioning(self, officer_id: str, around: datetime) -> Snapshot | None:
+        """What documents that name an officer within a shift of a time say together; None when there are none."""
         span = (format_instant(around - SHIFT), format_instant(around + SHIFT))
         rows = self._db.execute(
             "SELECT DISTINCT digest FROM dispatch_mention WHERE what = 'officer' AND name = ? AND at BETWEEN ? AND ?",
             (officer_id, *span),
         ).fetchall()
-        return [self._snapshot(row[0]) for row in rows]
+        return eido.together([self._snapshot(row[0]) for row in rows]) if rows else None
 
     def _merged(self, incidents: set[str], snapshot: Snapshot) -> set[str]:
         """With every incident they were merged with, as far as any document says."""
@@ -185,10 +191,13 @@ class DispatchStore:
         if snapshot is None:
             body = self._db.execute("SELECT body FROM dispatch_document WHERE digest = ?", (digest,)).fetchone()[0]
             snapshot = eido.parse(strict_json.parse_object(bytes(body), what="dispatch document", limit=eido.LIMIT))
-            self._parsed[digest] = snapshot
-            if len(self._parsed) > _PARSED:
-                self._parsed.popitem(last=False)
+            self._remember(digest, snapshot)
         return snapshot
+
+    def _remember(self, digest: str, snapshot: Snapshot) -> None:
+        self._parsed[digest] = snapshot
+        if len(self._parsed) > _PARSED:
+            self._parsed.popitem(last=False)
 
 
 def _mentions(snapshot: Snapshot) -> set[tuple[str, str, datetime]]:

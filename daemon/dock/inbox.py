@@ -49,6 +49,7 @@ def receive(dock: Dock, message: Received, acknowledged: Callable[[int], None], 
 def _correction(dock: Dock, data: bytes, wake: Callable[[], None]) -> None:
     if not data:
         return
+    tagging.settle(dock)  # what is corrected here is tagged anew
     try:
         if corrections.receive(dock, data):
             wake()  # the clip's camera may have its receipt now

@@ -251,6 +251,7 @@ class DockService:
         with dock.store.transaction():
             for item in items:
                 self._handle(item, done)
+            tagging.settle(dock)
             self._tick()
         touched = self._copy_custody()
         after, dock.after = dock.after, []
@@ -333,6 +334,7 @@ class DockService:
 
     def _decide(self, item: _Call, done: list[Callable[[], None]]) -> None:
         """Runs one bay's question; its own error undoes only its own writes."""
+        tagging.settle(self._dock)
         db = self._dock.store.db
         db.execute("SAVEPOINT decision")
         try:

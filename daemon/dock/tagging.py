@@ -67,21 +67,30 @@ def dispatch_due(tag: Tag, worn: Worn | None, max_skew: float) -> str | None:
 
 
 def receive(dock: Dock, data: bytes, source: str) -> None:
-    """A dispatch document from the broker or the watched folder. One that cannot be used is set aside."""
+    """Keeps a dispatch document from the broker or the watched folder; one that cannot be used is set aside.
+
+    What it changes, `settle` works out.
+    """
     if not data:
         return
     now, source = dock.now(), ascii(source)[1:-1]  # a file's or a topic's name, chosen by a stranger
     try:
-        snapshot = dock.dispatch.add(data, now)
+        dock.dispatch.add(data, now)
     except VerificationError as error:
         if dock.dispatch.set_aside(data, source, now, str(error)):
             log.warning("set aside a dispatch document from %s: %s", source, error)
             dock.metrics.refused("dispatch", type(error).__name__)
+
+
+def settle(dock: Dock) -> None:
+    """Brings assignments and tags up to date with the documents received, many at once; before anything asks for them
+    and before they are durable.
+    """
+    news = dock.dispatch.take_news()
+    if news is None:
         return
-    if snapshot is None:
-        return
-    _work_out(dock, snapshot)
-    before, as_of = dock.dispatch_as_of, min(snapshot.as_of, now)  # no document speaks for the future
+    _work_out(dock, news)
+    before, as_of = dock.dispatch_as_of, min(news.as_of, dock.now())  # no document speaks for the future
     if before is None or as_of > before:
         dock.store.set("dispatch_as_of", format_instant(as_of))
         for clip in dock.store.waiting_for_dispatch(format_instant(as_of)):
@@ -90,8 +99,9 @@ def receive(dock: Dock, data: bytes, source: str) -> None:
 
 def first_seen(dock: Dock, officer_id: str, at: datetime) -> None:
     """An officer's camera docks for the first time: calls that named only their unit may now be theirs."""
-    for snapshot in dock.dispatch.mentioning(officer_id, at):
-        _work_out(dock, snapshot)
+    known = dock.dispatch.mentioning(officer_id, at)
+    if known is not None:
+        _work_out(dock, known)
 
 
 def _work_out(dock: Dock, snapshot: Snapshot) -> None:

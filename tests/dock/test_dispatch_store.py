@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from daemon.core.eido import EidoError
 from daemon.dock.dispatch_store import DispatchStore
+from device_sim import dispatch
 
 START = datetime(2023, 11, 29, 20, 0, tzinfo=UTC)
 
@@ -40,8 +42,9 @@ def document(incident: str, unit: str, officers: list[str], *statuses: tuple[str
 
 
 def take(store: DispatchStore, data: bytes, cameras: set[str] = frozenset()) -> set[str] | None:  # type: ignore[assignment]
-    snapshot = store.add(data, START)
-    return None if snapshot is None else store.work_out(snapshot, cameras)
+    store.add(data, START)
+    news = store.take_news()
+    return None if news is None else store.work_out(news, cameras)
 
 
 def spans(store: DispatchStore, officer: str) -> list[tuple[str, int, int | None]]:
@@ -98,6 +101,32 @@ def test_a_replaced_incident_ends_with_the_one_that_replaces_it(store: DispatchS
     assert spans(store, "51234") == [("I-1", 0, None), ("I-2", 5, None)]
     take(store, document("I-2", "711", ["51234"], ("Cleared", 40)))
     assert spans(store, "51234") == [("I-1", 0, 40), ("I-2", 5, 40)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_many_at_once_say_what_they_say_one_after_the_other(seed: int) -> None:
+    dice = random.Random(seed)
+    incidents = dispatch.shift(40, seed, date(2023, 11, 29))
+    sent = [json.dumps(one.document).encode() for one in dispatch.deliveries(incidents, seed, "portland")]
+    dice.shuffle(sent)
+    singly, together = (DispatchStore(sqlite3.connect(":memory:", isolation_level=None)) for _ in range(2))
+    wearing = set(dispatch.officer_ids(12))
+    waiting = 0
+    for data in sent:
+        take(singly, data, wearing)
+        together.add(data, START)
+        waiting = waiting or dice.randrange(1, 60)
+        waiting -= 1
+        news = together.take_news() if waiting == 0 else None
+        if news is not None:
+            together.work_out(news, wearing)
+    news = together.take_news()
+    if news is not None:
+        together.work_out(news, wearing)
+    day = (START - timedelta(days=1), START + timedelta(days=2))
+    found = singly.between(*day)
+    assert len(found) > 40
+    assert sorted(together.between(*day), key=repr) == sorted(found, key=repr)
 
 
 def test_an_unusable_document_is_refused_and_set_aside_once(store: DispatchStore) -> None:
