@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -22,6 +23,8 @@ from device_sim.plan import Plan, PlannedCamera, PlannedClip
 from device_sim.recording import ClipSpec, Wearer
 
 _PICTURE_SECONDS = 2.0
+_TICK_SECONDS = 0.25
+"""What falls into one tick happens together: at a high speed, as much as a broker delivers at once."""
 
 
 class Audience(Protocol):
@@ -104,7 +107,8 @@ def play(plan: Plan, stage: Stage, audience: Audience) -> Played:
     with ThreadPoolExecutor(max_workers=stage.bays) as pool, _cancelling(pool):
         for at, act in _events(plan, stage, played, audience, lambda planned: pool.submit(visit, planned)):
             if stage.speed:
-                time.sleep(max(0.0, began + (at - plan.begins).total_seconds() / stage.speed - time.monotonic()))
+                due = math.ceil((at - plan.begins).total_seconds() / stage.speed / _TICK_SECONDS) * _TICK_SECONDS
+                time.sleep(max(0.0, began + due - time.monotonic()))
             act()
         if stage.outlet is not None:
             stage.outlet.settle()

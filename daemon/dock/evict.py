@@ -32,8 +32,11 @@ def make_room(dock: Dock, service: Service, objects: Objects, pace: Pace, alarm:
 
     A clip whose copy does not hold stays, and is copied again; `alarm` is told of one that was changed.
     """
+    settings = dock.config.replica
+    if settings is None or not settings.spool_bytes:
+        return
     after = ("", "")
-    while (clip := service.call(partial(_next, dock, after))) is not None:
+    while (clip := service.call(partial(_next, dock, settings.spool_bytes, after))) is not None:
         after = (clip.ingested_at, clip.clip_id)
         key = sealed_key(clip.clip_id, clip.sealed_sha256)
         try:
@@ -47,14 +50,11 @@ def make_room(dock: Dock, service: Service, objects: Objects, pace: Pace, alarm:
             service.call(partial(_record, dock, clip, objects.url, key))
 
 
-def _next(dock: Dock, after: tuple[str, str]) -> ClipRow | None:
-    settings = dock.config.replica
-    if settings is None or not settings.spool_bytes:
-        return None
+def _next(dock: Dock, bound: int, after: tuple[str, str]) -> ClipRow | None:
     lacks_room = dock.room_wanted > free_bytes(dock.vault.root)
     if not lacks_room:
         dock.room_wanted = 0
-        if dock.replica.spooled() <= settings.spool_bytes:
+        if dock.replica.spooled() <= bound:
             return None
     return dock.replica.evictable(after, unreceipted=dock.config.ingest.erase == "never")
 

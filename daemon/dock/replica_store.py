@@ -7,9 +7,11 @@ and over days on which the object store does not answer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from daemon.dock.store import ClipRow, Store
 from daemon.model.errors import ConfigurationError
+from daemon.model.times import parse_instant
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,13 @@ class Wanted:
     """A clip of which something is not in the replica yet.
 
     `turn`: its place among them, kept until it is copied; `change`: the number of its last change when this was asked.
-    `held`: the keys of its signed files there; None where not even the sealed file was stored and read back.
+    `since`: when the first of it was noted. `held`: the keys of its signed files there; None where not even the sealed
+    file was stored and read back.
     """
 
     turn: int
     change: int
+    since: datetime
     clip: ClipRow
     held: frozenset[str] | None
     evicted: bool
@@ -77,7 +81,7 @@ class ReplicaStore:
     def next_wanted(self, after: int) -> Wanted | None:
         """The clip whose turn it is after that one."""
         row = self._db.execute(
-            "SELECT clip_id, turn, change FROM to_replicate WHERE turn > ? ORDER BY turn LIMIT 1", (after,)
+            "SELECT clip_id, turn, change, since FROM to_replicate WHERE turn > ? ORDER BY turn LIMIT 1", (after,)
         ).fetchone()
         if row is None:
             return None
@@ -85,7 +89,14 @@ class ReplicaStore:
         if clip is None:
             raise AssertionError("only a clip that the dock has taken in is noted")
         held = self._db.execute("SELECT statements, evicted FROM replica WHERE clip_id = ?", (row[0],)).fetchone()
-        return Wanted(row[1], row[2], clip, frozenset(held[0].split()) if held else None, bool(held and held[1]))
+        return Wanted(
+            row[1],
+            row[2],
+            parse_instant(row[3]),
+            clip,
+            frozenset(held[0].split()) if held else None,
+            bool(held and held[1]),
+        )
 
     def held(self, clip: ClipRow, statements: frozenset[str]) -> None:
         """The clip's sealed file and these signed files were stored and read back."""

@@ -1,9 +1,9 @@
 """Copying the vault to object storage: one thread, fed from the store, so that a day without the store loses nothing.
 
 For each clip, in the order in which they came:
-  1 the sealed file, then every signed file, then its custody record: each stored once, read back and hashed
+  1 the sealed file, then every signed file: each stored once, read back and hashed
   2 custody says so (`replicated`, with the sealed file's key), in one transaction with the note of what is held there
-  3 what happened meanwhile is noted already, and comes later in the same way
+  3 what happened meanwhile is noted already; gathered for a while it comes in the same way, with the custody record
 Then the custody log's new lines and a checkpoint. A disposed clip's objects are removed.
 """
 
@@ -99,7 +99,7 @@ class Replicator:
         except (StoppedError, NotDurableError):
             raise
         except BwcError as error:
-            self._retry_at = self._retry_at or time.monotonic() + self._settings.retry_seconds
+            self._try_again_in(self._settings.retry_seconds)
             if isinstance(error, TamperedError):
                 self._alarm(clip_id, error)
                 return
@@ -110,10 +110,18 @@ class Replicator:
             self._pause = 0.0
 
     def _bring_up(self, wanted: Wanted) -> None:
+        gathered = (self._dock.now() - wanted.since).total_seconds()
         if wanted.clip.state == State.DISPOSED:
             self._remove(wanted)
-        else:
+        elif wanted.held is None or not 0 <= gathered < self._settings.gather_seconds:
             self._copy(wanted)
+        else:
+            self._try_again_in(self._settings.gather_seconds - gathered)
+
+    def _try_again_in(self, seconds: float) -> None:
+        """Unless all is tried again earlier."""
+        at = time.monotonic() + seconds
+        self._retry_at = at if self._retry_at is None else min(at, self._retry_at)
 
     def _copy(self, wanted: Wanted) -> None:
         """Everything of a clip that the replica does not hold yet."""
@@ -129,9 +137,10 @@ class Replicator:
         for name, path in _statements(found, wanted):
             data = read_document(path)
             signed[keys.statement_key(clip.clip_id, name, data)] = data
-        record, entries = self._service.call(lambda: self._record_of(clip.clip_id))
         new = {name: data for name, data in signed.items() if name not in (wanted.held or ())}
-        new[keys.custody_key(clip.clip_id, entries, record)] = record
+        if wanted.held is not None:  # at first the log's lines say it all, and more is to be said at once: `replicated`
+            record, entries = self._service.call(lambda: self._record_of(clip.clip_id))
+            new[keys.custody_key(clip.clip_id, entries, record)] = record
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(lambda item: self._objects.put(item[0], item[1], len(item[1])), new.items()))
         self._service.call(lambda: self._conclude(wanted, key, frozenset(signed)))

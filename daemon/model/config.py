@@ -166,7 +166,8 @@ class Replica(Section):
     """Object storage that holds a copy of the vault. Sizes in bytes; 0 means no limit, or for `spool_bytes` keep all.
 
     `retention_days`: the store must be seen to keep each sealed clip that long. `retry_seconds`: the longest pause
-    before a store that does not answer is asked again.
+    before a store that does not answer is asked again. `gather_seconds`: what comes to be said of a clip that the store
+    holds waits so long for more of it.
     """
 
     url: Annotated[str, AfterValidator(_object_url)]
@@ -178,6 +179,7 @@ class Replica(Section):
     retention_days: Annotated[float, Field(ge=0, le=36500)] = 0.0
     bytes_per_second: Annotated[float, Field(ge=0, le=1e12)] = 0.0
     retry_seconds: Positive = 60.0
+    gather_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
 
     @model_validator(mode="after")
     def _only_where_it_can_be_read(self) -> Self:

@@ -26,6 +26,7 @@ class City:
     officers: tuple[str, ...]
     broker: str
     database: str
+    replica: str
 
     @property
     def keys(self) -> Path:
@@ -47,6 +48,16 @@ class City:
 
     def config(self, name: str) -> Path:
         return self.root / f"{name}.toml"
+
+    @property
+    def store_settings(self) -> Path:
+        """How to get into the object store."""
+        return self.root / "store.toml"
+
+    @property
+    def store_authority(self) -> Path:
+        """The certificate by which the object store is known."""
+        return self.root / "store-ca.pem"
 
     def tls(self, role: str, owner: str) -> dict[str, Path]:
         """The certificate authority, and somebody's certificate and key."""
@@ -118,6 +129,8 @@ def _dock(city: City, dock: str) -> str:
         f'agency = "{AGENCY}"\ndock_id = "{dock}"\nmounts = "{place}/mounts"\nvault = "{place}/vault"\n'
         f'state = "{place}/state"\nsign_key = "{city.keys}/{dock}.sign.pem"\nlog = "warning"\n'
         f"{_broker(city, 'dock', dock)}[ingest]\nplain_directories = true\nreserve_bytes = 16777216\n"
+        f'[replica]\nurl = "{city.replica}"\ncredentials = "{city.store_settings}"\nca = "{city.store_authority}"\n'
+        "retry_seconds = 5.0\n"
     )
 
 

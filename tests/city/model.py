@@ -14,9 +14,12 @@ from typing import Any, LiteralString
 import psycopg
 
 from daemon.model import statements as st
+from daemon.model.errors import BwcError
 from daemon.model.times import parse_instant
 from daemon.seal import envelope as envelopes
 from daemon.vault.layout import ClipDirectory, VaultLayout
+from daemon.vault.objects import Objects, open_objects
+from daemon.vault.replica_keys import sealed_key
 from tests.city.agency import City
 
 _MOMENT = timedelta(seconds=30)
@@ -47,6 +50,7 @@ class Comparison:
     tagged: int = 0
     announced: int = 0
     acknowledged: int = 0
+    replicated: int = 0
     released: int = 0
     honoured: int = 0
     differences: list[str] = field(default_factory=list)
@@ -125,6 +129,9 @@ def compare(
     found = Comparison()
     stored = _policy_store(city)
     layouts = {dock: VaultLayout(city.vault(dock)) for dock in city.docks}
+    replicas = {
+        dock: open_objects(f"{city.replica}/{dock}", city.store_settings, city.store_authority) for dock in city.docks
+    }
     known: dict[str, set[str]] = {dock: set() for dock in city.docks}
     for clip in clips:
         found.clips += 1
@@ -135,6 +142,7 @@ def compare(
             continue
         seal = _seal(directory, clip, found)
         _tag(directory, clip, calls, found)
+        _replica(replicas[clip.dock], seal, found)
         notice = notices.get(clip.clip_id)
         if notice is None or (notice["dock_id"], notice["sealed_sha256"]) != (clip.dock, seal.sealed_sha256):
             found.differences.append(f"{clip.clip_id}: not announced as it lies in the vault")
@@ -161,6 +169,15 @@ def _seal(directory: ClipDirectory, clip: Recorded, found: Comparison) -> st.Sea
     else:
         found.sealed += 1
     return seal
+
+
+def _replica(objects: Objects, seal: st.Seal, found: Comparison) -> None:
+    try:
+        objects.check(sealed_key(seal.clip_id, seal.sealed_sha256), seal.sealed_bytes)
+    except BwcError as error:
+        found.differences.append(f"{seal.clip_id}: {error}")
+    else:
+        found.replicated += 1
 
 
 def _tag(directory: ClipDirectory, clip: Recorded, calls: Calls, found: Comparison) -> None:

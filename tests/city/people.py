@@ -7,6 +7,8 @@ import json
 import os
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,14 +25,25 @@ from tests.city.agency import AGENCY, SUPERVISOR, City
 _NETWORK = 0x40000000  # CLONE_NEWNET, setns(2)
 
 
-def move_to(space: str) -> None:
-    """This thread, and every thread and process it starts from now on, is on that host."""
-    fd = os.open(f"/run/netns/{space}", os.O_RDONLY | os.O_CLOEXEC)
+@contextmanager
+def on(space: str) -> Iterator[None]:
+    """This thread, and every thread and process it starts meanwhile, is on that host."""
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    other = os.open(f"/run/netns/{space}", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if ctypes.CDLL(None, use_errno=True).setns(fd, _NETWORK):
-            raise OSError(ctypes.get_errno(), f"cannot enter {space}")
+        _enter(other)
+        try:
+            yield
+        finally:
+            _enter(own)
     finally:
-        os.close(fd)
+        os.close(own)
+        os.close(other)
+
+
+def _enter(space: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).setns(space, _NETWORK):
+        raise OSError(ctypes.get_errno(), "cannot enter a network namespace")
 
 
 def reach(city: City, role: str, owner: str) -> Broker:
@@ -79,6 +92,11 @@ class Ears:
         """Docks whose every notice the policy service has acknowledged."""
         with self._lock:
             return {d for d, said in self._statuses.items() if said["state"] == "online" and not said["backlog"]}
+
+    def replicated(self) -> set[str]:
+        """Docks that have nothing left to copy into the object store."""
+        with self._lock:
+            return {d for d, said in self._statuses.items() if said["state"] == "online" and not said["unreplicated"]}
 
 
 def classify(city: City, incidents: dict[str, tuple[str, ...]]) -> None:

@@ -16,13 +16,15 @@ import tempfile
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from daemon.cli.demo.stage import free_port
+from daemon.seal.certificates import Authority
 from tests import agency
 from tests.agency import CLIP
 from tests.hostile.house import House, open_house
@@ -40,17 +42,32 @@ def why_not() -> str | None:
     return f"not installed: {', '.join(missing)} (apt install radosgw ceph-mon ceph-osd)" if missing else None
 
 
-class Ceph:
-    """One monitor, one disk, one gateway, in a directory."""
+@dataclass(frozen=True)
+class Host:
+    """Where a store runs: an address, and what makes a command one that runs there."""
 
-    def __init__(self, root: Path) -> None:
-        self._root, self._conf = root, root / "ceph.conf"
+    address: str
+    inside: Callable[..., list[str]]
+
+
+HERE = Host("127.0.0.1", lambda *command: list(command))
+
+
+class Ceph:
+    """One monitor, one disk, one gateway, in a directory. They can be killed and started again, with what they hold.
+
+    Beyond this machine the gateway speaks TLS.
+    """
+
+    def __init__(self, root: Path, host: Host = HERE) -> None:
+        self._root, self._host, self._conf = root, host, root / "ceph.conf"
         self._running: list[subprocess.Popen[bytes]] = []
         gateway, monitor = free_port(), free_port()
-        self.endpoint = f"http://127.0.0.1:{gateway}"
+        self._authority = None if host == HERE else Authority.make("object store", datetime.now(UTC))
+        self.endpoint = f"{'https' if self._authority else 'http'}://{host.address}:{gateway}"
         for name in ("mon", "osd", "log", "run"):
             (root / name).mkdir()
-        self._conf.write_text(_settings(root, gateway, monitor))
+        self._conf.write_text(_settings(root, self._frontend(gateway), monitor))
         address = f"[v2:127.0.0.1:{monitor}]"
         keyring, fsid = root / "keyring", str(uuid.uuid4())
         self._conf.write_text(self._conf.read_text().replace("FSID", fsid))
@@ -61,7 +78,8 @@ class Ceph:
         self._do("monmaptool", "--create", "--addv", "a", address, "--fsid", fsid, root / "monmap")
         self._do("ceph-mon", "--mkfs", "-i", "a", "--monmap", root / "monmap", "--keyring", keyring)
 
-    def start(self) -> None:
+    def make(self) -> None:
+        """A disk and an account, and starts."""
         self._run("ceph-mon", "-i", "a", "-f")
         disk = str(uuid.uuid4())
         self._do("ceph", "osd", "new", disk)
@@ -70,22 +88,53 @@ class Ceph:
         self._run("ceph-osd", "-i", "0", "-f")
         user = ("user", "create", "--uid=test", "--display-name=test", f"--access-key={KEY}", f"--secret-key={SECRET}")
         self._do("radosgw-admin", "-n", "client.rgw", *user)
-        self._run("radosgw", "-n", "client.rgw", "-f")
-        wait_until(self._answers, "the gateway", 120)
+        self._serve()
 
-    def stop(self) -> None:
+    def restart(self) -> None:
+        """After `kill`."""
+        self._run("ceph-mon", "-i", "a", "-f")
+        self._run("ceph-osd", "-i", "0", "-f")
+        self._serve()
+
+    def kill(self) -> None:
         for process in self._running:
             process.kill()
         for process in self._running:
             process.wait()
+        self._running.clear()
 
     @property
     def account(self) -> Account:
-        return Account(self.endpoint, KEY, SECRET)
+        return Account(self.endpoint, KEY, SECRET, authority=self.authority)
+
+    @property
+    def authority(self) -> bytes | None:
+        """The certificate by which it is known, PEM; None where it speaks without TLS."""
+        return self._authority.to_pem().certificate if self._authority else None
+
+    @property
+    def settings(self) -> str:
+        """What a client must know, as a file of settings."""
+        known = {"endpoint": self.endpoint, "region": "default", "access_key_id": KEY, "secret_access_key": SECRET}
+        return "".join(f'{name} = "{value}"\n' for name, value in known.items())
+
+    def _frontend(self, gateway: int) -> str:
+        where = f"{self._host.address}:{gateway}"
+        if self._authority is None:
+            return f"beast endpoint={where}"
+        issued = self._authority.server([self._host.address], datetime.now(UTC))
+        certificate, key = self._root / "server.pem", self._root / "server.key"
+        certificate.write_bytes(issued.certificate)
+        key.write_bytes(issued.key)
+        return f"beast ssl_endpoint={where} ssl_certificate={certificate} ssl_private_key={key}"
+
+    def _serve(self) -> None:
+        self._run("radosgw", "-n", "client.rgw", "-f")
+        wait_until(self._answers, "the gateway", 120)
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(self.endpoint, timeout=5) as answer:
+            with urllib.request.urlopen(self.endpoint, timeout=5, context=self.account.context) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -94,7 +143,7 @@ class Ceph:
         words = [str(word) for word in command]
         tool = words[0] not in {"ceph-authtool", "monmaptool"}
         ran = subprocess.run(
-            [words[0], *(["-c", str(self._conf)] if tool else []), *words[1:]],
+            self._host.inside(words[0], *(["-c", str(self._conf)] if tool else []), *words[1:]),
             env=os.environ | {"CEPH_CONF": str(self._conf)},
             capture_output=True,
             text=True,
@@ -106,10 +155,16 @@ class Ceph:
     def _run(self, *command: str) -> None:
         with (self._root / "log" / f"{command[0]}.out").open("ab") as log:
             words = [command[0], "-c", str(self._conf), *command[1:]]
+            words = self._host.inside(*words)
             self._running.append(subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
 
-def _settings(root: Path, gateway: int, monitor: int) -> str:
+_QUIET = "".join(
+    f"debug {part}=0/0\n" for part in ("ms", "mon", "osd", "rgw", "objecter", "bluestore", "bluefs", "rocksdb", "monc")
+)
+
+
+def _settings(root: Path, frontend: str, monitor: int) -> str:
     return f"""[global]
 fsid=FSID
 mon host=[v2:127.0.0.1:{monitor}]
@@ -143,8 +198,8 @@ osd memory target=1073741824
 mon data avail crit=1
 mon data avail warn=2
 mon max pg per osd=500
-[client.rgw]
-rgw frontends=beast endpoint=127.0.0.1:{gateway}
+{_QUIET}[client.rgw]
+rgw frontends={frontend}
 rgw thread pool size=32
 rgw enable usage log=false
 rgw data={root}
@@ -152,15 +207,15 @@ rgw data={root}
 
 
 @contextmanager
-def running() -> Iterator[Ceph]:
+def running(host: Host = HERE) -> Iterator[Ceph]:
     root = Path(tempfile.mkdtemp(prefix="bwc-ceph-", dir="/tmp"))  # a short path: sockets lie in it
     try:
-        ceph = Ceph(root)
+        ceph = Ceph(root, host)
         try:
-            ceph.start()
+            ceph.make()
             yield ceph
         finally:
-            ceph.stop()
+            ceph.kill()
     finally:
         shutil.rmtree(root)
 
@@ -168,10 +223,14 @@ def running() -> Iterator[Ceph]:
 @contextmanager
 def housed(root: Path, ceph: Ceph, bucket: str) -> Iterator[House]:
     settings = root / "store.toml"
-    settings.write_text(
-        f'endpoint = "{ceph.endpoint}"\nregion = "default"\naccess_key_id = "{KEY}"\nsecret_access_key = "{SECRET}"\n'
-    )
-    replica = {"url": f"s3://{bucket}", "credentials": str(settings), "retention_days": DAYS, "retry_seconds": 0.001}
+    settings.write_text(ceph.settings)
+    replica = {
+        "url": f"s3://{bucket}",
+        "credentials": str(settings),
+        "retention_days": DAYS,
+        "retry_seconds": 0.001,
+        "gather_seconds": 0,
+    }
     with open_house(root / bucket, replica=replica, receipt_when="replicated") as house:
         house.clock.turn(seconds=(datetime.now(UTC) - house.clock.now()).total_seconds())  # the store has the real one
         house.acknowledge()

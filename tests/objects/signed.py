@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ssl
 import urllib.request
 from base64 import b64encode
 from dataclasses import dataclass
@@ -20,6 +21,12 @@ class Account:
     key: str
     secret: str
     region: str = "default"
+    authority: bytes | None = None
+
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """By which certificate the store is known; None: by the system's, or it speaks without TLS."""
+        return ssl.create_default_context(cadata=self.authority.decode()) if self.authority else None
 
 
 def send(
@@ -48,6 +55,6 @@ def send(
     credential = f"Credential={account.key}/{scope}, SignedHeaders={names}, Signature={signature}"
     sent["authorization"] = f"AWS4-HMAC-SHA256 {credential}"
     asked = urllib.request.Request(f"{account.endpoint}{path}", data=body or None, headers=sent, method=method)
-    answer: HTTPResponse = urllib.request.urlopen(asked, timeout=60)
+    answer: HTTPResponse = urllib.request.urlopen(asked, timeout=60, context=account.context)
     answer.read()
     return answer

@@ -28,7 +28,7 @@ from tests.hostile.house import AGENCY, House, open_house
 
 CLIPS = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(3)]
 STEPS = 400
-_REPLICA = {"url": "s3://evidence", "spool_bytes": 3000, "retry_seconds": 0.001}
+_REPLICA = {"url": "s3://evidence", "spool_bytes": 3000, "retry_seconds": 0.001, "gather_seconds": 0}
 
 
 class Crash(BaseException):

@@ -34,7 +34,8 @@ LARGE = 24 << 20
 def replicating(root: Path, bucket: Bucket, endpoint: str, more: str = "", **ingest: object) -> Iterator[Precinct]:
     settings = bucket.folder / "dock.toml"
     settings.write_text(bucket.swift.settings.replace(bucket.swift.endpoint, endpoint))
-    section = f'\n[replica]\nurl = "{bucket.url}"\ncredentials = "{settings}"\nretry_seconds = 0.2\n{more}'
+    pace = "retry_seconds = 0.2\ngather_seconds = 0"
+    section = f'\n[replica]\nurl = "{bucket.url}"\ncredentials = "{settings}"\n{pace}\n{more}'
     with running(root, section, **ingest) as precinct:
         yield precinct
 

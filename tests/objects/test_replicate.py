@@ -38,7 +38,9 @@ def housed(root: Path, bucket: Bucket, endpoint: str | None = None, **more: Any)
     """A dock with a replica in the bucket. `more` is for [ingest], but for `replica`."""
     settings = bucket.folder / "dock.toml"
     settings.write_text(bucket.swift.settings.replace(bucket.swift.endpoint, endpoint or bucket.swift.endpoint))
-    replica = {"url": bucket.url, "credentials": str(settings), "retry_seconds": 0.001} | more.pop("replica", {})
+    replica = {"url": bucket.url, "credentials": str(settings), "retry_seconds": 0.001, "gather_seconds": 0} | more.pop(
+        "replica", {}
+    )
     with open_house(root, replica=replica, **more) as house:
         house.acknowledge()
         yield house
@@ -127,6 +129,21 @@ def test_what_happens_later_is_copied_too_and_the_log(tmp_path: Path, bucket: Bu
         lines = (mirrored.custody / "0.jsonl").read_bytes().splitlines()
         assert lines == list(house.dock.custody.lines())
         assert findings(house, tmp_path / "again", mirror=True) == []
+
+
+def test_what_comes_to_be_said_of_a_clip_is_gathered_for_a_while(tmp_path: Path, bucket: Bucket) -> None:
+    with housed(tmp_path / "dock", bucket, replica={"gather_seconds": 30}) as house:
+        take_in(house, CLIP)
+        replicator(house).round()
+        assert house.dock.replica.is_held(CLIP), "the clip itself waits for nothing"
+        for _ in range(3):
+            house.clock.turn(seconds=9)
+            replicator(house).round()
+            assert "custody.json" not in names(bucket, CLIP)
+        house.clock.turn(seconds=9)
+        replicator(house)._retry_at = 0.0  # the real clock stood still meanwhile
+        until_level(house)
+        assert names(bucket, CLIP).count("custody.json") == 1
 
 
 def test_quarantined_footage_is_copied_and_its_admission_changes_no_place(tmp_path: Path, bucket: Bucket) -> None:
