@@ -27,6 +27,7 @@ from daemon.vault.space import free_bytes, size_bytes
 
 log = logging.getLogger(__name__)
 STALL_SECONDS = 30.0
+_MOST_PATIENT = 600.0
 _STATUS_EVERY = 0.5
 SAY_EVERY = 60.0
 """Seconds after which a dock says again how it stands, though nothing changed."""
@@ -54,6 +55,7 @@ class Announcer:
         self._looked = float("-inf")
         self._cursor = 0  # notices up to here were sent on this connection
         self._moved = dock.clock.monotonic()  # when sending or acknowledging last made headway
+        self._patience = STALL_SECONDS
         self._custody_sent = 0
         self._clearing: set[str] = set()
         self.listening = False  # whether the broker holds our subscriptions: only then the dock is "online"
@@ -149,6 +151,7 @@ class Announcer:
             log.warning("the policy service fell back from notice %d to %d; replaying", before, self._dock.through)
             self._cursor = min(self._cursor, self._dock.through)
         self._moved = self._dock.clock.monotonic()
+        self._patience = STALL_SECONDS
 
     def forgotten(self) -> None:
         """The broker holds no session of ours: every clip's notice is announced again, acknowledged or not."""
@@ -167,6 +170,7 @@ class Announcer:
 
     def _restart(self) -> None:
         self._refused.clear()
+        self._patience = STALL_SECONDS
         self._cursor = min(self._dock.through, int(self._dock.store.get("announced") or 0))
         self._custody_sent = int(self._dock.store.get("custody_sent") or 0)
         self._clearing.clear()
@@ -179,10 +183,11 @@ class Announcer:
 
     def _notice_stall(self) -> None:
         waited = self._dock.clock.monotonic() - self._moved
-        if self._pump.connected and self._cursor > self._dock.through and waited > STALL_SECONDS:
+        if self._pump.connected and self._cursor > self._dock.through and waited > self._patience:
             log.warning("no acknowledgement above notice %d for %.0f s; replaying", self._dock.through, waited)
             self._cursor = self._dock.through
             self._moved = self._dock.clock.monotonic()
+            self._patience = min(2 * self._patience, _MOST_PATIENT)  # it may only be busy: with what we sent already
 
     def _send_one(self) -> bool:
         sends = (self._send_dirty, self._send_notice, self._send_custody, self._send_checkpoint, self._clear_disposed)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-_MOST = 500
 
 
 class Reload:
@@ -17,7 +16,9 @@ class Reload:
 class Mailbox(Generic[Item]):
     """Batches of items for a loop that handles each batch in one transaction."""
 
-    def __init__(self, tick_seconds: float) -> None:
+    def __init__(self, tick_seconds: float, most: int = 500) -> None:
+        """`most` items make a batch; an empty one follows when a tick has passed with nothing."""
+        self._most = most
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._tick = tick_seconds
         self.stopping = False
@@ -32,14 +33,14 @@ class Mailbox(Generic[Item]):
         self._queue.put(None)
 
     def batches(self) -> Iterator[list[Item]]:
-        """What came in, at most 500 at a time; an empty batch when a tick passed with nothing."""
+        """What came in, in order, until `stop`."""
         while not self.stopping:
             items: list[Item] = []
             try:
                 item = self._queue.get(timeout=self._tick)
                 while item is not None:
                     items.append(item)
-                    if len(items) == _MOST:
+                    if len(items) == self._most:
                         break
                     item = self._queue.get_nowait()
             except queue.Empty:

@@ -34,7 +34,7 @@ UNKNOWN_OFFICER = "unknown"
 
 
 def receive(desk: Desk, data: bytes, dock_id: str, clip_id: str) -> str | None:
-    """One notice. Returns the clip to reconsider, None when nothing changed or it was refused."""
+    """One notice. Returns the clip to reconsider, None when it says nothing new or was refused."""
     if not data:
         return None  # an empty retained payload never means anything
     try:
@@ -48,25 +48,26 @@ def receive(desk: Desk, data: bytes, dock_id: str, clip_id: str) -> str | None:
         elif notice.sequence == known.sequence and notice.previous < known.previous:
             # said again: what came between was superseded since, and will never be heard
             desk.store.put_clip(replace(known, previous=notice.previous))
+        else:
+            desk.heard.add(dock_id)
+            return None
     except VerificationError as error:
         desk.refuse("notice", error, hashlib.sha256(data).hexdigest(), clip_id if is_clip_id(clip_id) else None)
         return None
-    before = desk.store.through(dock_id)
-    if desk.store.advance(dock_id) != before or notice.sequence <= before:
-        desk.unacknowledged.add(dock_id)
+    desk.heard.add(dock_id)
     _note_listed(desk, notice)
     return clip_id
 
 
-def acknowledgement(desk: Desk, dock_id: str) -> bytes:
-    """What this dock may rely on: everything up to `through` is stored, and its wraps open with our key."""
-    ack = st.Acknowledgement(
-        dock_id=dock_id,
-        through=desk.store.through(dock_id),
-        recipients=(desk.open_keyid,),
-        at=desk.now(),
-    )
-    return envelopes.sign(ack, desk.sign_key).to_bytes()
+def acknowledge(desk: Desk) -> None:
+    """Tells every dock heard in this transaction what it may rely on: everything up to `through` is stored, and its
+    wraps open with our key.
+    """
+    for dock_id in sorted(desk.heard):
+        through = desk.store.advance(dock_id)
+        ack = st.Acknowledgement(dock_id=dock_id, through=through, recipients=(desk.open_keyid,), at=desk.now())
+        desk.store.post(desk.topics.ack(dock_id), envelopes.sign(ack, desk.sign_key).to_bytes(), retain=True)
+    desk.heard.clear()
 
 
 def _accept_disposed(desk: Desk, notice: Notice, known: ClipRow | None) -> None:

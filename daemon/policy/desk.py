@@ -35,7 +35,7 @@ class Desk:
     sign_key: SignKey
     open_key: OpenKey
     topics: Topics
-    unacknowledged: set[str] = field(default_factory=set)
+    heard: set[str] = field(default_factory=set)
     """Docks that are owed an acknowledgement after this transaction."""
     refused: set[str] = field(default_factory=set)
     """Refusals recorded already."""

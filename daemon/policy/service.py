@@ -40,6 +40,8 @@ _COUNT_EVERY = 10.0
 _LOOK_EVERY = 1.0
 _AWAY_SECONDS = 15.0
 """How long a leader without a broker keeps others from leading, and leaves it to them then."""
+_AT_ONCE = 100
+"""Messages in one transaction: with several services, the others wait for its end."""
 _CATCHING_UP, _REGIME, _MISSED = "catching up", "regime", "missed"
 """What all services know, in the store: whether the leader is catching up, by which regime it decides, and a number
 that a service changes when messages may have been lost with its connection.
@@ -96,7 +98,7 @@ class PolicyService:
         self._reread = reread or (lambda: config)
         self._desk = desk = open_desk(config, clock, serve=True)
         self._lead = desk.store.lead
-        self._mailbox: Mailbox[LinkEvent | Reload] = Mailbox(tick_seconds=1.0)
+        self._mailbox: Mailbox[LinkEvent | Reload] = Mailbox(tick_seconds=1.0, most=_AT_ONCE)
         self._notifier = Notifier()
         self._hearing = Hearing(config, desk.topics, self._mailbox.put, shared=self._lead.shared)
         self._publishing: Publishing | None = None
@@ -177,9 +179,7 @@ class PolicyService:
                         self._link(event, now)
             self._tick(now)
             self._decide(changed, done)
-            for dock_id in sorted(desk.unacknowledged):
-                desk.store.post(desk.topics.ack(dock_id), announced.acknowledgement(desk, dock_id), retain=True)
-            desk.unacknowledged.clear()
+            announced.acknowledge(desk)
         for act in done:
             act()
         if self._publishing is not None:
@@ -239,7 +239,7 @@ class PolicyService:
             self._publishing.link(event, now)
             if isinstance(event, Connected):
                 # a dock goes by the last acknowledgement it heard: after a restore from a backup it is too high
-                desk.unacknowledged |= desk.trust.statement.docks.keys()
+                desk.heard |= desk.trust.statement.docks.keys()
         elif self._hearing.link(event, now):
             desk.store.set(_MISSED, uuid.uuid4().hex)
         elif isinstance(event, Connected) and event.client == INBOX:

@@ -83,6 +83,7 @@ class Office:
         data = strict_json.dump(notice.plain())
         with self.desk.store.transaction():
             changed = announced.receive(self.desk, data, notice.dock_id, notice.clip_id)
+            announced.acknowledge(self.desk)
             if changed is not None:
                 decisions.reconsider(self.desk, changed)
 

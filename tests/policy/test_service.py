@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from daemon.model import statements as st
+from daemon.model import strict_json
 from daemon.model.documents import Lock, NoticeRelease
-from daemon.policy.announced import acknowledgement
+from daemon.policy import announced
 from daemon.policy.disposal import report
 from daemon.policy.regime import bundled
 from daemon.policy.replay import replay
@@ -35,8 +36,20 @@ def office(tmp_path: Path, store_url: str) -> Iterator[Office]:
 
 def test_a_notice_is_stored_proven_and_acknowledged(office: Office) -> None:
     office.announce(office.notice())
-    ack = envelopes.parse(acknowledgement(office.desk, "dock-1"), what="ack").statement(st.Acknowledgement)
+    [said] = office.posted(office.desk.topics.ack("dock-1"))
+    ack = envelopes.parse(said, what="ack").statement(st.Acknowledgement)
     assert (ack.through, ack.recipients) == (1, (keyid(agency.open_key("policy").public_key()),))
+
+
+def test_a_notice_said_again_is_acknowledged_again_and_nothing_is_looked_at(office: Office) -> None:
+    notice, desk = office.notice(), office.desk
+    office.announce(notice)
+    with desk.store.transaction():
+        desk.store.db.execute("DELETE FROM outbox")
+        data = strict_json.dump(notice.plain())
+        assert announced.receive(desk, data, "dock-1", CLIP) is None, "no clip to reconsider"
+        announced.acknowledge(desk)
+    assert [row[0] for row in desk.store.db.execute("SELECT topic FROM outbox")] == [desk.topics.ack("dock-1")]
 
 
 def test_through_waits_for_the_gap_and_then_covers_both(office: Office) -> None:
