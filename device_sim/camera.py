@@ -18,6 +18,7 @@ from device_sim.loop import LoopBay
 from device_sim.recording import Clip, ClipSpec, Wearer, record
 
 _POLL_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 0.5
 VERIFIED = "verified"
 
 Say = Callable[[str], None]
@@ -153,12 +154,15 @@ def _attend(
 ) -> None:
     """Poll for receipts: a simulator may. A clip is erased the moment a valid receipt allows it."""
     pending = list(outcome.visits)
+    pause = _POLL_SECONDS
     while pending:
+        waiting = len(pending)
         pending = look_at_receipts(wearer, stay, bay.path, remembered, pending, say, keep="keep" in stay.faults)
         if time.monotonic() >= deadline:
             return
+        pause = _POLL_SECONDS if len(pending) < waiting else min(1.2 * pause, _LONGEST_PAUSE_SECONDS)
         if pending:
-            time.sleep(_POLL_SECONDS)
+            time.sleep(pause)
 
 
 def look_at_receipts(

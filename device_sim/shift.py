@@ -23,7 +23,7 @@ from device_sim.plan import Plan, PlannedCamera, PlannedClip
 from device_sim.recording import ClipSpec, Wearer
 
 _PICTURE_SECONDS = 2.0
-_TICK_SECONDS = 0.25
+_TICK_SECONDS = 1.0
 """What falls into one tick happens together: at a high speed, as much as a broker delivers at once."""
 
 

@@ -30,7 +30,7 @@ class CameraHangsError(CameraReadError):
 
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["daemon.dock.reader"])
+_context.set_forkserver_preload(["daemon.dock.reader", "click"])  # each process runs the program's main module again
 _starting = threading.Lock()  # multiprocessing starts its fork server once, but not from two threads at a time
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
@@ -133,6 +134,7 @@ def compare(
         dock: open_objects(f"{city.replica}/{dock}", city.store_settings, city.store_authority) for dock in city.docks
     }
     known: dict[str, set[str]] = {dock: set() for dock in city.docks}
+    sealed: list[tuple[Objects, st.Seal]] = []
     for clip in clips:
         found.clips += 1
         known[clip.dock].add(clip.clip_id)
@@ -142,7 +144,7 @@ def compare(
             continue
         seal = _seal(directory, clip, found)
         _tag(directory, clip, calls, found)
-        _replica(replicas[clip.dock], seal, found)
+        sealed.append((replicas[clip.dock], seal))
         notice = notices.get(clip.clip_id)
         if notice is None or (notice["dock_id"], notice["sealed_sha256"]) != (clip.dock, seal.sealed_sha256):
             found.differences.append(f"{clip.clip_id}: not announced as it lies in the vault")
@@ -152,6 +154,10 @@ def compare(
             found.differences.append(f"{clip.clip_id}: the policy store has {stored.get((clip.dock, clip.clip_id))}")
         else:
             found.acknowledged += 1
+    with ThreadPoolExecutor(16) as pool:
+        problems = [problem for problem in pool.map(lambda one: _replica(*one), sealed) if problem is not None]
+    found.replicated = len(sealed) - len(problems)
+    found.differences += problems
     for dock, names in known.items():
         held = {path.name for path in (city.vault(dock) / "clips").iterdir()}
         found.differences += [f"{dock} holds {name}, which nobody recorded" for name in sorted(held - names)]
@@ -171,13 +177,13 @@ def _seal(directory: ClipDirectory, clip: Recorded, found: Comparison) -> st.Sea
     return seal
 
 
-def _replica(objects: Objects, seal: st.Seal, found: Comparison) -> None:
+def _replica(objects: Objects, seal: st.Seal) -> str | None:
+    """What is wrong with the clip in the object store; it is read whole."""
     try:
         objects.check(sealed_key(seal.clip_id, seal.sealed_sha256), seal.sealed_bytes)
     except BwcError as error:
-        found.differences.append(f"{seal.clip_id}: {error}")
-    else:
-        found.replicated += 1
+        return f"{seal.clip_id}: {error}"
+    return None
 
 
 def _tag(directory: ClipDirectory, clip: Recorded, calls: Calls, found: Comparison) -> None:
