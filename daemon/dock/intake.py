@@ -206,29 +206,8 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
     inside = decide.quarantined(seal.integrity)
     state = advance(State.STAGED, Move.QUARANTINE if inside else Move.COMMIT)
     tag, worn = tag_envelope.statement(Tag), job.worn(capture, seal.integrity)
-    row = ClipRow(
-        clip_id=seal.clip_id,
-        state=state,
-        integrity=seal.integrity,
-        bay=seal.bay,
-        camera_serial=job.camera_serial,
-        officer_id=job.officer_id,
-        stem=job.stem,
-        footage=_spell(job.footage),
-        capture_sha256=seal.capture_sha256,
-        clip_sha256=seal.clip_sha256,
-        sealed_sha256=seal.sealed_sha256,
-        sealed_bytes=seal.sealed_bytes,
-        skew=seal.clock_skew_seconds,
-        started_at=format_instant(worn.started_at) if worn else None,
-        triggered_at=format_instant(worn.triggered_at) if worn else None,
-        stopped_at=format_instant(worn.stopped_at) if worn else None,
-        ingested_at=format_instant(seal.ingested_at),
-        tag_revision=1,
-        activation=fingerprint(tag),
-        dispatch_due=dispatch_due(tag, worn, dock.config.ingest.max_skew_seconds),
-        sequence=dock.store.next_sequence(),
-    )
+    own = Own(job.camera_serial, job.officer_id, job.stem, _spell(job.footage))
+    row = clip_row(dock, state, seal, tag, worn, own)
     newcomer = not dock.store.knows_officer(job.officer_id)
     dock.store.add_clip(row)
     dock.store.unstage(seal.clip_id)
@@ -258,6 +237,40 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
             retag(dock, worn.officer_id, *around)
     dock.after.append(lambda: dock.metrics.took_in(seal.integrity, job.footage[0]))
     return row
+
+
+@dataclass(frozen=True)
+class Own:
+    """What of a clip's row does not stand in its seal or tag."""
+
+    camera_serial: str
+    officer_id: str
+    stem: str
+    footage: str
+
+
+def clip_row(dock: Dock, state: State, seal: Seal, tag: Tag, worn: Worn | None, own: Own) -> ClipRow:
+    """A clip as the store is to hold it from now on, with a new notice's number."""
+    return ClipRow(
+        clip_id=seal.clip_id,
+        state=state,
+        integrity=seal.integrity,
+        bay=seal.bay,
+        **asdict(own),
+        capture_sha256=seal.capture_sha256,
+        clip_sha256=seal.clip_sha256,
+        sealed_sha256=seal.sealed_sha256,
+        sealed_bytes=seal.sealed_bytes,
+        skew=seal.clock_skew_seconds,
+        started_at=format_instant(worn.started_at) if worn else None,
+        triggered_at=format_instant(worn.triggered_at) if worn else None,
+        stopped_at=format_instant(worn.stopped_at) if worn else None,
+        ingested_at=format_instant(seal.ingested_at),
+        tag_revision=tag.revision,
+        activation=fingerprint(tag),
+        dispatch_due=dispatch_due(tag, worn, dock.config.ingest.max_skew_seconds),
+        sequence=dock.store.next_sequence(),
+    )
 
 
 def dispatched(dock: Dock, read: ReadCapture, camera: CameraSeen) -> bool:

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from daemon.core.lifecycle import State
 from daemon.custody.log import Event
 from daemon.dock.check import Vault, VaultCheck, clips_of
+from daemon.dock.intake import Own, clip_row
 from daemon.dock.service import open_dock
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow, OrderRow
-from daemon.dock.tagging import Worn, dispatch_due, fingerprint
+from daemon.dock.tagging import Worn
 from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.clock import Clock
@@ -144,33 +145,11 @@ def _add(dock: Dock, directory: ClipDirectory, past: _Past) -> None:
     if capture is not None and not inside:
         times = (capture.started_at, capture.triggered_at, capture.stopped_at)
         worn = Worn(seal.clip_id, officer, *times, seal.clock_skew_seconds)
-    dock.store.add_clip(
-        ClipRow(
-            clip_id=seal.clip_id,
-            state=State.QUARANTINED if inside else State.LOCKED,
-            integrity=seal.integrity,
-            bay=seal.bay,
-            camera_serial=past.ingested["camera_serial"],
-            officer_id=officer,
-            stem=seal.claimed_clip_id or seal.clip_id,
-            footage="",  # a camera that still has it is recognized by the bytes
-            capture_sha256=seal.capture_sha256,
-            clip_sha256=seal.clip_sha256,
-            sealed_sha256=seal.sealed_sha256,
-            sealed_bytes=seal.sealed_bytes,
-            skew=seal.clock_skew_seconds,
-            started_at=format_instant(worn.started_at) if worn else None,
-            triggered_at=format_instant(worn.triggered_at) if worn else None,
-            stopped_at=format_instant(worn.stopped_at) if worn else None,
-            ingested_at=format_instant(seal.ingested_at),
-            tag_revision=revision,
-            activation=fingerprint(tag),
-            dispatch_due=dispatch_due(tag, worn, dock.config.ingest.max_skew_seconds),
-            sequence=dock.store.next_sequence(),
-            receipted="receipted" in past.actions,
-            erased="erased" in past.actions,
-        )
-    )
+    state = State.QUARANTINED if inside else State.LOCKED
+    # a camera that still has it is recognized by the bytes, not by the file's times
+    own = Own(past.ingested["camera_serial"], officer, seal.claimed_clip_id or seal.clip_id, footage="")
+    row = clip_row(dock, state, seal, tag, worn, own)
+    dock.store.add_clip(replace(row, receipted="receipted" in past.actions, erased="erased" in past.actions))
     for path in sorted(directory.release("x").parent.glob("*.release.json")):
         _add_ended(dock, _statement(path, st.Release), past)
 
