@@ -8,6 +8,7 @@ import threading
 from datetime import datetime
 from typing import Any
 
+from daemon.core.skew import docking_skew
 from daemon.custody.log import Event
 from daemon.dock.clip_way import WRITING, ClipWay, Service, StoppedError
 from daemon.dock.intake import CameraSeen
@@ -27,8 +28,10 @@ log = logging.getLogger(__name__)
 class BayThread:
     """Looks at one docked camera again and again, until it is undocked."""
 
-    def __init__(self, dock: Dock, service: Service, docked: Docked, turns: Turns) -> None:
+    def __init__(self, dock: Dock, service: Service, docked: Docked, turns: Turns, unseen: float = 0.0) -> None:
+        """`unseen`: for how many seconds before nobody looked whether a camera was docked."""
         self._dock = dock
+        self._unseen = unseen
         self._turns = turns
         self._service = service
         self._docked = docked
@@ -140,7 +143,9 @@ class BayThread:
         docking = (camera.serial, camera.docked_at)
         if self._way is None or self._docking != docking:  # undocked and docked again between two looks counts as well
             self._docking = docking
-            seen = self._service.call(lambda: _record_docking(self._dock, self._docked.bay, camera))
+            measured, unseen, self._unseen = _seconds(camera.docked_at, self._dock.now()), self._unseen, 0.0
+            skew = docking_skew(measured, unseen)
+            seen = self._service.call(lambda: _record_docking(self._dock, self._docked.bay, camera, skew, unseen))
             log.info("bay %s: camera %s is looked through", self._docked.bay, camera.serial, extra=self._fields())
             self._way = ClipWay(self._dock, self._service, self._docked.bay, seen, self._standing, self._turns)
         return self._way
@@ -163,17 +168,19 @@ class BayThread:
         self._standing.set("refused", reason)
 
 
-def _record_docking(dock: Dock, bay: str, camera: Camera) -> CameraSeen:
+def _record_docking(dock: Dock, bay: str, camera: Camera, skew: float, unseen: float) -> CameraSeen:
     """Records the docking. The skew is the one measured when this docking was first seen."""
     docked_at = format_instant(camera.docked_at)
-    skew = dock.store.docking_skew(camera.serial, docked_at, _seconds(camera.docked_at, dock.now()))
-    detail = {
+    skew = dock.store.docking_skew(camera.serial, docked_at, skew)
+    detail: dict[str, Any] = {
         "bay": bay,
         "camera_serial": camera.serial,
         "officer_id": camera.officer_id,
         "docked_at": docked_at,
         "clock_skew_seconds": round(skew, 3),
     }
+    if unseen:
+        detail["unseen_seconds"] = round(unseen, 3)
     dock.record(Event("docked", None, detail))
     return CameraSeen(camera.serial, camera.officer_id, skew)
 

@@ -38,7 +38,7 @@ from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
 from daemon.model.documents import Bay
 from daemon.model.errors import BwcError, ConfigurationError, NotDurableError
-from daemon.model.times import format_instant
+from daemon.model.times import format_instant, parse_instant
 from daemon.model.topics import Topics
 from daemon.seal.keys import load_sign_key, load_sign_public
 from daemon.seal.trust import Trust, load_trust, refuse_rollback
@@ -134,6 +134,7 @@ class DockService:
         self._pruned = float("-inf")
         self._caught_up = 0.0
         self._trusted = True
+        self._unseen = away_seconds(dock)
         self._unheard = Retry()
         topics = dock.topics
         since = dock.now()
@@ -389,10 +390,11 @@ class DockService:
                 del self._bays[bay]
                 thread.stop()
                 self._announcer.bay(Bay(bay=bay, state="empty"))
+        unseen, self._unseen = self._unseen, 0.0
         for bay, camera in docked.items():
             if bay not in self._bays:
                 log.info("bay %s: a camera docked", bay, extra={"bay": bay})
-                self._bays[bay] = BayThread(self._dock, self, camera, self._turns)
+                self._bays[bay] = BayThread(self._dock, self, camera, self._turns, unseen)
                 self._bays[bay].start()
 
     def _shut_down(self) -> None:
@@ -413,3 +415,9 @@ class DockService:
         self._publisher.stop()
         self._consumer.stop()
         self._dock.store.close()
+
+
+def away_seconds(dock: Dock) -> float:
+    """For how many seconds nobody has looked at the bays; 0 for a new store or a clock that went back."""
+    latest = dock.store.get("latest")
+    return max(0.0, (dock.now() - parse_instant(latest)).total_seconds()) if latest else 0.0

@@ -10,6 +10,8 @@ import pytest
 
 from daemon.dock.mounts import Docked
 from daemon.dock.reader_handle import Batch, ReaderGoneError
+from daemon.dock.service import away_seconds
+from daemon.model.times import format_instant
 from tests.agency import CLIP, OTHER_CLIP
 from tests.crash.driver import InlineBay, InlineHandle
 from tests.hostile.house import LIMITS, House, open_house
@@ -68,3 +70,26 @@ def test_a_reader_that_dies(house: House, call: str, number: int) -> None:
     assert [bay.look(again) for _ in range(3)][-1] == "done"
     again.close()
     assert {clip.clip_id for clip in house.dock.store.clips()} == {CLIP, OTHER_CLIP}
+
+
+@pytest.mark.parametrize(("unseen", "skew"), [(0.0, -600.0), (650.0, 0.0), (500.0, -100.0)])
+def test_a_camera_that_stood_there_while_the_dock_was_down_is_not_taken_for_late(
+    house: House, unseen: float, skew: float
+) -> None:
+    house.clock.turn(seconds=600)
+    docked = Docked("bay-1", house.mount.path, "1")
+    bay = InlineBay(house.dock, house.service, docked, house.service._turns, unseen)
+    handle = InlineHandle(house.mount.path, LIMITS)
+    assert [bay.look(handle) for _ in range(3)][-1] == "done"
+    handle.close()
+    [entry] = house.custody("docked")
+    assert entry["detail"]["clock_skew_seconds"] == skew
+    assert entry["detail"].get("unseen_seconds", 0.0) == unseen
+    assert {clip.skew for clip in house.dock.store.clips()} == {skew}
+
+
+def test_how_long_nobody_looked_is_known_from_the_time_last_persisted(house: House) -> None:
+    with house.dock.store.transaction():
+        house.dock.store.set("latest", format_instant(house.clock.now()))
+    house.clock.turn(seconds=90)
+    assert away_seconds(house.dock) == 90
