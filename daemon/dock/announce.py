@@ -27,7 +27,7 @@ from daemon.vault.space import free_bytes, size_bytes
 
 log = logging.getLogger(__name__)
 STALL_SECONDS = 30.0
-_MOST_PATIENT = 600.0
+_MOST_PATIENT = 120.0
 _STATUS_EVERY = 0.5
 SAY_EVERY = 60.0
 """Seconds after which a dock says again how it stands, though nothing changed."""

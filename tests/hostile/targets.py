@@ -209,11 +209,11 @@ class Targets:
             pass
         with self._undone(desk.store):
             changed = announced.receive(desk, data, dock_id, clip_id)
-            for dock in desk.unacknowledged:
+            for dock in desk.heard:
                 announced.acknowledgement(desk, dock)
             if changed is not None:
                 decisions.reconsider(desk, changed)
-        desk.unacknowledged.clear()
+        desk.heard.clear()
 
     def _signed_notice(self, data: bytes) -> None:
         """A notice whose envelopes are signed anew: what an enrolled dock could make."""
