@@ -189,12 +189,13 @@ class Targets:
             path.unlink()
 
     def _hear(self, topic: str, data: bytes) -> None:
-        from daemon.dock import inbox
+        from daemon.dock import inbox, tagging
 
         dock = self._house.dock
         with self._undone(dock.store):
             message = Received("consumer", topic, data, retained=False, mid=0, qos=1)
             inbox.receive(dock, message, lambda _: None, lambda: None)
+            tagging.settle(dock)
             self._house.service._announcer.acknowledged(0)
         dock.after.clear()
         dock.touched.clear()
@@ -209,11 +210,9 @@ class Targets:
             pass
         with self._undone(desk.store):
             changed = announced.receive(desk, data, dock_id, clip_id)
-            for dock in desk.heard:
-                announced.acknowledgement(desk, dock)
             if changed is not None:
                 decisions.reconsider(desk, changed)
-        desk.heard.clear()
+            announced.acknowledge(desk)
 
     def _signed_notice(self, data: bytes) -> None:
         """A notice whose envelopes are signed anew: what an enrolled dock could make."""
