@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -51,16 +51,15 @@ def proxy(endpoint: str, faults: Faults) -> Iterator[str]:
             if made_up is not None:
                 self._send(made_up[0], [], made_up[1], len(made_up[1]))
                 return
-            connection = http.client.HTTPConnection(behind, timeout=60)
-            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-            for name, value in self.headers.items():
-                connection.putheader(name, value)
-            connection.endheaders(body)
-            answer = connection.getresponse()
-            data = answer.read()
+            with closing(http.client.HTTPConnection(behind, timeout=60)) as connection:
+                connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+                for name, value in self.headers.items():
+                    connection.putheader(name, value)
+                connection.endheaders(body)
+                answer = connection.getresponse()
+                data = answer.read()
             headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in _FRAMING]
             length = int(answer.getheader("Content-Length") or 0) if self.command == "HEAD" else len(data)
-            connection.close()
             if faults.deaf(self.command, self.path):
                 self.close_connection = True
                 return
