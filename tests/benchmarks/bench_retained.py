@@ -71,6 +71,7 @@ def _announced(precinct: Precinct) -> bytes:
 
 def _client(port: int) -> Client:
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.max_inflight_messages_set(1000)
     client.connect("127.0.0.1", port)
     client.loop_start()
     return client
@@ -79,7 +80,6 @@ def _client(port: int) -> Client:
 def _publish(port: int, notice: bytes, count: int) -> float:
     """Each under a clip's topic of its own; returns once the broker has answered for the last."""
     client, started = _client(port), time.monotonic()
-    client.max_inflight_messages_set(1000)
     for number in range(count):
         topic = f"bwc/v1/portland/dock/dock-{number % 12:02}/clip/{uuid.UUID(int=number)}"
         said = client.publish(topic, notice, qos=1, retain=True)
