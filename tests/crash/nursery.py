@@ -11,10 +11,10 @@ import json
 import multiprocessing.forkserver
 import multiprocessing.resource_tracker
 import os
+import secrets
 import signal
 import socket
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -88,7 +88,7 @@ def own_fork_server() -> None:
     if sys.version_info >= (3, 12) or not hasattr(server, "_forkserver_alive_fd"):
         return
     listener = socket.socket(socket.AF_UNIX)
-    address = f"{tempfile.mkdtemp(prefix='bwc-fork-')}/s"
+    address = f"\0bwc-fork-{os.getpid()}-{secrets.token_hex(8)}"  # abstract, unix(7): nothing to be left behind
     listener.bind(address)
     listener.listen()
     alive_read, alive_write = os.pipe()
