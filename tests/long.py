@@ -15,7 +15,7 @@ from typing import Any
 from tests.broker import faults as broker
 from tests.crash import faults, kills, power, tampering
 from tests.hostile import forgeries, mounts, swaps
-from tests.objects import ceph
+from tests.objects import object_lock
 from tests.objects import test_crashes as store_crashes
 
 COUNTED = (
@@ -66,7 +66,7 @@ def _parts(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     yield _told("flipped bits", lambda: tampering.run(given.flips, seed))
     yield _told("forgeries", lambda: forgeries.run())
     yield _told("crashes while copying to a store and evicting", store_crashes.run)
-    yield _told("object lock on Ceph", ceph.run)
+    yield _told("object lock on Ceph", object_lock.run)
 
 
 def _told(what: str, run: Any) -> dict[str, Any]:

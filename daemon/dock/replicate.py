@@ -85,6 +85,9 @@ class Replicator:
             self._cursor, self._retry_at = 0, None
         while (wanted := self._service.call(lambda: self._dock.replica.next_wanted(self._cursor))) is not None:
             self._cursor = wanted.turn
+            if (seconds := self._gathers(wanted)) > 0:
+                self._try_again_in(seconds)
+                continue
             self._attempt(wanted.clip.clip_id, partial(self._bring_up, wanted))
             self._make_room()
         self._attempt(None, self._copy_log)
@@ -110,13 +113,17 @@ class Replicator:
             self._pause = 0.0
 
     def _bring_up(self, wanted: Wanted) -> None:
-        gathered = (self._dock.now() - wanted.since).total_seconds()
         if wanted.clip.state == State.DISPOSED:
             self._remove(wanted)
-        elif wanted.held is None or not 0 <= gathered < self._settings.gather_seconds:
-            self._copy(wanted)
         else:
-            self._try_again_in(self._settings.gather_seconds - gathered)
+            self._copy(wanted)
+
+    def _gathers(self, wanted: Wanted) -> float:
+        """For how many seconds more is waited for, of a clip that the replica holds."""
+        if wanted.held is None or wanted.clip.state == State.DISPOSED:
+            return 0.0
+        gathered = (self._dock.now() - wanted.since).total_seconds()
+        return self._settings.gather_seconds - gathered if gathered >= 0 else 0.0
 
     def _try_again_in(self, seconds: float) -> None:
         """Unless all is tried again earlier."""

@@ -148,7 +148,7 @@ class Day:
     def _start_services(self) -> None:
         processes, city = self._processes, self._city
         address = self._hosts.address(BROKER)
-        city.store_settings.write_text(self._store.settings)
+        city.store_settings.write_text(self._store.account.settings)
         city.store_authority.write_bytes(self._store.authority or b"")
         send(self._store.account, "PUT", f"/{BUCKET}")
         config = configuration(city.root, address, PORT)

@@ -1,14 +1,7 @@
-"""Object lock, which only a store that has it can show: Ceph's radosgw, in the long run (`make test-long`).
-
-    python -m tests.objects.ceph
-
-A clip is replicated into a bucket with object lock and a default retention, is seen to be kept, cannot be removed
-before its time whoever asks, and a disposal says until when the store keeps it. A bucket without it is refused.
-"""
+"""A real S3 server with object lock: Ceph's radosgw, from the system's packages."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -19,21 +12,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from daemon.cli.demo.stage import free_port
 from daemon.seal.certificates import Authority
-from tests import agency
-from tests.agency import CLIP
-from tests.hostile.house import House, open_house
-from tests.objects.signed import Account, send
+from tests.objects.signed import Account, kill_all
 from tests.system.precinct import wait_until
 
 _NEEDED = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph-authtool", "monmaptool", "ceph")
 KEY, SECRET = "testkey", "testsecret"
-DAYS = 2
 
 
 def why_not() -> str | None:
@@ -97,11 +85,7 @@ class Ceph:
         self._serve()
 
     def kill(self) -> None:
-        for process in self._running:
-            process.kill()
-        for process in self._running:
-            process.wait()
-        self._running.clear()
+        kill_all(self._running)
 
     @property
     def account(self) -> Account:
@@ -111,12 +95,6 @@ class Ceph:
     def authority(self) -> bytes | None:
         """The certificate by which it is known, PEM; None where it speaks without TLS."""
         return self._authority.to_pem().certificate if self._authority else None
-
-    @property
-    def settings(self) -> str:
-        """What a client must know, as a file of settings."""
-        known = {"endpoint": self.endpoint, "region": "default", "access_key_id": KEY, "secret_access_key": SECRET}
-        return "".join(f'{name} = "{value}"\n' for name, value in known.items())
 
     def _frontend(self, gateway: int) -> str:
         where = f"{self._host.address}:{gateway}"
@@ -218,75 +196,3 @@ def running(host: Host = HERE) -> Iterator[Ceph]:
             ceph.kill()
     finally:
         shutil.rmtree(root)
-
-
-@contextmanager
-def housed(root: Path, ceph: Ceph, bucket: str) -> Iterator[House]:
-    settings = root / "store.toml"
-    settings.write_text(ceph.settings)
-    replica = {
-        "url": f"s3://{bucket}",
-        "credentials": str(settings),
-        "retention_days": DAYS,
-        "retry_seconds": 0.001,
-        "gather_seconds": 0,
-    }
-    with open_house(root / bucket, replica=replica, receipt_when="replicated") as house:
-        house.clock.turn(seconds=(datetime.now(UTC) - house.clock.now()).total_seconds())  # the store has the real one
-        house.acknowledge()
-        house.record(CLIP, b"footage" * 1000)
-        house.look(3)
-        yield house
-
-
-def rounds(house: House) -> None:
-    assert house.service._replicator is not None
-    for _ in range(4):
-        house.service._replicator.round()
-
-
-def run() -> dict[str, Any]:
-    """What was seen. Raises AssertionError."""
-    problem = why_not()
-    if problem is not None:
-        return {"object_lock": 0, "left_out": problem}
-    with running() as ceph, tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        send(ceph.account, "PUT", "/plain")
-        send(ceph.account, "PUT", "/locked", headers={"x-amz-bucket-object-lock-enabled": "true"})
-        rule = f"<Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Days>{DAYS}</Days></DefaultRetention></Rule>"
-        lock = (
-            f"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>{rule}</ObjectLockConfiguration>"
-        )
-        send(ceph.account, "PUT", "/locked?object-lock=", lock.encode())
-        with housed(root, ceph, "plain") as house:
-            rounds(house)
-            assert house.custody("replicated") == [], "a bucket that locks nothing is refused"
-        with housed(root, ceph, "locked") as house:
-            rounds(house)
-            [entry] = house.custody("replicated")
-            objects, key = house.dock.objects, entry["detail"]["key"]
-            assert objects is not None
-            kept = objects.kept(key)
-            assert kept.until is not None and kept.until > datetime.now(UTC) + timedelta(days=DAYS - 0.1)
-            assert kept.versions
-            path = f"/locked/dock-1/{key}"
-            version = send(ceph.account, "HEAD", path).headers["x-amz-version-id"]
-            try:
-                send(ceph.account, "DELETE", f"{path}?versionId={version}")
-                raise AssertionError("what is locked was removed")
-            except urllib.error.HTTPError as refused:
-                assert refused.code == 403
-            row = house.dock.store.clip(CLIP)
-            assert row is not None
-            order = agency.statement("disposal", clip_id=CLIP, clip_sha256=row.clip_sha256)
-            house.hear(house.dock.topics.order("dock-1", CLIP), agency.signed(order, "policy").to_bytes())
-            rounds(house)
-            [removed] = house.custody("removed")
-            assert removed["detail"]["old_versions"] == "left to the store"
-            assert datetime.fromisoformat(removed["detail"]["kept_until"]) > datetime.now(UTC)
-    return {"object_lock": 1}
-
-
-if __name__ == "__main__":
-    print(json.dumps(run()))

@@ -1,10 +1,11 @@
-"""Requests to an S3 store that no client library needs to make: signed as AWS Signature Version 4 says."""
+"""What stores under test share: who one is there, requests that no client library makes (AWS Signature Version 4)."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import ssl
+import subprocess
 import urllib.request
 from base64 import b64encode
 from dataclasses import dataclass
@@ -22,6 +23,17 @@ class Account:
     secret: str
     region: str = "default"
     authority: bytes | None = None
+
+    @property
+    def settings(self) -> str:
+        """What a client must know, as a file of settings."""
+        known = {
+            "endpoint": self.endpoint,
+            "region": self.region,
+            "access_key_id": self.key,
+            "secret_access_key": self.secret,
+        }
+        return "".join(f'{name} = "{value}"\n' for name, value in known.items())
 
     @property
     def context(self) -> ssl.SSLContext | None:
@@ -58,3 +70,12 @@ def send(
     answer: HTTPResponse = urllib.request.urlopen(asked, timeout=60, context=account.context)
     answer.read()
     return answer
+
+
+def kill_all(running: list[subprocess.Popen[bytes]]) -> None:
+    """Every process of a store, at once; none is left in the list."""
+    for process in running:
+        process.kill()
+    for process in running:
+        process.wait()
+    running.clear()

@@ -7,14 +7,12 @@ import http.client
 import os
 import subprocess
 import sys
-import urllib.request
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from daemon.cli.demo.stage import free_port
 from daemon.vault.objects import Objects, open_objects
+from tests.objects.signed import Account, kill_all, send
 from tests.system.precinct import wait_until
 
 USER, SECRET = "test:tester", "testing"
@@ -54,10 +52,13 @@ class Swift:
         return f"http://127.0.0.1:{self._ports['proxy']}"
 
     @property
+    def account(self) -> Account:
+        return Account(self.endpoint, USER, SECRET, "us-east-1")
+
+    @property
     def settings(self) -> str:
         """What a client must know, as a file of settings."""
-        known = {"endpoint": self.endpoint, "region": "us-east-1", "access_key_id": USER, "secret_access_key": SECRET}
-        return "".join(f'{name} = "{value}"\n' for name, value in known.items())
+        return self.account.settings
 
     def start(self) -> None:
         for name in _SERVERS:
@@ -69,28 +70,10 @@ class Swift:
 
     def kill(self) -> None:
         """Every process of it, at once."""
-        for process in self._running:
-            process.kill()
-        for process in self._running:
-            process.wait()
-        self._running.clear()
+        kill_all(self._running)
 
     def make_bucket(self, name: str) -> None:
-        from obstore import sign
-        from obstore.store import S3Store
-
-        client: Any = {"allow_http": True}
-        store = S3Store(
-            name,
-            endpoint=self.endpoint,
-            region="us-east-1",
-            access_key_id=USER,
-            secret_access_key=SECRET,
-            client_options=client,
-        )
-        request = urllib.request.Request(sign(store, "PUT", "", timedelta(seconds=60)), method="PUT")
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            assert answer.status == 200
+        send(self.account, "PUT", f"/{name}")
 
     def objects(self, bucket: str, folder: Path, dock: str = "dock-1") -> Objects:
         """A dock's replica in a bucket, by a file of settings in `folder`."""
