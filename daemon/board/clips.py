@@ -99,7 +99,7 @@ class Clips:
         self._db.execute("BEGIN")
         return self._db
 
-    def put(self, notice: Notice, ingested_at: datetime | None, generation: int) -> bool:
+    def put(self, notice: Notice, generation: int) -> bool:
         """Keeps a notice, unless a newer one of this connection is known; says whether it did."""
         key = (notice.dock_id, notice.clip_id)
         row = self._db.execute(
@@ -109,8 +109,6 @@ class Clips:
             return False
         self._forget(*key)
         plain = {name: value for name, value in notice.plain().items() if name not in _ENVELOPES}
-        if ingested_at is not None:
-            plain["ingested_at"] = format_instant(ingested_at)
         known = Known(plain, None)
         self._db.execute(
             "INSERT INTO clip VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

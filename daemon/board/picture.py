@@ -182,7 +182,7 @@ class Picture:
             for kind, plain in ((st.Capture, notice.capture), (st.Activation, notice.activation)):
                 if plain is not None:
                     check_model(kind, plain, what="notice")
-            changed = self._clips.put(notice, _ingested_at(notice), self._generation)
+            changed = self._clips.put(notice, self._generation)
         self.version += changed
 
     # what browsers ask
@@ -223,13 +223,6 @@ class Picture:
     def clip(self, dock_id: str, clip_id: str) -> Known | None:
         with self._lock:
             return self._clips.one(dock_id, clip_id)
-
-
-def _ingested_at(notice: Notice) -> datetime | None:
-    """When the dock sealed it, from the seal; a disposed clip's notice has none."""
-    if notice.seal_envelope is None:
-        return None
-    return envelopes.from_dict(notice.seal_envelope, what="the notice's seal").statement(st.Seal).ingested_at
 
 
 def _same(said: str, topic: str) -> None:

@@ -144,6 +144,13 @@ class CustodyLog:
         )
         return [(int(row[0]), bytes(row[1])) for row in rows]
 
+    def first_of(self, clip_id: str) -> int:
+        """The sequence of the clip's first entry. Raises TamperedError when it has none."""
+        row = self._db.execute("SELECT min(sequence) FROM custody_entry WHERE clip_id = ?", (clip_id,)).fetchone()
+        if row[0] is None:
+            raise TamperedError(f"{self.origin}: holds no entry of clip {clip_id}")
+        return int(row[0])
+
     def checkpoint(self, key: SignKey, size: int | None = None) -> str:
         """A signed checkpoint over the first `size` entries (all of them by default)."""
         size = self.size if size is None else size

@@ -57,15 +57,16 @@ class Records:
 
     def of(self, clip_id: str) -> bytes:
         """One clip's record."""
-        entries = tuple(
-            ProvenEntry(sequence=sequence, line=line.decode(), proof=self._proof(sequence))
+        entries = [
+            {"sequence": sequence, "line": line.decode(), "proof": self._proof(sequence)}
             for sequence, line in self._log.of_clip(clip_id)
-        )
-        return strict_json.dump(ClipCustody(clip_id=clip_id, checkpoint=self._checkpoint, entries=entries).plain())
+        ]
+        known = {"schema": "bwc.clip-custody/1", "clip_id": clip_id, "checkpoint": self._checkpoint}
+        return strict_json.dump(known | {"entries": entries})
 
-    def _proof(self, sequence: int) -> tuple[str, ...]:
+    def _proof(self, sequence: int) -> list[str]:
         proof = tree.inclusion_proof(sequence, self._size, self._node)
-        return tuple(base64.b64encode(node).decode() for node in proof)
+        return [base64.b64encode(node).decode() for node in proof]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ them are announced anew when the broker has forgotten us: what it retained may b
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import datetime
 
 from daemon import __version__
@@ -54,7 +54,7 @@ class Announcer:
         self._look_again = False
         self._looked = float("-inf")
         self._cursor = 0  # notices up to here were sent on this connection
-        self._moved = dock.clock.monotonic()  # when sending or acknowledging last made headway
+        self._moved = dock.clock.monotonic()  # when acknowledging last made headway, or had to begin
         self._patience = STALL_SECONDS
         self._custody_sent = 0
         self._clearing: set[str] = set()
@@ -159,13 +159,13 @@ class Announcer:
         if self._pump.connected:
             self._restart()
 
-    def pump(self) -> None:
-        """Sends what there is room for."""
+    def pump(self, granted: Callable[[], bool]) -> None:
+        """Sends what there is room for, each message once it is `granted`."""
         if self._pump.connected and self._refused.due(self._dock.clock.monotonic()):
             self._restart()
         self._notice_stall()
         self._look_at_status()
-        while self._pump.has_room and self._send_one():
+        while self._pump.has_room and granted() and self._send_one():
             pass
 
     def _restart(self) -> None:
@@ -205,12 +205,17 @@ class Announcer:
         rows = self._dock.store.notices_after(self._cursor, 1)
         if not rows:
             return False
-        clip = rows[0]
-        topic = self._dock.topics.clip(self._dock.dock_id, clip.clip_id)
-        if not self._pump.send(("notice", clip.sequence), topic, notices.build(self._dock, clip), retain=True):
+        dock, clip = self._dock, rows[0]
+        said, own = notices.build(dock, clip), (dock.dock_id, clip.clip_id)
+        if said.announced is not None and clip.sequence > dock.through:
+            whole = dock.topics.announcement(*own)
+            if not self._pump.send(("announcement", clip.sequence), whole, said.announced, retain=False):
+                return False
+        if not self._pump.send(("notice", clip.sequence), dock.topics.clip(*own), said.retained, retain=True):
             return False
+        if self._cursor <= dock.through:  # of those that wait for their acknowledgement, this is the oldest
+            self._moved = dock.clock.monotonic()
         self._cursor = clip.sequence
-        self._moved = self._dock.clock.monotonic()
         return True
 
     def _send_custody(self) -> bool:

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from daemon.custody.log import CustodyLog
@@ -18,8 +21,10 @@ from daemon.seal.keys import SignKey
 from daemon.vault import durable
 from daemon.vault.layout import VaultLayout
 
+log = logging.getLogger(__name__)
 LINES_A_FILE = 10_000
 _SETTLE_EVERY = 200
+_A_TURN = 20
 
 
 class CustodyFiles:
@@ -94,6 +99,50 @@ class CustodyFiles:
                 durable.fsync(file.fileno(), str(path))
         self._end = whole
         return first + data.count(b"\n", 0, whole)
+
+
+class CustodyCopies:
+    """When the copies are made: what opens something at once, the rest once nobody waits for the service's thread."""
+
+    def __init__(self, dock: Dock) -> None:
+        """Raises TamperedError when the vault holds more of the log than the store."""
+        self._dock = dock
+        self._files = CustodyFiles(dock.vault, dock.custody, dock.sign_key)
+        self._files.refuse_rollback()
+
+    def at_once(self) -> bool:
+        """After each commit: the log's lines, and what must be seen now. Returns whether the log has grown."""
+        dock, before = self._dock, self._files.durable_size
+        touched, dock.touched = dock.touched, set()
+        dock.later -= touched
+        try:
+            self._files.follow()
+            write_clip_custody(dock, touched)
+        except OSError as error:
+            self._no_room(error)
+            dock.touched |= touched
+        else:
+            dock.custody_behind = False
+        return self._files.durable_size > before
+
+    def at_leisure(self, granted: Callable[[], bool]) -> None:
+        """The rest, a few clips each time it is `granted`."""
+        dock = self._dock
+        while dock.later and not dock.custody_behind and granted():
+            clip_ids = {dock.later.pop() for _ in range(min(_A_TURN, len(dock.later)))}
+            try:
+                write_clip_custody(dock, clip_ids)
+            except OSError as error:
+                self._no_room(error)
+                dock.later |= clip_ids
+
+    def _no_room(self, error: OSError) -> None:
+        """Without room for custody no receipt is written. Raises anything else."""
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise error
+        if not self._dock.custody_behind:
+            log.warning("the vault's disk is full: custody waits in the store, and no receipt is written")
+        self._dock.custody_behind = True
 
 
 def write_clip_custody(dock: Dock, clip_ids: set[str]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -159,7 +159,7 @@ def prepare(
         hashlib.sha256(read.data).hexdigest() if read.data is not None else None,
         read.problem,
     )
-    dock.store.stage(job.clip_id, strict_json.dump(asdict(job)).decode())
+    dock.store.stage(job.clip_id, strict_json.dump(vars(job)).decode())
     return job
 
 
@@ -256,7 +256,7 @@ def clip_row(dock: Dock, state: State, seal: Seal, tag: Tag, worn: Worn | None, 
         state=state,
         integrity=seal.integrity,
         bay=seal.bay,
-        **asdict(own),
+        **vars(own),
         capture_sha256=seal.capture_sha256,
         clip_sha256=seal.clip_sha256,
         sealed_sha256=seal.sealed_sha256,

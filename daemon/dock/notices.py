@@ -1,8 +1,13 @@
-"""A clip's current notice, made from the store's row and the envelopes in the vault."""
+"""A clip's current notice, made from the store's row and the envelopes in the vault.
+
+It is announced whole, to the policy service, which keeps what it says. What the broker retains, for every clip and for
+months, is a third of it: without the envelopes that never change.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +23,21 @@ from daemon.model.times import parse_instant
 from daemon.seal import envelope as envelopes
 
 _MOST_RELEASES = 50
+_ANNOUNCED_ONLY = ("seal_envelope", "capture_envelope")
 
 
-def build(dock: Dock, clip: ClipRow) -> bytes:
-    """The notice as it is published now. Raises BwcError when the vault lacks what the store says it holds."""
+@dataclass(frozen=True)
+class Said:
+    """A clip's notice as it is published: retained, and whole where that is more."""
+
+    retained: bytes
+    announced: bytes | None
+
+
+def build(dock: Dock, clip: ClipRow) -> Said:
+    """The notice as it is now. Raises BwcError when the vault lacks what the store says it holds."""
     if clip.state == State.DISPOSED:
-        return _disposed(dock, clip)
+        return Said(_disposed(dock, clip), None)
     directory = dock.vault.find(clip.clip_id)
     if directory is None:
         raise BwcError(f"clip {clip.clip_id} is in the store but not in the vault")
@@ -48,9 +62,12 @@ def build(dock: Dock, clip: ClipRow) -> bytes:
         sealed_sha256=clip.sealed_sha256,
         sealed_bytes=clip.sealed_bytes,
         clock_skew_seconds=clip.skew,
+        ingested_at=parse_instant(clip.ingested_at),
         activation=tag_statement.activation.plain(),
     )
-    return strict_json.dump(notice.plain())
+    plain = notice.plain()
+    retained = {name: value for name, value in plain.items() if name not in _ANNOUNCED_ONLY}
+    return Said(strict_json.dump(retained), strict_json.dump(plain))
 
 
 def _disposed(dock: Dock, clip: ClipRow) -> bytes:

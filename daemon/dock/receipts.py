@@ -39,14 +39,14 @@ def issue(dock: Dock, clip_id: str) -> bytes | str:
     reason = missing(dock, clip)
     if reason is not None:
         return reason
-    so_far = entries(dock, clip_id)
+    so_far = entries(dock, clip_id) if clip.receipted else []
     receipt = Receipt(
         clip_id=clip_id,
         dock_id=dock.dock_id,
         camera_serial=clip.camera_serial,
         clip_sha256=clip.clip_sha256,
         sealed_sha256=clip.sealed_sha256,
-        sequence=so_far[0]["sequence"],
+        sequence=dock.custody.first_of(clip_id),
         erase_after=erase_after(dock, so_far),
     )
     return envelopes.sign(receipt, dock.sign_key).to_bytes()

@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ def seal_to(source: int, command: Message, slots: list[Slot], progress: pipeline
     """Seals one open file, whole: written, durable, read back, its fresh data key wrapped and forgotten."""
     data_key = secrets.token_bytes(32)
     sealed = pipeline.seal(source, Path(command["target"]), data_key, command["clip_id"], slots, progress)
-    return {"sealed": asdict(sealed), "wrapped_keys": _wrapped(data_key, command)}
+    return {"sealed": vars(sealed), "wrapped_keys": _wrapped(data_key, command)}
 
 
 def failure(error: BwcError | OSError) -> Message:
@@ -189,7 +189,7 @@ def _check(sealing: Sealing, slots: list[Slot], alive: Callable[[], None]) -> Me
         wrapped = _wrapped(data_key, sealing.command)
     except (BwcError, OSError) as error:
         return failure(error)
-    return {"playable": sealing.playable, "sealed": asdict(sealed), "wrapped_keys": wrapped}
+    return {"playable": sealing.playable, "sealed": vars(sealed), "wrapped_keys": wrapped}
 
 
 def _wrapped(data_key: bytes, command: Message) -> list[Message]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 from collections.abc import Callable
@@ -13,13 +12,14 @@ from typing import Any, TypeVar
 
 from daemon.core.lifecycle import State
 from daemon.custody.log import CustodyLog
-from daemon.dock import announce, custody_files, inbox, orders, recovery, tagging
+from daemon.dock import announce, inbox, orders, recovery, tagging
 from daemon.dock.announce import Announcer
 from daemon.dock.bays import BayThread
 from daemon.dock.clip_way import StoppedError
-from daemon.dock.custody_files import CustodyFiles
+from daemon.dock.custody_files import CustodyCopies
 from daemon.dock.dispatch_folder import FolderIntake
 from daemon.dock.dispatch_store import DispatchStore
+from daemon.dock.leisure import SOON, Leisure
 from daemon.dock.mounts import Docked, MountWatcher
 from daemon.dock.replicate import Replicator
 from daemon.dock.scrub import Scrubber
@@ -49,9 +49,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _TICK = 1.0
+_TELL_EVERY, _COPY_EVERY = 0.02, 0.4
 _PERSIST_CLOCK_EVERY = 10.0
 _PRUNE_EVERY = 3600.0
-_CATCH_UP_EVERY, _CATCH_UP = 1.0, 200
 _SESSION = 7 * 24 * 3600
 
 
@@ -122,9 +122,11 @@ class DockService:
         self._reread = reread or (lambda: config)
         self._dock = dock = open_dock(config, clock)
         self._lock_fd = dock.vault.lock()
-        self._files = CustodyFiles(dock.vault, dock.custody, dock.sign_key)
-        self._files.refuse_rollback()
+        self._copies = CustodyCopies(dock)
         self._mailbox: Mailbox[_Item] = Mailbox(_TICK)
+        self._leisure = Leisure(clock, lambda: self._mailbox.waiting)
+        self._telling = self._leisure.share(_TELL_EVERY)
+        self._copying = self._leisure.share(_COPY_EVERY)
         self._notifier = Notifier()
         self._bays: dict[str, BayThread] = {}
         self._turns = Turns(config.ingest, clock)
@@ -132,7 +134,6 @@ class DockService:
         self._stopped = threading.Event()
         self._persisted = float("-inf")
         self._pruned = float("-inf")
-        self._caught_up = 0.0
         self._trusted = True
         self._unseen = away_seconds(dock)
         self._unheard = Retry()
@@ -214,6 +215,7 @@ class DockService:
         item = self._as_call(decide)
         if self._mailbox.stopping:
             raise StoppedError("the dock is stopping")
+        self._leisure.asked()
         self._mailbox.put(item)
         while not self._stopped.is_set():
             try:
@@ -254,35 +256,15 @@ class DockService:
                 self._handle(item, done)
             tagging.settle(dock)
             self._tick()
-        touched = self._copy_custody()
+        grown = self._copies.at_once()
         after, dock.after = dock.after, []
         for act in (*done, *after):
             act()
-        if touched:
+        if grown:
             self._announcer.status()
-        self._announcer.pump()
-
-    def _copy_custody(self) -> set[str]:
-        """Brings the vault's copies of the log up to date. Without room for them no receipt is written."""
-        dock = self._dock
-        touched, dock.touched = dock.touched, set()
-        if dock.clock.monotonic() - self._caught_up >= _CATCH_UP_EVERY:
-            self._caught_up = dock.clock.monotonic()
-            touched |= {dock.later.pop() for _ in range(min(_CATCH_UP, len(dock.later)))}
-        dock.later -= touched
-        try:
-            self._files.follow()
-            custody_files.write_clip_custody(dock, touched)
-        except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-                raise
-            if not dock.custody_behind:
-                log.warning("the vault's disk is full: custody waits in the store, and no receipt is written")
-            dock.custody_behind = True
-            dock.touched |= touched
-        else:
-            dock.custody_behind = False
-        return touched
+        self._announcer.pump(self._telling.granted)
+        self._copies.at_leisure(self._copying.granted)
+        self._mailbox.tick_seconds = SOON if self._leisure.put_off() else _TICK
 
     def _handle(self, item: _Item, done: list[Callable[[], None]]) -> None:
         match item:

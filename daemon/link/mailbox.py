@@ -20,12 +20,17 @@ class Mailbox(Generic[Item]):
         """`most` items make a batch; an empty one follows when a tick has passed with nothing."""
         self._most = most
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
-        self._tick = tick_seconds
+        self.tick_seconds = tick_seconds
         self.stopping = False
 
     def put(self, item: Item) -> None:
         """From any thread; never blocks and never raises."""
         self._queue.put(item)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something has come in since the last batch."""
+        return not self._queue.empty()
 
     def stop(self) -> None:
         """Ends `batches`. Safe in a signal handler."""
@@ -37,7 +42,7 @@ class Mailbox(Generic[Item]):
         while not self.stopping:
             items: list[Item] = []
             try:
-                item = self._queue.get(timeout=self._tick)
+                item = self._queue.get(timeout=self.tick_seconds)
                 while item is not None:
                     items.append(item)
                     if len(items) == self._most:

@@ -104,9 +104,10 @@ class Lock(Document):
 class Notice(Document):
     """A clip's current standing on its dock.
 
-    The envelopes are authoritative; the plain fields repeat them for subscribers that do not unpack envelopes. A
-    `disposed` clip's notice has no envelopes. `previous` is the next lower sequence not superseded by a newer notice of
-    its own clip (0: none).
+    The envelopes are authoritative; the plain fields repeat them for subscribers that do not unpack envelopes. What the
+    broker retains has only the tag's, which changes: seal and capture come in the announcement, which is the same
+    document, whole, and is not retained. A `disposed` clip's notice has none. `previous` is the next lower sequence not
+    superseded by a newer notice of its own clip (0: none).
     """
 
     schema_: Annotated[Literal["bwc.notice/1"], Field(alias="schema")] = "bwc.notice/1"
@@ -125,6 +126,7 @@ class Notice(Document):
     sealed_sha256: Digest
     sealed_bytes: Size
     clock_skew_seconds: Seconds
+    ingested_at: Instant | None = None
     activation: Json | None = None
 
 

@@ -22,13 +22,7 @@ def parse(data: bytes, *, what: str, limit: int = 65536) -> Any:
     if len(data) > limit:
         raise MalformedError(f"{what}: {len(data)} bytes, larger than the {limit} allowed")
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_int=_integer,
-            parse_float=_float,
-        )
+        value = _decode(data.decode("utf-8"))
         if _SURROGATE_ESCAPE.search(data):
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate does not encode
     except RecursionError:
@@ -73,3 +67,8 @@ def _float(digits: str) -> float:
     if not math.isfinite(value):
         raise ValueError("a number too large")
     return value
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float
+).decode

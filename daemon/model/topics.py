@@ -24,6 +24,9 @@ class Topics:
     def clip(self, dock_id: str, clip_id: str) -> str:
         return f"{self.root}/dock/{dock_id}/clip/{clip_id}"
 
+    def announcement(self, dock_id: str, clip_id: str) -> str:
+        return f"{self.root}/dock/{dock_id}/announcement/{clip_id}"
+
     def checkpoint(self, dock_id: str) -> str:
         return f"{self.root}/dock/{dock_id}/checkpoint"
 

@@ -33,8 +33,12 @@ UNKNOWN_OFFICER = "unknown"
 """The wearer of footage without a capture that holds, until a correction names one."""
 
 
-def receive(desk: Desk, data: bytes, dock_id: str, clip_id: str) -> str | None:
-    """One notice. Returns the clip to reconsider, None when it says nothing new or was refused."""
+def receive(desk: Desk, data: bytes, dock_id: str, clip_id: str, *, whole: bool = True) -> str | None:
+    """One notice. Returns the clip to reconsider, None when it says nothing new or was refused.
+
+    One that is not `whole`, as the broker retains it, has neither seal nor capture: of a clip that is known here they
+    are known as well. The acknowledgement asks the dock to announce the others again, by going no further.
+    """
     if not data:
         return None  # an empty retained payload never means anything
     try:
@@ -42,6 +46,9 @@ def receive(desk: Desk, data: bytes, dock_id: str, clip_id: str) -> str | None:
         if (notice.dock_id, notice.clip_id) != (dock_id, clip_id):
             raise InconsistentError(f"the notice names clip {notice.clip_id} of {notice.dock_id}, its topic another")
         known = desk.store.clip(clip_id, dock_id)
+        if known is None and notice.seal_envelope is None and not whole:
+            desk.heard.add(dock_id)
+            return None
         if known is None or notice.sequence > known.sequence:
             accept = _accept_disposed if notice.lock.state == "disposed" else _accept
             accept(desk, notice, known)
@@ -90,12 +97,12 @@ def _accept(desk: Desk, notice: Notice, known: ClipRow | None) -> None:
     now = desk.now()
     if known is not None and known.disposed:
         raise InconsistentError(f"clip {notice.clip_id} was disposed of; nothing of it can come back")
-    seal = _part(desk, notice.seal_envelope or {}, st.Seal, now)
+    seal = _part(desk, notice.seal_envelope, st.Seal, known.seal_sha256 if known else None, now)
     _agree(notice, seal.statement)
     if known is not None and known.seal_sha256 != seal.digest:
         raise InconsistentError(f"dock {notice.dock_id} sealed clip {notice.clip_id} twice; its first seal stands")
-    capture = _capture(desk, notice, seal.statement)
-    tag = _part(desk, notice.tag_envelope or {}, st.Tag, now)
+    capture = _capture(desk, notice, seal.statement, known)
+    tag = _part(desk, notice.tag_envelope, st.Tag, None, now)
     if (tag.statement.clip_id, tag.statement.dock_id) != (notice.clip_id, notice.dock_id):
         raise InconsistentError("the tag is another clip's")
     if known is None:
@@ -120,9 +127,11 @@ def _accept(desk: Desk, notice: Notice, known: ClipRow | None) -> None:
         desk.store.add_incident(notice.clip_id, assignment.incident_id)
 
 
-def _part(desk: Desk, envelope: dict[str, Any], kind: type[S], at: datetime) -> _Part[S]:
-    """Verifies one of the notice's envelopes; one that is stored is verified as it is read back."""
-    parsed = envelopes.from_dict(envelope, what=f"the notice's {kind.kind}")
+def _part(desk: Desk, envelope: dict[str, Any] | None, kind: type[S], stored: str | None, at: datetime) -> _Part[S]:
+    """Verifies one of the notice's envelopes, or takes the `stored` one; that is verified as it is read back."""
+    if envelope is None and stored is not None:
+        return _Part(desk.store.statement(stored, kind), stored, None)
+    parsed = envelopes.from_dict(envelope or {}, what=f"the notice's {kind.kind}")
     if desk.store.has(parsed.digest):
         return _Part(desk.store.statement(parsed.digest, kind), parsed.digest, None)
     verified = verify(parsed, kind, desk.trust, at=at)
@@ -136,13 +145,14 @@ def _agree(notice: Notice, seal: st.Seal) -> None:
             raise InconsistentError(f"the notice's {field} is not its seal's")
 
 
-def _capture(desk: Desk, notice: Notice, seal: st.Seal) -> _Part[st.Capture] | None:
+def _capture(desk: Desk, notice: Notice, seal: st.Seal, known: ClipRow | None) -> _Part[st.Capture] | None:
     """The camera's capture, unless the dock itself found none that holds: then the clip is in quarantine."""
     if seal.integrity not in {"verified", "unplayable"}:
         return None
-    if notice.capture_envelope is None or seal.capture_sha256 is None:
+    stored = known.capture_sha256 if known else None
+    if (notice.capture_envelope is None and stored is None) or seal.capture_sha256 is None:
         raise InconsistentError(f"integrity {seal.integrity} without a capture")
-    capture = _part(desk, notice.capture_envelope, st.Capture, seal.ingested_at)
+    capture = _part(desk, notice.capture_envelope, st.Capture, stored, seal.ingested_at)
     if capture.digest != seal.capture_sha256:
         raise InconsistentError("the capture is not the one that the seal names")
     if capture.statement.sha256 != seal.clip_sha256:

@@ -30,7 +30,7 @@ class Hearing:
     def __init__(self, config: PolicyConfig, topics: Topics, deliver: Deliver, *, shared: bool) -> None:
         self._config = config
         self._deliver = deliver
-        self._topics = (f"{topics.root}/dock/+/clip/+", f"{topics.root}/attestation/+/+/+")
+        self._topics = (topics.announcement("+", "+"), topics.clip("+", "+"), topics.attestation("+", "+", "+"))
         self._inbox: MqttClient | None = None
         self._share = self._make_share() if shared else None
         self._granted = False

@@ -284,8 +284,9 @@ class PolicyService:
 
     def _receive(self, message: Received) -> set[str]:
         match self._desk.topics.split(message.topic):
-            case ("dock", dock_id, "clip", clip_id):
-                changed = announced.receive(self._desk, message.payload, dock_id, clip_id)
+            case ("dock", dock_id, "clip" | "announcement" as kind, clip_id):
+                whole = kind == "announcement"
+                changed = announced.receive(self._desk, message.payload, dock_id, clip_id, whole=whole)
                 return {changed} if changed else set()
             case ("attestation", person_id, kind, digest):
                 return attestations.receive(self._desk, message.payload, person_id, kind, digest)

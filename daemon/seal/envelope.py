@@ -43,7 +43,7 @@ class Envelope:
     @functools.cached_property
     def pae(self) -> bytes:
         """The pre-authentication encoding: what is signed."""
-        return Dsse(self.payload, payload_type(self.kind), {}).pae()
+        return pre_authentication_encoding(self.kind, self.payload)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -58,10 +58,15 @@ class Envelope:
             raise BadSignatureError(f"{self.kind}: the signature does not hold") from None
 
     def statement(self, kind: type[S]) -> S:
-        """The payload as `kind`. Raises SchemaError (or MalformedError) when it is something else."""
-        if self.kind != kind.kind:
+        """The payload as `kind`, parsed once. Raises SchemaError (or MalformedError) when it is something else."""
+        statement = self._statement if self.kind == kind.kind else None
+        if not isinstance(statement, kind):
             raise SchemaError(f"expected a {kind.kind}, got a {self.kind}")
-        return parse_model(kind, self.payload, what=self.kind, limit=LIMIT)
+        return statement
+
+    @functools.cached_property
+    def _statement(self) -> Statement:
+        return parse_model(KINDS[self.kind], self.payload, what=self.kind, limit=LIMIT)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready to embed."""
@@ -77,11 +82,16 @@ def payload_type(kind: str) -> str:
     return f"application/vnd.bwc.{kind}.v1+json"
 
 
+def pre_authentication_encoding(kind: str, payload: bytes) -> bytes:
+    encoded: bytes = Dsse(payload, payload_type(kind), {}).pae()
+    return encoded
+
+
 def sign(statement: Statement, key: SignKey) -> Envelope:
     """`statement` in an envelope signed by `key`."""
     payload = strict_json.dump(statement.plain())
-    unsigned = Envelope(statement.kind, payload, keyid(key.public_key()), b"")
-    return Envelope(unsigned.kind, payload, unsigned.keyid, key.sign(unsigned.pae))
+    signature = key.sign(pre_authentication_encoding(statement.kind, payload))
+    return Envelope(statement.kind, payload, keyid(key.public_key()), signature)
 
 
 def parse(data: bytes, *, what: str, limit: int = LIMIT) -> Envelope:

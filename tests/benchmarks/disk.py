@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import subprocess
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _PIECE = 4 << 20
+_NEW_SIZE = 24 << 30
 
 
 def fill(path: Path, size: int) -> None:
@@ -80,3 +85,33 @@ def read_rate(folder: Path) -> float:
     finally:
         os.close(fd)
         path.unlink()
+
+
+@contextmanager
+def new_filesystem() -> Iterator[tuple[Path, str]]:
+    """An empty folder on an ext4 made for it, past the page cache of what lies below, and what it is in words.
+
+    Without root it is an ordinary temporary folder.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder, image = Path(name) / "mounted", Path(name) / "image"
+        folder.mkdir()
+        if os.geteuid() != 0:
+            yield folder, "a temporary folder"
+            return
+        with image.open("wb") as file:
+            file.truncate(_NEW_SIZE)
+        _run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image))
+        device = _run("losetup", "--find", "--show", "--direct-io=on", str(image))
+        try:
+            _run("mount", device, str(folder))
+            try:
+                yield folder, "a new ext4 on a loop device"
+            finally:
+                _run("umount", "--lazy", str(folder))  # a process that ends just now may hold it a moment longer
+        finally:
+            _run("losetup", "--detach", device)
+
+
+def _run(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

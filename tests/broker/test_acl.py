@@ -45,7 +45,14 @@ UNKNOWN = [
 ELSEWHERE = ["bwc/v1/salem/cad/1", "bwc/v1/salem/dock/central-1/status", "bwc/v2/portland/cad/1", "any/topic", "$SYS/x"]
 
 SAYS = {
-    "dock": ["dock/{id}/status", "dock/{id}/bay/b1", "dock/{id}/clip/c", "dock/{id}/checkpoint", "dock/{id}/custody/7"],
+    "dock": [
+        "dock/{id}/status",
+        "dock/{id}/bay/b1",
+        "dock/{id}/clip/c",
+        "dock/{id}/announcement/c",
+        "dock/{id}/checkpoint",
+        "dock/{id}/custody/7",
+    ],
     "policy": ["ack/*", "order/*/c", "answer/*/d", "decision/*/d", "standing/*/c"],
     "person": ["attestation/{id}/*/d"],
     "dispatch": ["cad/*"],
@@ -57,7 +64,7 @@ HEARS = {
         *("dock/{id}/status", "dock/{id}/bay/b1", "ack/{id}", "order/{id}/c", "cad/*"),
         *("attestation/*/opened/d", "attestation/*/correction/d"),
     ],
-    "policy": ["dock/*/clip/c", "attestation/*/*/d"],
+    "policy": ["dock/*/announcement/c", "dock/*/clip/c", "attestation/*/*/d"],
     "person": ["answer/{id}/d", "decision/{id}/d", "dock/*/clip/c"],
     "dispatch": [],
     "board": ["dock/*/status", "dock/*/bay/b1", "dock/*/clip/c", "dock/*/checkpoint", "standing/*/c"],

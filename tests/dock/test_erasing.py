@@ -129,7 +129,7 @@ def test_what_has_no_receipt_is_not_deleted(tmp_path: Path, what: str) -> None:
             house.acknowledge()
         if what == "no custody":
             house.dock.custody_behind = True
-            house.service._copy_custody = lambda: set()  # type: ignore[method-assign]
+            house.service._copies.at_once = lambda: False  # type: ignore[method-assign]
         assert house.look(4) == "waiting"
         assert on_camera(house) == [f"{CLIP}.capture.json", f"{CLIP}.mp4"]
         assert house.custody("erased") == [] == receipts(house)

@@ -79,10 +79,12 @@ class Office:
             decisions.take_up(self.desk)
             disposal.run_schedule(self.desk)
 
-    def announce(self, notice: Notice) -> None:
-        data = strict_json.dump(notice.plain())
+    def announce(self, notice: Notice, *, whole: bool = True) -> None:
+        """A dock's announcement, or (not `whole`) what the broker retains of it."""
+        without = None if whole else {"seal_envelope": None, "capture_envelope": None}
+        data = strict_json.dump(notice.model_copy(update=without).plain())
         with self.desk.store.transaction():
-            changed = announced.receive(self.desk, data, notice.dock_id, notice.clip_id)
+            changed = announced.receive(self.desk, data, notice.dock_id, notice.clip_id, whole=whole)
             announced.acknowledge(self.desk)
             if changed is not None:
                 decisions.reconsider(self.desk, changed)

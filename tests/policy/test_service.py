@@ -21,7 +21,7 @@ from daemon.seal.keys import keyid
 from daemon.seal.wrap import release_info, unwrap
 from tests import agency
 from tests.agency import CLIP, OTHER_CLIP
-from tests.policy.office import INCIDENT, Office, open_office
+from tests.policy.office import INCIDENT, Office, make_notice, open_office
 
 
 @pytest.fixture
@@ -50,6 +50,35 @@ def test_a_notice_said_again_is_acknowledged_again_and_nothing_is_looked_at(offi
         assert announced.receive(desk, data, "dock-1", CLIP) is None, "no clip to reconsider"
         announced.acknowledge(desk)
     assert [row[0] for row in desk.store.db.execute("SELECT topic FROM outbox")] == [desk.topics.ack("dock-1")]
+
+
+def test_what_the_broker_retains_of_an_unknown_clip_asks_for_its_announcement(office: Office) -> None:
+    notice = office.notice()
+    office.announce(notice, whole=False)
+    assert office.desk.store.clip(CLIP) is None
+    assert office.log("refused") == []
+    [asked] = office.posted(office.desk.topics.ack("dock-1"))
+    assert envelopes.parse(asked, what="ack").statement(st.Acknowledgement).through == 0
+    office.announce(notice)
+    assert office.desk.store.through("dock-1") == 1
+
+
+def test_what_the_broker_retains_tells_what_changed_about_a_known_clip(office: Office) -> None:
+    """A service restored from a backup hears nothing else at first, and decides: on the newest tag, or not at all."""
+    office.announce(office.notice(incidents=("23-1",)))
+    tag = make_notice(CLIP, "dock-1", 2, office.clock.now(), incidents=("23-1", "23-2")).tag_envelope
+    office.announce(office.notice().model_copy(update={"tag_envelope": tag}), whole=False)
+    assert office.desk.store.incidents(CLIP) == ["23-1", "23-2"]
+    assert office.desk.store.through("dock-1") == 2
+    assert office.log("refused") == []
+
+
+@pytest.mark.parametrize("field", ["clip_sha256", "sealed_sha256"])
+def test_what_the_broker_retains_agrees_with_the_seal_that_is_known(office: Office, field: str) -> None:
+    office.announce(office.notice())
+    office.announce(office.notice().model_copy(update={field: "0" * 64}), whole=False)
+    assert "is not its seal's" in office.log("refused")[-1]["detail"]["reason"]
+    assert office.desk.store.through("dock-1") == 1
 
 
 def test_through_waits_for_the_gap_and_then_covers_both(office: Office) -> None:

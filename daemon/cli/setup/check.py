@@ -162,7 +162,11 @@ def _broker(config: Config, to: Path, seconds: float) -> Iterator[Found]:
     """As each role that has a certificate here: gets in, hears, and may say what it must."""
     topics = Topics(config.agency)
     if isinstance(config, PolicyConfig):
-        hears = (topics.clip("+", "+"), topics.attestation("+", "+", "+"))
+        hears: tuple[str, ...] = (
+            topics.announcement("+", "+"),
+            topics.clip("+", "+"),
+            topics.attestation("+", "+", "+"),
+        )
         yield _visit("policy service", config.broker, hears, topics.ack(_PROBE), seconds)[0]
         return
     own = config.dock_id

@@ -1,0 +1,60 @@
+"""Work that may wait: taking footage in comes before telling of it, and both go on whatever comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from daemon.model.clock import Clock
+
+_BUSY_FOR = 0.1
+"""Seconds for which a bay that was just answered is taken to ask for more."""
+SOON = 0.02
+"""Seconds after which the loop looks again when work was put off."""
+
+
+class Leisure:
+    """Whether the service's thread has time just now."""
+
+    def __init__(self, clock: Clock, waiting: Callable[[], bool]) -> None:
+        """`waiting`: whether anything has come in that nobody has handled yet."""
+        self._clock = clock
+        self._waiting = waiting
+        self._asked = float("-inf")
+        self._put_off = False
+
+    def asked(self) -> None:
+        """A bay asks for a decision; from its own thread."""
+        self._asked = self._clock.monotonic()
+
+    def grant(self, overdue: bool) -> bool:
+        """Whether to do one piece of it now: bays do not keep the thread busy, or it is `overdue`."""
+        busy = self._waiting() or self._clock.monotonic() - self._asked < _BUSY_FOR
+        self._put_off |= busy and not overdue
+        return overdue or not busy
+
+    def put_off(self) -> bool:
+        """Whether anything was refused since this was asked last."""
+        put_off, self._put_off = self._put_off, False
+        return put_off
+
+    def share(self, every: float) -> Share:
+        """One kind of such work, of which some is done each `every` seconds however busy the bays are."""
+        return Share(self, self._clock, every)
+
+
+class Share:
+    """Asked before each piece of one kind of work that may wait."""
+
+    def __init__(self, leisure: Leisure, clock: Clock, every: float) -> None:
+        self._leisure = leisure
+        self._clock = clock
+        self._every = every
+        self._last = float("-inf")
+
+    def granted(self) -> bool:
+        """Whether to do one piece of it now."""
+        now = self._clock.monotonic()
+        granted = self._leisure.grant(now - self._last >= self._every)
+        if granted:
+            self._last = now
+        return granted
