@@ -41,6 +41,13 @@ _BROKER = (
     click.option("--ca", envvar="BWC_CA", type=click.Path(path_type=Path), help="TLS: certificate authority."),
     click.option("--cert", envvar="BWC_CERT", type=click.Path(path_type=Path), help="TLS: client certificate."),
     click.option("--tls-key", envvar="BWC_TLS_KEY", type=click.Path(path_type=Path), help="TLS: its private key."),
+    click.option("--username", envvar="BWC_USERNAME", help="Your name on the broker, where it asks for one."),
+    click.option(
+        "--password-file",
+        envvar="BWC_PASSWORD_FILE",
+        type=click.Path(path_type=Path),
+        help="A file with your password on the broker.",
+    ),
 )
 _PERSON = (
     click.option("--as", "as_id", envvar="BWC_PERSON", required=True, help="Your person id."),
@@ -59,11 +66,19 @@ def as_client(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def wrapper(
-        *args: Any, broker: str, agency: str, ca: Path | None, cert: Path | None, tls_key: Path | None, **others: Any
+        *args: Any,
+        broker: str,
+        agency: str,
+        ca: Path | None,
+        cert: Path | None,
+        tls_key: Path | None,
+        username: str | None,
+        password_file: Path | None,
+        **others: Any,
     ) -> Any:
         _check_id("--agency", agency)
-        config = Broker(url=broker, ca=ca, certificate=cert, key=tls_key)
-        return command(*args, broker=config, agency=agency, **others)
+        shown = Broker(url=broker, ca=ca, certificate=cert, key=tls_key, username=username, password_file=password_file)
+        return command(*args, broker=shown, agency=agency, **others)
 
     for option in reversed(_BROKER):
         wrapper = option(wrapper)
