@@ -80,8 +80,16 @@ class ReplicaStore:
 
     def next_wanted(self, after: int) -> Wanted | None:
         """The clip whose turn it is after that one."""
+        return self._wanted("turn > ? ORDER BY turn LIMIT 1", after)
+
+    def wanted(self, clip_id: str) -> Wanted | None:
+        """What is to be copied of this clip; None when nothing is."""
+        return self._wanted("clip_id = ?", clip_id)
+
+    def _wanted(self, where: str, value: object) -> Wanted | None:
         row = self._db.execute(
-            "SELECT clip_id, turn, change, since FROM to_replicate WHERE turn > ? ORDER BY turn LIMIT 1", (after,)
+            f"SELECT clip_id, turn, change, since FROM to_replicate WHERE {where}",  # noqa: S608
+            (value,),
         ).fetchone()
         if row is None:
             return None
@@ -106,11 +114,13 @@ class ReplicaStore:
             (clip.clip_id, clip.ingested_at, " ".join(sorted(statements))),
         )
 
-    def done(self, wanted: Wanted) -> None:
-        """Copied as it was when it was `wanted`; what came since gets a new turn."""
+    def done(self, wanted: Wanted, now: str) -> None:
+        """Copied as it was when it was `wanted`; what came since gets a new turn, and waits from now."""
         values = (wanted.clip.clip_id, wanted.change)
         self._db.execute("DELETE FROM to_replicate WHERE clip_id = ? AND change = ?", values)
-        self._db.execute("UPDATE to_replicate SET turn = ? WHERE clip_id = ?", (self._next_change(), values[0]))
+        self._db.execute(
+            "UPDATE to_replicate SET turn = ?, since = ? WHERE clip_id = ?", (self._next_change(), now, values[0])
+        )
 
     def gone(self, clip_id: str) -> None:
         """The replica does not hold the clip, or no more."""

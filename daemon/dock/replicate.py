@@ -54,6 +54,7 @@ class Replicator:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="replicate", daemon=True)
         self._cursor = 0  # what was noted up to here has been tried
+        self._gathering: dict[str, float] = {}  # clips put off until more has come of them, by the moment they are due
         self._retry_at: float | None = None  # when it is all tried again, because something failed
         self._pause = 0.0
 
@@ -72,8 +73,7 @@ class Replicator:
             while not self._stopping.is_set():
                 self._dock.to_replicate.clear()
                 self.round()
-                retry_in = _LOOK_EVERY if self._retry_at is None else max(0.0, self._retry_at - time.monotonic())
-                self._dock.to_replicate.wait(min(_LOOK_EVERY, retry_in))
+                self._dock.to_replicate.wait(self._idle_seconds())
         except StoppedError:
             return
         except BaseException as error:  # noqa: BLE001 - whatever it is, the dock stops and says so
@@ -83,15 +83,39 @@ class Replicator:
         """Tries whatever is new, and what failed once it is time for that again."""
         if self._retry_at is not None and time.monotonic() >= self._retry_at:
             self._cursor, self._retry_at = 0, None
-        while (wanted := self._service.call(lambda: self._dock.replica.next_wanted(self._cursor))) is not None:
-            self._cursor = wanted.turn
+        while (wanted := self._next()) is not None:
             if (seconds := self._gathers(wanted)) > 0:
-                self._try_again_in(seconds)
+                self._gathering.setdefault(wanted.clip.clip_id, self._dock.clock.monotonic() + seconds)
                 continue
             self._attempt(wanted.clip.clip_id, partial(self._bring_up, wanted))
             self._make_room()
         self._attempt(None, self._copy_log)
         self._make_room()
+
+    def _next(self) -> Wanted | None:
+        """One that has gathered for long enough, or else the next that was not looked at yet."""
+        replica, now = self._dock.replica, self._dock.clock.monotonic()
+        while self._gathering:
+            clip_id, due = next(iter(self._gathering.items()))
+            if due > now:
+                break
+            del self._gathering[clip_id]
+            wanted = self._service.call(partial(replica.wanted, clip_id))
+            if wanted is not None:
+                return wanted
+        wanted = self._service.call(lambda: replica.next_wanted(self._cursor))
+        if wanted is not None:
+            self._cursor = wanted.turn
+        return wanted
+
+    def _idle_seconds(self) -> float:
+        """For how long there is nothing to do, if nothing comes."""
+        waits = [_LOOK_EVERY]
+        if self._retry_at is not None:
+            waits.append(self._retry_at - time.monotonic())
+        if self._gathering:
+            waits.append(next(iter(self._gathering.values())) - self._dock.clock.monotonic())
+        return max(0.0, min(waits))
 
     def _make_room(self) -> None:
         self._attempt(None, lambda: evict.make_room(self._dock, self._service, self._objects, self._pace, self._alarm))
@@ -180,7 +204,7 @@ class Replicator:
                 detail |= {"kept_until": format_instant(until)} if until else {}
                 self._dock.record(Event("removed", wanted.clip.clip_id, detail))
             self._dock.replica.gone(wanted.clip.clip_id)
-            self._dock.replica.done(wanted)
+            self._dock.replica.done(wanted, format_instant(self._dock.now()))
 
         self._service.call(conclude)
 
@@ -205,7 +229,7 @@ class Replicator:
         if clip is None or clip.state == State.DISPOSED:
             return  # its removal is noted already
         dock.replica.held(clip, held)
-        dock.replica.done(wanted)
+        dock.replica.done(wanted, format_instant(self._dock.now()))
         if wanted.held is None:
             detail = {"url": self._objects.url, "key": key, "sealed_sha256": clip.sealed_sha256}
             dock.record(Event("replicated", clip.clip_id, detail))

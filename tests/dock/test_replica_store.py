@@ -35,14 +35,15 @@ def test_a_clip_keeps_its_turn_and_what_comes_while_it_is_copied_gets_a_new_one(
     wanted = replica.next_wanted(0)
     assert wanted is not None and wanted.clip == first
     replica.want(first.clip_id, "2023-11-29T21:46:02.120Z")
-    replica.done(wanted)
+    replica.done(wanted, "2023-11-29T21:47:02.120Z")
     after = replica.next_wanted(wanted.turn)
     assert after is not None and after.clip == second
-    replica.done(after)
+    replica.done(after, "2023-11-29T21:48:02.120Z")
     again = replica.next_wanted(after.turn)
     assert again is not None and again.clip == first, "it changed while it was being copied"
-    assert replica.backlog() == (1, "2023-11-29T21:45:02.120Z")
-    replica.done(again)
+    assert again == replica.wanted(first.clip_id)
+    assert replica.backlog() == (1, "2023-11-29T21:47:02.120Z"), "what is left came later"
+    replica.done(again, "2023-11-29T21:49:02.120Z")
     assert replica.backlog() == (0, None)
     assert replica.next_wanted(0) is None
 
