@@ -113,7 +113,8 @@ dock.add_command(status)
 def rebuild(config_path: Path, read_data: bool, as_json: bool) -> None:
     """Make a lost database anew from the vault, with the dock stopped.
 
-    The vault is checked whole first. Every release counts as ended (people ask again), everything is announced anew.
+    The vault is checked whole first, and in object storage what was evicted to there. Every release counts as ended
+    (people ask again), everything is announced anew.
 
     \b
     Example:  systemctl stop bwc-dock; bwc dock rebuild; systemctl start bwc-dock

@@ -3,11 +3,13 @@
 Everything that proves anything lies in the vault: sealed clips, their statements, the custody log. It is checked whole
 first; what does not hold is named, and nothing is built. What the vault does not say is decided so that nothing opens
 and nothing is lost: every release has ended (whoever needs the clip asks again), every notice is announced anew above
-all numbers used before, and dispatch documents are heard again as dispatch sends them; tags stay as they are.
+all numbers used before, and dispatch documents are heard again as dispatch sends them; tags stay as they are. What was
+evicted lies in object storage, and is looked for there; what else may be there is copied, or found there, anew.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -18,7 +20,7 @@ from daemon.core.lifecycle import State
 from daemon.custody.log import Event
 from daemon.dock.check import Vault, VaultCheck, clips_of
 from daemon.dock.intake import Own, clip_row
-from daemon.dock.service import open_dock
+from daemon.dock.service import open_dock, open_replica
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow, OrderRow
 from daemon.dock.tagging import Worn
@@ -58,7 +60,8 @@ class _Past:
 def rebuild(config: DockConfig, clock: Clock, read_data: bool, progress: Callable[[str], None]) -> Rebuilt:
     """Makes `<state>/dock.sqlite`; `progress` is told each clip's id as it is checked.
 
-    Raises ConfigurationError when there is a database already, TamperedError for a vault that does not hold.
+    Raises ConfigurationError when there is a database already, TamperedError for a vault that does not hold,
+    UnavailableError when clips lie in object storage alone, which does not answer.
     """
     target = config.state / "dock.sqlite"
     if target.exists():
@@ -66,9 +69,24 @@ def rebuild(config: DockConfig, clock: Clock, read_data: bool, progress: Callabl
     layout = VaultLayout(config.vault)
     if not layout.custody.is_dir():
         raise ConfigurationError(f"{layout.root}: holds no custody log, so it is no dock's vault")
-    layout.lock()  # held until this process ends
+    lock = layout.lock()
+    try:
+        return _rebuild(config, clock, layout, target, read_data, progress)
+    finally:
+        os.close(lock)
+
+
+def _rebuild(
+    config: DockConfig,
+    clock: Clock,
+    layout: VaultLayout,
+    target: Path,
+    read_data: bool,
+    progress: Callable[[str], None],
+) -> Rebuilt:
     trust = load_trust(config.trust.file, load_sign_public(config.trust.root))
-    findings = VaultCheck(Vault(layout, config.agency, trust, clock.now(), read_data)).run(None, progress)
+    vault = Vault(layout, config.agency, trust, clock.now(), read_data, open_replica(config))
+    findings = VaultCheck(vault).run(None, progress)
     for finding in findings:
         raise TamperedError(f"{finding.path}: {finding.problem}", hint="the rest: bwc dock check; nothing was built")
     scratch = config.state / "rebuilding"
@@ -150,8 +168,19 @@ def _add(dock: Dock, directory: ClipDirectory, past: _Past) -> None:
     own = Own(past.ingested["camera_serial"], officer, seal.claimed_clip_id or seal.clip_id, footage="")
     row = clip_row(dock, state, seal, tag, worn, own)
     dock.store.add_clip(replace(row, receipted="receipted" in past.actions, erased="erased" in past.actions))
+    if dock.objects is not None:
+        _note_replica(dock, row, evicted=not directory.sealed.exists())
     for path in sorted(directory.release("x").parent.glob("*.release.json")):
         _add_ended(dock, _statement(path, st.Release), past)
+
+
+def _note_replica(dock: Dock, row: ClipRow, *, evicted: bool) -> None:
+    """Whatever the replica may lack of it is to be copied; a sealed file that lies there alone was found there."""
+    dock.replica.want(row.clip_id, format_instant(dock.now()))
+    if evicted:
+        dock.replica.held(row, frozenset())
+        dock.replica.evict(row.clip_id)
+        dock.replica.evicted(row.clip_id)
 
 
 def _add_ended(dock: Dock, release: st.Release, past: _Past) -> None:
