@@ -8,6 +8,7 @@ them are announced anew when the broker has forgotten us: what it retained may b
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Hashable
 from datetime import datetime
 
@@ -60,6 +61,9 @@ class Announcer:
         self._clearing: set[str] = set()
         self.listening = False  # whether the broker holds our subscriptions: only then the dock is "online"
         self._checkpoint_size = -1
+        self._kinds = deque(
+            (self._send_dirty, self._send_notice, self._send_custody, self._send_checkpoint, self._clear_disposed)
+        )
         self._refused = Retry()
         self._unacknowledged = Unacknowledged()
 
@@ -190,8 +194,12 @@ class Announcer:
             self._patience = min(2 * self._patience, _MOST_PATIENT)  # it may only be busy: with what we sent already
 
     def _send_one(self) -> bool:
-        sends = (self._send_dirty, self._send_notice, self._send_custody, self._send_checkpoint, self._clear_disposed)
-        return any(send() for send in sends)
+        """Each kind in turn: however much there is to say of one, the others are heard."""
+        for _ in range(len(self._kinds)):
+            self._kinds.rotate(-1)
+            if self._kinds[-1]():
+                return True
+        return False
 
     def _send_dirty(self) -> bool:
         for topic, data in self._dirty.items():

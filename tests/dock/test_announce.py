@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from daemon.dock.announce import STALL_SECONDS, Announcer
 from daemon.link.mqtt import Connected, MqttClient, Published
+from daemon.model.documents import Bay
 from tests import agency
 from tests.agency import CLIP
 from tests.hostile.house import House, open_house
@@ -102,3 +103,17 @@ def test_one_that_was_lost_is_said_again_though_others_follow_it_all_the_time(tm
             house.clock.turn(seconds=STALL_SECONDS / 3)
             sent += pump(announcer, broker)
         assert sent > 5
+
+
+def test_a_bay_that_says_something_all_the_time_keeps_no_notice_waiting(tmp_path: Path) -> None:
+    broker = Broker()
+    with open_house(tmp_path / "dock") as house:
+        house.record(CLIP, b"footage")
+        house.look(3)
+        announcer = connected(house, broker)
+        for done in range(10):
+            announcer.bay(Bay(bay="bay-1", state="reading", bytes_done=done))
+            once = iter((True, False))
+            announcer.pump(lambda once=once: next(once))  # type: ignore[misc]
+        kinds = [topic.split("/")[5] for topic in broker.topics]
+        assert {"bay", "clip", "custody"} <= set(kinds)
