@@ -213,15 +213,15 @@ class Announcer:
         rows = self._dock.store.notices_after(self._cursor, 1)
         if not rows:
             return False
-        dock, clip = self._dock, rows[0]
-        said, own = notices.build(dock, clip), (dock.dock_id, clip.clip_id)
-        if said.announced is not None and clip.sequence > dock.through:
+        dock, clip, through = self._dock, rows[0], self._dock.through
+        said, own = notices.build(dock, clip, through), (dock.dock_id, clip.clip_id)
+        if said.announced is not None:
             whole = dock.topics.announcement(*own)
             if not self._pump.send(("announcement", clip.sequence), whole, said.announced, retain=False):
                 return False
         if not self._pump.send(("notice", clip.sequence), dock.topics.clip(*own), said.retained, retain=True):
             return False
-        if self._cursor <= dock.through:  # of those that wait for their acknowledgement, this is the oldest
+        if self._cursor <= through:  # of those that wait for their acknowledgement, this is the oldest
             self._moved = dock.clock.monotonic()
         self._cursor = clip.sequence
         return True

@@ -28,14 +28,17 @@ _ANNOUNCED_ONLY = ("seal_envelope", "capture_envelope")
 
 @dataclass(frozen=True)
 class Said:
-    """A clip's notice as it is published: retained, and whole where that is more."""
+    """A clip's notice as it is published: retained, and whole where the policy service has yet to hear it."""
 
     retained: bytes
     announced: bytes | None
 
 
-def build(dock: Dock, clip: ClipRow) -> Said:
-    """The notice as it is now. Raises BwcError when the vault lacks what the store says it holds."""
+def build(dock: Dock, clip: ClipRow, through: int) -> Said:
+    """The notice as it is now; what is acknowledged, up to `through`, is not announced again.
+
+    Raises BwcError when the vault lacks what the store says it holds.
+    """
     if clip.state == State.DISPOSED:
         return Said(_disposed(dock, clip), None)
     directory = dock.vault.find(clip.clip_id)
@@ -67,7 +70,7 @@ def build(dock: Dock, clip: ClipRow) -> Said:
     )
     plain = notice.plain()
     retained = {name: value for name, value in plain.items() if name not in _ANNOUNCED_ONLY}
-    return Said(strict_json.dump(retained), strict_json.dump(plain))
+    return Said(strict_json.dump(retained), strict_json.dump(plain) if clip.sequence > through else None)
 
 
 def _disposed(dock: Dock, clip: ClipRow) -> bytes:

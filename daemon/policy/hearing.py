@@ -24,13 +24,18 @@ _GROUP = "policy"
 _SESSION = 7 * 24 * 3600
 
 
+def subscriptions(topics: Topics) -> tuple[str, ...]:
+    """Everything that matters to a policy service."""
+    return (topics.announcement("+", "+"), topics.clip("+", "+"), topics.attestation("+", "+", "+"))
+
+
 class Hearing:
     """The subscriptions. Times are monotonic seconds, passed in."""
 
     def __init__(self, config: PolicyConfig, topics: Topics, deliver: Deliver, *, shared: bool) -> None:
         self._config = config
         self._deliver = deliver
-        self._topics = (topics.announcement("+", "+"), topics.clip("+", "+"), topics.attestation("+", "+", "+"))
+        self._topics = subscriptions(topics)
         self._inbox: MqttClient | None = None
         self._share = self._make_share() if shared else None
         self._granted = False

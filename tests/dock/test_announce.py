@@ -10,7 +10,6 @@ from typing import Any, cast
 from daemon.dock.announce import STALL_SECONDS, Announcer
 from daemon.link.mqtt import Connected, MqttClient, Published
 from daemon.model.documents import Bay
-from tests import agency
 from tests.agency import CLIP
 from tests.hostile.house import House, open_house
 
@@ -56,17 +55,14 @@ def test_a_policy_service_that_is_busy_is_left_alone_for_longer_and_longer(tmp_p
                 assert pump(announcer, broker) == 0
                 house.clock.turn(seconds=2)
                 assert pump(announcer, broker) == 1
-        ack = agency.statement("acknowledgement", through=1, recipients=[house.dock.trust.policy_keyid()])
-        house.hear(house.dock.topics.ack("dock-1"), agency.signed(ack, "policy").to_bytes())
-        announcer.acknowledged(0)
+        acknowledge(house, announcer, 1)
         house.clock.turn(seconds=10_000)
         assert pump(announcer, broker) == 0, "all is acknowledged"
 
 
 def acknowledge(house: House, announcer: Announcer, through: int) -> None:
     before = house.dock.through
-    ack = agency.statement("acknowledgement", through=through, recipients=[house.dock.trust.policy_keyid()])
-    house.hear(house.dock.topics.ack("dock-1"), agency.signed(ack, "policy").to_bytes())
+    house.acknowledge(through)
     announcer.acknowledged(before)
 
 

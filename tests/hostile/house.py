@@ -69,9 +69,9 @@ class House:
         message = Received("consumer", topic, payload, retained=False, mid=0, qos=1)
         self.service.call(lambda: inbox.receive(self.dock, message, lambda _: None, lambda: None))
 
-    def acknowledge(self) -> None:
+    def acknowledge(self, through: int = 0) -> None:
         """The policy service can open what this dock seals: receipts may be written."""
-        ack = agency.statement("acknowledgement", through=0, recipients=[self.dock.trust.policy_keyid()])
+        ack = agency.statement("acknowledgement", through=through, recipients=[self.dock.trust.policy_keyid()])
         self.hear(self.dock.topics.ack("dock-1"), agency.signed(ack, "policy").to_bytes())
 
     def evidence(self, clip_id: str) -> ClipEvidence:

@@ -18,6 +18,7 @@ from daemon.model import strict_json
 from daemon.model.config import BoardConfig, Broker, DockConfig, PolicyConfig, load_config
 from daemon.model.errors import BwcError, ConfigurationError
 from daemon.model.topics import Topics
+from daemon.policy.hearing import subscriptions
 from daemon.seal.keys import keyid, load_open_key, load_sign_key, load_sign_public
 from daemon.seal.trust import Trust, load_trust
 from daemon.vault.space import free_bytes
@@ -162,12 +163,7 @@ def _broker(config: Config, to: Path, seconds: float) -> Iterator[Found]:
     """As each role that has a certificate here: gets in, hears, and may say what it must."""
     topics = Topics(config.agency)
     if isinstance(config, PolicyConfig):
-        hears: tuple[str, ...] = (
-            topics.announcement("+", "+"),
-            topics.clip("+", "+"),
-            topics.attestation("+", "+", "+"),
-        )
-        yield _visit("policy service", config.broker, hears, topics.ack(_PROBE), seconds)[0]
+        yield _visit("policy service", config.broker, subscriptions(topics), topics.ack(_PROBE), seconds)[0]
         return
     own = config.dock_id
     hears = (topics.status(own), topics.ack(own))
