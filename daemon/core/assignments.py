@@ -18,13 +18,13 @@ documents: when they arrived, and how often, makes no difference.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from daemon.core.activation import Assignment
-from daemon.core.crews import Crews
+from daemon.core.crews import Crews, Named
 from daemon.core.eido import Incident, Merge, Snapshot, Status
 
 _CLEARING = frozenset({"Cleared", "AssignmentCancelled"})
@@ -32,16 +32,8 @@ _MatchedBy = Literal["officer", "unit"]
 _Timelines = dict[tuple[str, str], list[Status]]
 
 
-def assignments(
-    snapshots: Iterable[Snapshot],
-    cameras: Collection[str] | None = None,
-    incident_ids: Collection[str] | None = None,
-) -> tuple[Assignment, ...]:
-    """Every assignment, by time of dispatch.
-
-    `cameras` are the officers known to wear one; None: everybody. With `incident_ids` only the assignments of those
-    incidents are worked out, and the other snapshots serve as evidence of who was on which unit, and of merges.
-    """
+def assignments(snapshots: Iterable[Snapshot], cameras: Collection[str] | None = None) -> tuple[Assignment, ...]:
+    """Every assignment, by time of dispatch. `cameras` are the officers known to wear one; None: everybody."""
     incidents: dict[str, Incident] = {}
     merges: set[Merge] = set()
     statuses: set[Status] = set()
@@ -51,13 +43,23 @@ def assignments(
         for incident in snapshot.incidents:
             known = incidents.setdefault(incident.incident_id, incident)
             incidents[incident.incident_id] = max(known, incident, key=_newest)
+    types = {incident.incident_id: incident.incident_type for incident in incidents.values()}
+    return worked_out(types, statuses, merges, Crews(Named(statuses), cameras))
+
+
+def worked_out(
+    types: Mapping[str, str], statuses: Iterable[Status], merges: Iterable[Merge], crews: Crews
+) -> tuple[Assignment, ...]:
+    """The assignments of some incidents, by time of dispatch.
+
+    `types` has what each is called; `statuses` and `merges` are all that was said of them, and of those they were
+    merged with, each thing once.
+    """
     timelines = _timelines(statuses)
-    crews = Crews(statuses, cameras)
     replaced = _replaced(merges)
     found = [
-        Assignment(incident_id, incidents[incident_id].incident_type, unit_id, officer_id, *stretch)
+        Assignment(incident_id, types[incident_id], unit_id, officer_id, *stretch)
         for (incident_id, unit_id), timeline in timelines.items()
-        if incident_ids is None or incident_id in incident_ids
         for officer_id, stretch in _stretches(timeline, crews)
     ]
     carried = (_carried(assignment, replaced.get(assignment.incident_id, ()), timelines) for assignment in found)

@@ -7,21 +7,36 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Protocol
 
 from daemon.core.eido import Status
 
 SHIFT = timedelta(hours=12)
 """How long a crew that was named counts as being on its unit: officers log on anew for every shift."""
 
-_Crew = frozenset[str]
+Sighting = tuple[datetime, frozenset[str]]
+"""The officers named on a unit at one instant, or the units that an officer was named on."""
+
+
+class Sightings(Protocol):
+    """Who was named on which unit, and when; what was said of one instant is one sighting."""
+
+    def crew_before(self, unit_id: str, at: datetime) -> Sighting | None:
+        """The last that were named on the unit by then."""
+
+    def crew_after(self, unit_id: str, at: datetime) -> Sighting | None:
+        """The next."""
+
+    def units_before(self, officer_id: str, at: datetime) -> Sighting | None:
+        """The last units on which the officer was named by then."""
 
 
 class Crews:
-    """Built from every status known; does its sorting only if somebody asks."""
+    """Who was on a unit, from what was seen of it and of its officers."""
 
-    def __init__(self, statuses: Collection[Status], cameras: Collection[str] | None) -> None:
+    def __init__(self, seen: Sightings, cameras: Collection[str] | None) -> None:
         """`cameras` are the officers known to wear one; None: everybody."""
-        self._statuses = statuses
+        self._seen = seen
         self._cameras = cameras
 
     def alone_on(self, unit_id: str, at: datetime) -> str | None:
@@ -30,10 +45,8 @@ class Crews:
         Those last named on the unit are on it, unless seen on another unit since. The crew named next must not
         contradict that; where nobody was named before, it is the evidence.
         """
-        crews = self._units.get(unit_id, [])
-        after = bisect_right(crews, at, key=lambda item: item[0])
-        before = crews[after - 1][1] if after and at - crews[after - 1][0] <= SHIFT else None
-        following = crews[after][1] if after < len(crews) and crews[after][0] - at <= SHIFT else None
+        before = _within(self._seen.crew_before(unit_id, at), at)
+        following = _within(self._seen.crew_after(unit_id, at), at)
         named = following if before is None else before
         present = [
             officer for officer in named or () if self._wears(officer) and not self._elsewhere(officer, unit_id, at)
@@ -47,22 +60,49 @@ class Crews:
 
     def _elsewhere(self, officer_id: str, unit_id: str, at: datetime) -> bool:
         """Whether the last that was heard of an officer, in this shift, is that they are on another unit."""
-        places = self._officers[officer_id]
-        after = bisect_right(places, at, key=lambda item: item[0])
-        return after > 0 and at - places[after - 1][0] <= SHIFT and unit_id not in places[after - 1][1]
+        units = _within(self._seen.units_before(officer_id, at), at)
+        return units is not None and unit_id not in units
+
+
+def _within(sighting: Sighting | None, at: datetime) -> frozenset[str] | None:
+    """Whom it saw, if that was in the same shift."""
+    return sighting[1] if sighting is not None and abs(at - sighting[0]) <= SHIFT else None
+
+
+class Named:
+    """The sightings in a collection of statuses; sorts them only if somebody asks."""
+
+    def __init__(self, statuses: Collection[Status]) -> None:
+        self._statuses = statuses
+
+    def crew_before(self, unit_id: str, at: datetime) -> Sighting | None:
+        return _last(self._crews.get(unit_id, []), at)
+
+    def crew_after(self, unit_id: str, at: datetime) -> Sighting | None:
+        crews = self._crews.get(unit_id, [])
+        after = bisect_right(crews, at, key=lambda sighting: sighting[0])
+        return crews[after] if after < len(crews) else None
+
+    def units_before(self, officer_id: str, at: datetime) -> Sighting | None:
+        return _last(self._units.get(officer_id, []), at)
 
     @cached_property
-    def _units(self) -> dict[str, list[tuple[datetime, _Crew]]]:
+    def _crews(self) -> dict[str, list[Sighting]]:
         return _by_time((status.unit_id, status.at, status.officer_ids) for status in self._statuses)
 
     @cached_property
-    def _officers(self) -> dict[str, list[tuple[datetime, _Crew]]]:
+    def _units(self) -> dict[str, list[Sighting]]:
         return _by_time(
             (officer, status.at, (status.unit_id,)) for status in self._statuses for officer in status.officer_ids
         )
 
 
-def _by_time(said: Iterable[tuple[str, datetime, tuple[str, ...]]]) -> dict[str, list[tuple[datetime, _Crew]]]:
+def _last(sightings: list[Sighting], at: datetime) -> Sighting | None:
+    after = bisect_right(sightings, at, key=lambda sighting: sighting[0])
+    return sightings[after - 1] if after else None
+
+
+def _by_time(said: Iterable[tuple[str, datetime, tuple[str, ...]]]) -> dict[str, list[Sighting]]:
     """For each key what was said of it, by time; what was said at one instant is put together."""
     gathered: dict[str, dict[datetime, set[str]]] = defaultdict(lambda: defaultdict(set))
     for key, at, names in said:

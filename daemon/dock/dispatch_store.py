@@ -1,34 +1,38 @@
 """Dispatch documents and the assignments worked out from them, in the dock's store.
 
 A document touches only what it mentions: its incidents, those merged with them, and those waiting for a unit's crew.
+What comes out is what daemon.core.assignments makes of all documents at once.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.core import eido
 from daemon.core.activation import Assignment
-from daemon.core.assignments import assignments
-from daemon.core.crews import SHIFT
+from daemon.core.assignments import worked_out
+from daemon.core.crews import SHIFT, Crews
 from daemon.core.eido import Snapshot
+from daemon.dock import dispatch_said
+from daemon.dock.dispatch_said import DispatchSaid
 from daemon.model import strict_json
 from daemon.model.times import format_instant, parse_instant
 
+log = logging.getLogger(__name__)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS dispatch_document (
   digest TEXT PRIMARY KEY, received_at TEXT NOT NULL, as_of TEXT NOT NULL, body BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS dispatch_document_age ON dispatch_document (received_at);
-CREATE TABLE IF NOT EXISTS dispatch_mention (
-  what TEXT, name TEXT, at TEXT, digest TEXT, PRIMARY KEY (what, name, at, digest)
+CREATE TABLE IF NOT EXISTS dispatch_about (
+  incident_id TEXT, digest TEXT, PRIMARY KEY (incident_id, digest)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS dispatch_mention_document ON dispatch_mention (digest);
+CREATE INDEX IF NOT EXISTS dispatch_about_document ON dispatch_about (digest);
 CREATE TABLE IF NOT EXISTS dispatch_assignment (
   incident_id TEXT, unit_id TEXT, officer_id TEXT, dispatched_at TEXT, cleared_at TEXT, incident_type TEXT NOT NULL,
   matched_by TEXT NOT NULL, PRIMARY KEY (incident_id, unit_id, officer_id, dispatched_at)
@@ -40,7 +44,7 @@ CREATE TABLE IF NOT EXISTS dispatch_set_aside (
 """
 _LONGEST = timedelta(days=2)
 """An assignment that is still open after so long is not looked for any more."""
-_PARSED = 5000
+_PROGRESS = 10_000
 
 
 class DispatchStore:
@@ -48,24 +52,22 @@ class DispatchStore:
 
     def __init__(self, db: sqlite3.Connection, *, create: bool = True) -> None:
         self._db = db
-        self._parsed: OrderedDict[str, Snapshot] = OrderedDict()
+        self._said = DispatchSaid(db)
         self._news: list[Snapshot] = []
         if create:
-            db.executescript(SCHEMA)
+            self._create()
 
     def add(self, data: bytes, received_at: datetime) -> None:
         """Keeps a document, unless it is known already. Raises VerificationError when it cannot be used."""
         digest = hashlib.sha256(data).hexdigest()
         if self._db.execute("SELECT 1 FROM dispatch_document WHERE digest = ?", (digest,)).fetchone():
             return
-        snapshot = eido.parse(strict_json.parse_object(data, what="dispatch document", limit=eido.LIMIT))
+        snapshot = _parse(data)
         self._db.execute(
             "INSERT INTO dispatch_document VALUES (?, ?, ?, ?)",
             (digest, format_instant(received_at), format_instant(snapshot.as_of), data),
         )
-        rows = [(what, name, format_instant(at), digest) for what, name, at in _mentions(snapshot)]
-        self._db.executemany("INSERT OR IGNORE INTO dispatch_mention VALUES (?, ?, ?, ?)", rows)
-        self._remember(digest, snapshot)
+        self._interpret(digest, snapshot, received_at)
         self._news.append(snapshot)
 
     def take_news(self) -> Snapshot | None:
@@ -86,37 +88,22 @@ class DispatchStore:
 
     def work_out(self, snapshot: Snapshot, cameras: Collection[str]) -> set[str]:
         """Brings the assignments up to date with what was added. Returns the officers whose own changed."""
-        units = {status.unit_id for status in snapshot.statuses}
+        times = [status.at for status in snapshot.statuses] or [snapshot.as_of]
+        begin, end = min(times) - SHIFT, max(times) + SHIFT
         officers = {officer for status in snapshot.statuses for officer in status.officer_ids}
-        incidents = self._merged({incident.incident_id for incident in snapshot.incidents}, snapshot)
-        evidence = self._documents("incident", incidents)
-        evidence |= self._around("unit", units, snapshot) | self._around("officer", officers, snapshot)
-        known = [self._snapshot(digest) for digest in sorted(evidence)]
-        incidents |= {s.incident_id for one in known for s in one.statuses if s.unit_id in units and not s.officer_ids}
-        known += [self._snapshot(digest) for digest in sorted(self._documents("incident", incidents) - evidence)]
-        return self._replace(incidents, assignments(known, cameras, incidents))
+        # who was just seen on one unit is on no other, as far as anybody was named there in the same shift
+        units = self._said.units_of(officers, begin - SHIFT, end + SHIFT)
+        incidents = {incident.incident_id for incident in snapshot.incidents}
+        return self._work_out(incidents | self._said.with_nobody_named(units, begin, end), cameras)
 
-    def mentioning(self, officer_id: str, around: datetime) -> Snapshot | None:
-        """What documents that name an officer within a shift of a time say together; None when there are none."""
-        span = (format_instant(around - SHIFT), format_instant(around + SHIFT))
-        rows = self._db.execute(
-            "SELECT DISTINCT digest FROM dispatch_mention WHERE what = 'officer' AND name = ? AND at BETWEEN ? AND ?",
-            (officer_id, *span),
-        ).fetchall()
-        return eido.together([self._snapshot(row[0]) for row in rows]) if rows else None
+    def wears(self, officer_id: str, begin: datetime, end: datetime, cameras: Collection[str]) -> set[str]:
+        """As `work_out`, when an officer is known to wear a camera: calls that named only their unit may be theirs."""
+        units = self._said.units_of({officer_id}, begin, end)
+        return self._work_out(self._said.with_nobody_named(units, begin, end), cameras)
 
-    def _merged(self, incidents: set[str], snapshot: Snapshot) -> set[str]:
-        """With every incident they were merged with, as far as any document says."""
-        found = set(incidents)
-        found |= {merge.other_id for merge in snapshot.merges if merge.other_id is not None}
-        waiting = list(found)
-        while waiting:
-            for digest in self._documents("incident", {waiting.pop()}):
-                for merge in self._snapshot(digest).merges:
-                    new = {merge.incident_id, merge.other_id or merge.incident_id} - found
-                    found |= new
-                    waiting += new
-        return found
+    def _work_out(self, incident_ids: Collection[str], cameras: Collection[str]) -> set[str]:
+        incidents = self._said.merged(incident_ids)
+        return self._replace(incidents, worked_out(*self._said.history(incidents), Crews(self._said, cameras)))
 
     def of_officer(self, officer_id: str, start: datetime, end: datetime) -> list[Assignment]:
         """The officer's assignments that overlap [start, end)."""
@@ -137,16 +124,21 @@ class DispatchStore:
 
     def digests_of(self, incident_ids: Collection[str]) -> tuple[str, ...]:
         """The documents that mention these incidents, sorted."""
-        return tuple(sorted(self._documents("incident", incident_ids)))
+        found: set[str] = set()
+        for incident_id in incident_ids:
+            rows = self._db.execute("SELECT digest FROM dispatch_about WHERE incident_id = ?", (incident_id,))
+            found |= {row[0] for row in rows}
+        return tuple(sorted(found))
 
     def prune(self, before: datetime) -> None:
         """Forgets documents received before, and assignments that ended with them."""
         limit = format_instant(before)
         self._db.execute(
-            "DELETE FROM dispatch_mention WHERE digest IN (SELECT digest FROM dispatch_document WHERE received_at < ?)",
+            "DELETE FROM dispatch_about WHERE digest IN (SELECT digest FROM dispatch_document WHERE received_at < ?)",
             (limit,),
         )
         self._db.execute("DELETE FROM dispatch_document WHERE received_at < ?", (limit,))
+        self._said.prune(before)
         self._db.execute("DELETE FROM dispatch_assignment WHERE coalesce(cleared_at, dispatched_at) < ?", (limit,))
         self._db.execute("DELETE FROM dispatch_set_aside WHERE at < ?", (limit,))
 
@@ -166,46 +158,27 @@ class DispatchStore:
             self._db.execute("INSERT OR REPLACE INTO dispatch_assignment VALUES (?, ?, ?, ?, ?, ?, ?)", _row(new))
         return {assignment.officer_id for assignment in before ^ after}
 
-    def _documents(self, what: str, names: Collection[str]) -> set[str]:
-        found = set()
-        for name in names:
-            rows = self._db.execute("SELECT digest FROM dispatch_mention WHERE what = ? AND name = ?", (what, name))
-            found |= {row[0] for row in rows}
-        return found
+    def _create(self) -> None:
+        """The tables; from the documents that an earlier version has left, what they say."""
+        known = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'dispatch_about'").fetchone()
+        self._db.executescript(f"BEGIN; {SCHEMA} {dispatch_said.SCHEMA}")
+        if not known:
+            documents = self._db.execute("SELECT digest, received_at, body FROM dispatch_document")
+            for number, (digest, received_at, body) in enumerate(documents, 1):
+                self._interpret(digest, _parse(bytes(body)), parse_instant(received_at))
+                if number % _PROGRESS == 0:
+                    log.warning("a newer store: %d dispatch documents read again", number)
+        self._db.execute("COMMIT")
 
-    def _around(self, what: str, names: Collection[str], snapshot: Snapshot) -> set[str]:
-        """Documents that mention the names within a shift of this one's times."""
-        times = [status.at for status in snapshot.statuses] or [snapshot.as_of]
-        span = (format_instant(min(times) - SHIFT), format_instant(max(times) + SHIFT))
-        found = set()
-        for name in names:
-            rows = self._db.execute(
-                "SELECT digest FROM dispatch_mention WHERE what = ? AND name = ? AND at BETWEEN ? AND ?",
-                (what, name, *span),
-            )
-            found |= {row[0] for row in rows}
-        return found
-
-    def _snapshot(self, digest: str) -> Snapshot:
-        snapshot = self._parsed.get(digest)
-        if snapshot is None:
-            body = self._db.execute("SELECT body FROM dispatch_document WHERE digest = ?", (digest,)).fetchone()[0]
-            snapshot = eido.parse(strict_json.parse_object(bytes(body), what="dispatch document", limit=eido.LIMIT))
-            self._remember(digest, snapshot)
-        return snapshot
-
-    def _remember(self, digest: str, snapshot: Snapshot) -> None:
-        self._parsed[digest] = snapshot
-        if len(self._parsed) > _PARSED:
-            self._parsed.popitem(last=False)
+    def _interpret(self, digest: str, snapshot: Snapshot, received_at: datetime) -> None:
+        about = {incident.incident_id for incident in snapshot.incidents}
+        about |= {merge.other_id for merge in snapshot.merges if merge.other_id is not None}
+        self._db.executemany("INSERT INTO dispatch_about VALUES (?, ?)", [(name, digest) for name in sorted(about)])
+        self._said.add(snapshot, received_at)
 
 
-def _mentions(snapshot: Snapshot) -> set[tuple[str, str, datetime]]:
-    found = {("incident", incident.incident_id, incident.at) for incident in snapshot.incidents}
-    found |= {("incident", merge.other_id, snapshot.as_of) for merge in snapshot.merges if merge.other_id}
-    found |= {("unit", status.unit_id, status.at) for status in snapshot.statuses}
-    found |= {("officer", officer, status.at) for status in snapshot.statuses for officer in status.officer_ids}
-    return found
+def _parse(data: bytes) -> Snapshot:
+    return eido.parse(strict_json.parse_object(data, what="dispatch document", limit=eido.LIMIT))
 
 
 def _row(assignment: Assignment) -> tuple[Any, ...]:

@@ -29,6 +29,11 @@ def subscriptions(dock: Dock) -> tuple[str, ...]:
     )
 
 
+def can_wait(dock: Dock, message: Received) -> bool:
+    """Whether a message may be handled some moments later, together with others: a dispatch document."""
+    return message.topic.startswith(dock.topics.cad(""))
+
+
 def receive(dock: Dock, message: Received, acknowledged: Callable[[int], None], wake: Callable[[], None]) -> None:
     """Handles one message inside the service's transaction. Bad input is refused and recorded, never raised."""
     match dock.topics.split(message.topic):

@@ -50,6 +50,8 @@ T = TypeVar("T")
 
 _TICK = 1.0
 _TELL_EVERY, _COPY_EVERY = 0.02, 0.4
+_GATHER_SECONDS, _GATHER_MOST = 0.25, 50
+"""How long, and how many, dispatch documents wait for more, unacknowledged: one transaction works them out together."""
 _PERSIST_CLOCK_EVERY = 10.0
 _PRUNE_EVERY = 3600.0
 _SESSION = 7 * 24 * 3600
@@ -123,7 +125,12 @@ class DockService:
         self._dock = dock = open_dock(config, clock)
         self._lock_fd = dock.vault.lock()
         self._copies = CustodyCopies(dock)
-        self._mailbox: Mailbox[_Item] = Mailbox(_TICK)
+        self._mailbox: Mailbox[_Item] = Mailbox(
+            _TICK,
+            can_wait=lambda item: isinstance(item, Received) and inbox.can_wait(dock, item),
+            gather_seconds=_GATHER_SECONDS,
+            gather_most=_GATHER_MOST,
+        )
         self._leisure = Leisure(clock, lambda: self._mailbox.waiting)
         self._telling = self._leisure.share(_TELL_EVERY)
         self._copying = self._leisure.share(_COPY_EVERY)

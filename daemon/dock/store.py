@@ -15,7 +15,7 @@ from daemon.core.lifecycle import State
 from daemon.model.times import format_instant
 from daemon.vault.database import Database
 
-VERSION = 3
+VERSION = 4
 _REPLICA = """
 CREATE TABLE to_replicate (
   clip_id TEXT PRIMARY KEY, turn INTEGER NOT NULL UNIQUE, change INTEGER NOT NULL, since TEXT NOT NULL
@@ -79,7 +79,11 @@ CREATE TABLE staging (clip_id TEXT PRIMARY KEY, job TEXT NOT NULL) WITHOUT ROWID
 CREATE TABLE docking (camera_serial TEXT, docked_at TEXT, skew REAL NOT NULL, PRIMARY KEY (camera_serial, docked_at))
   WITHOUT ROWID;
 """
-_STEPS = ("CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;", _REPLICA)
+_STEPS = (
+    "CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;",
+    _REPLICA,
+    "DROP TABLE IF EXISTS dispatch_mention;",  # daemon.dock.dispatch_store reads the documents again
+)
 """From each schema to the next, from the oldest still understood."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daemon.core.activation import Clip
-from daemon.core.eido import Snapshot
+from daemon.core.crews import SHIFT
 from daemon.core.tags import Tagging, tag_clips
 from daemon.custody.log import Event
 from daemon.dock.state import Dock
@@ -89,7 +89,8 @@ def settle(dock: Dock) -> None:
     news = dock.dispatch.take_news()
     if news is None:
         return
-    _work_out(dock, news)
+    times = [status.at for status in news.statuses] or [news.as_of]
+    _retag_all(dock, dock.dispatch.work_out(news, dock.store.officers()), min(times), max(times))
     before, as_of = dock.dispatch_as_of, min(news.as_of, dock.now())  # no document speaks for the future
     if before is None or as_of > before:
         dock.store.set("dispatch_as_of", format_instant(as_of))
@@ -99,16 +100,14 @@ def settle(dock: Dock) -> None:
 
 def first_seen(dock: Dock, officer_id: str, at: datetime) -> None:
     """An officer's camera docks for the first time: calls that named only their unit may now be theirs."""
-    known = dock.dispatch.mentioning(officer_id, at)
-    if known is not None:
-        _work_out(dock, known)
+    begin, end = at - SHIFT, at + SHIFT
+    _retag_all(dock, dock.dispatch.wears(officer_id, begin, end, dock.store.officers()), begin, end)
 
 
-def _work_out(dock: Dock, snapshot: Snapshot) -> None:
-    times = [status.at for status in snapshot.statuses] or [snapshot.as_of]
-    for officer_id in sorted(dock.dispatch.work_out(snapshot, dock.store.officers())):
-        # a call may have been open for long, and every clip since its dispatch may change
-        retag(dock, officer_id, min(times) - _LONGEST, max(times) + _LONGEST)
+def _retag_all(dock: Dock, officers: Collection[str], begin: datetime, end: datetime) -> None:
+    """Of those whose assignments changed. A call may have been open for long, and every clip since its dispatch may."""
+    for officer_id in sorted(officers):
+        retag(dock, officer_id, begin - _LONGEST, end + _LONGEST)
 
 
 def retag(dock: Dock, officer_id: str, start: datetime, end: datetime) -> None:

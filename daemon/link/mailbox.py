@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -16,9 +17,24 @@ class Reload:
 class Mailbox(Generic[Item]):
     """Batches of items for a loop that handles each batch in one transaction."""
 
-    def __init__(self, tick_seconds: float, most: int = 500) -> None:
-        """`most` items make a batch; an empty one follows when a tick has passed with nothing."""
+    def __init__(
+        self,
+        tick_seconds: float,
+        most: int = 500,
+        *,
+        can_wait: Callable[[Item], bool] = lambda _: False,
+        gather_seconds: float = 0.0,
+        gather_most: int = 0,
+    ) -> None:
+        """`most` items make a batch; an empty one follows when a tick has passed with nothing.
+
+        A batch of nothing but items that `can_wait` gathers more, up to `gather_most` of them or for `gather_seconds`
+        after its first; whatever cannot wait ends that at once, and comes after them, as it came.
+        """
         self._most = most
+        self._can_wait = can_wait
+        self._gather_seconds = gather_seconds
+        self._gather_most = gather_most
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self.tick_seconds = tick_seconds
         self.stopping = False
@@ -43,11 +59,14 @@ class Mailbox(Generic[Item]):
             items: list[Item] = []
             try:
                 item = self._queue.get(timeout=self.tick_seconds)
+                end = time.monotonic() + self._gather_seconds
                 while item is not None:
                     items.append(item)
                     if len(items) == self._most:
                         break
-                    item = self._queue.get_nowait()
+                    if len(items) >= self._gather_most or not self._can_wait(item):
+                        end = 0.0
+                    item = self._queue.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
                 pass
             yield items

@@ -271,13 +271,6 @@ def test_a_tag_has_room_for_a_hundred_assignments_and_keeps_the_longest() -> Non
     assert kept == sorted(item.incident_id for item in longest)
 
 
-def test_only_the_incidents_asked_for_are_worked_out_with_the_others_as_evidence() -> None:
-    lines = ("I0: 711 A Dispatched 18:00; 711 A Cleared 18:30", f"I1: {NOBODY}")
-    snapshots = [eido.parse(document(line)) for line in lines]
-    everything = assignments(snapshots)
-    assert assignments(snapshots, incident_ids={"I1"}) == tuple(a for a in everything if a.incident_id == "I1")
-
-
 def test_an_incident_is_called_what_its_newest_document_calls_it() -> None:
     older, newer = document("I1: 711 A Dispatched 21:00"), document("I1: 711 A OnScene 21:10")
     newer["incidentComponent"][0]["incidentTypeCommonRegistryText"] = "Robbery"

@@ -9,7 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from daemon.core import eido
+from daemon.core.assignments import assignments
 from daemon.core.eido import EidoError
 from daemon.dock.dispatch_store import DispatchStore
 from device_sim import dispatch
@@ -22,7 +26,9 @@ def store() -> DispatchStore:
     return DispatchStore(sqlite3.connect(":memory:", isolation_level=None))
 
 
-def document(incident: str, unit: str, officers: list[str], *statuses: tuple[str, int], **more: Any) -> bytes:
+def document(
+    incident: str, unit: str, officers: list[str], *statuses: tuple[str, int], kind: str | None = None, **more: Any
+) -> bytes:
     """An EIDO document; statuses as (word, minutes after START)."""
 
     def at(minutes: int) -> str:
@@ -38,7 +44,15 @@ def document(incident: str, unit: str, officers: list[str], *statuses: tuple[str
         for word, minutes in statuses
     ]
     incidents = [{"internalIncidentId": incident, "lastUpdateTimeStamp": at(max(m for _, m in statuses))}]
+    if kind is not None:
+        incidents[0]["incidentTypeCommonRegistryText"] = kind
     return json.dumps({"incidentComponent": incidents, "emergencyResourceComponent": resources, **more}).encode()
+
+
+def merge(direction: str, other: str) -> dict[str, Any]:
+    """That the incident is REPLACED by, REPLACING, or was SPLIT from another."""
+    tracking = f"urn:emergency:uid:incidentid:{other}:cad.example"
+    return {"mergeComponent": {"incidentMergeDirectionCode": direction, "incidentTrackingIdentifier": tracking}}
 
 
 def take(store: DispatchStore, data: bytes, cameras: set[str] = frozenset()) -> set[str] | None:  # type: ignore[assignment]
@@ -87,16 +101,19 @@ def test_a_unit_without_agents_is_worked_out_again_when_another_call_names_them(
     assert by_unit.matched_by == "unit"
 
 
+@pytest.mark.parametrize(("named_at", "called_at", "elsewhere_at"), [(0, 10, 5), (0, 690, 630), (22 * 60, 11 * 60, 10)])
+def test_a_call_is_nobodys_once_its_officer_was_seen_elsewhere(
+    store: DispatchStore, named_at: int, called_at: int, elsewhere_at: int
+) -> None:
+    take(store, document("I-1", "711", [], ("Dispatched", called_at), ("Cleared", called_at + 5)), {"51234"})
+    take(store, document("I-2", "711", ["51234"], ("Dispatched", named_at), ("Cleared", named_at + 1)), {"51234"})
+    assert ("I-1", called_at, called_at + 5) in spans(store, "51234")
+    take(store, document("I-3", "712", ["51234"], ("Dispatched", elsewhere_at)), {"51234"})
+    assert "I-1" not in [incident for incident, _, _ in spans(store, "51234")]
+
+
 def test_a_replaced_incident_ends_with_the_one_that_replaces_it(store: DispatchStore) -> None:
-    merge = {
-        "mergeComponent": [
-            {
-                "incidentMergeDirectionCode": "REPLACED",
-                "incidentTrackingIdentifier": "urn:emergency:uid:incidentid:I-2:cad.example",
-            }
-        ]
-    }
-    take(store, document("I-1", "711", ["51234"], ("Dispatched", 0), **merge))
+    take(store, document("I-1", "711", ["51234"], ("Dispatched", 0), **merge("REPLACED", "I-2")))
     take(store, document("I-2", "711", ["51234"], ("Dispatched", 5)))
     assert spans(store, "51234") == [("I-1", 0, None), ("I-2", 5, None)]
     take(store, document("I-2", "711", ["51234"], ("Cleared", 40)))
@@ -104,7 +121,8 @@ def test_a_replaced_incident_ends_with_the_one_that_replaces_it(store: DispatchS
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_many_at_once_say_what_they_say_one_after_the_other(seed: int) -> None:
+def test_however_many_at_once_they_say_what_all_of_them_say(seed: int) -> None:
+    """By ones, or gathered: the assignments are those worked out from every document at once."""
     dice = random.Random(seed)
     incidents = dispatch.shift(40, seed, date(2023, 11, 29))
     sent = [json.dumps(one.document).encode() for one in dispatch.deliveries(incidents, seed, "portland")]
@@ -124,9 +142,48 @@ def test_many_at_once_say_what_they_say_one_after_the_other(seed: int) -> None:
     if news is not None:
         together.work_out(news, wearing)
     day = (START - timedelta(days=1), START + timedelta(days=2))
-    found = singly.between(*day)
+    found = sorted(assignments([eido.parse(json.loads(data)) for data in sent], wearing), key=repr)
     assert len(found) > 40
-    assert sorted(together.between(*day), key=repr) == sorted(found, key=repr)
+    assert sorted(singly.between(*day), key=repr) == found
+    assert sorted(together.between(*day), key=repr) == found
+
+
+lines = st.lists(
+    st.tuples(
+        st.sampled_from(["I1", "I2", "I3"]),
+        st.sampled_from(["711", "712"]),
+        st.lists(st.sampled_from(["A", "B"]), max_size=2, unique=True).map(sorted),
+        st.lists(
+            st.tuples(
+                st.sampled_from(["Dispatched", "OnScene", "Cleared"]), st.sampled_from([0, 5, 60, 700, 760, 1400, 2100])
+            ),
+            min_size=1,
+            max_size=3,
+        ),
+        st.sampled_from(["Theft", "Robbery"]),
+        st.none() | st.tuples(st.sampled_from(["REPLACED", "REPLACING", "SPLIT"]), st.sampled_from(["I1", "I2", "I3"])),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=200)
+@given(lines, st.sets(st.sampled_from(["A", "B"])))
+def test_whatever_comes_in_whatever_order_is_worked_out_from_everything(said: list[Any], cameras: set[str]) -> None:
+    """Over days and changes of crew; `cameras` are known from the start, the others dock at the end."""
+    store = DispatchStore(sqlite3.connect(":memory:", isolation_level=None))
+    sent = []
+    for incident, unit, officers, statuses, kind, merged in said:
+        more = {} if merged is None else merge(*merged)
+        sent.append(document(incident, unit, officers, *statuses, kind=kind, **more))
+        take(store, sent[-1], cameras)
+    snapshots = [eido.parse(json.loads(data)) for data in sent]
+    days = (START - timedelta(days=1), START + timedelta(days=9))
+    assert sorted(store.between(*days), key=repr) == sorted(assignments(snapshots, cameras), key=repr)
+    for officer in sorted({"A", "B"} - cameras):
+        cameras = cameras | {officer}
+        store.wears(officer, *days, cameras)
+    assert sorted(store.between(*days), key=repr) == sorted(assignments(snapshots, cameras), key=repr)
 
 
 def test_an_unusable_document_is_refused_and_set_aside_once(store: DispatchStore) -> None:
@@ -146,4 +203,17 @@ def test_documents_are_forgotten_in_time(store: DispatchStore) -> None:
     assert spans(store, "51234") == [("I-1", 0, 30)]
     store.prune(START + timedelta(days=31))
     assert (spans(store, "51234"), store.set_aside_rows()) == ([], [])
+    assert take(store, document("I-1", "711", ["51234"], ("Cleared", 31))) == set(), "what it said is forgotten as well"
     assert take(store, old) == {"51234"}, "forgotten, so it is new again"
+
+
+def test_what_was_said_again_is_kept_as_long_as_the_newest_document_that_says_it(store: DispatchStore) -> None:
+    first = document("I-1", "711", ["51234"], ("Dispatched", 0))
+    take(store, first)
+    store.add(document("I-1", "711", ["51234"], ("Dispatched", 0), ("OnScene", 5)), START + timedelta(days=3))
+    store.prune(START + timedelta(days=2))
+    assert store.digests_of({"I-1"}) != ()
+    take(store, document("I-2", "711", ["51234"], ("Cleared", 20), **merge("REPLACING", "I-1")))
+    assert spans(store, "51234") == [("I-1", 0, 20)]
+    take(store, document("I-1", "711", ["51234"], ("Cleared", 30)))
+    assert spans(store, "51234") == [("I-1", 0, 30)]

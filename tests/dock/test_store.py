@@ -12,6 +12,8 @@ from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.store import Store
 from tests.benchmarks.stores import fill, make_world
 
+DOCUMENT = b'{"incidentComponent": [{"internalIncidentId": "I-1", "lastUpdateTimeStamp": "2020-01-01T00:00:00Z"}]}'
+
 
 def test_the_tally_is_what_counting_would_give(tmp_path: Path) -> None:
     _, config = make_world(tmp_path)
@@ -35,12 +37,16 @@ def test_a_store_that_an_earlier_version_left_goes_on(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.executescript((Path(__file__).parent / "store-schema-1.sql").read_text())
         clips = db.execute("SELECT clip_id FROM clip ORDER BY clip_id").fetchall()
+        received = ("0" * 64, "2020-01-01T00:00:00.000Z", "2020-01-01T00:00:00.000Z", DOCUMENT)
+        db.execute("INSERT INTO dispatch_document VALUES (?, ?, ?, ?)", received)
+        db.commit()
     store = Store(path)
     assert sorted(clip.clip_id for clip in store.clips(State.LOCKED)) == [row[0] for row in clips]
     assert store.count(State.LOCKED) == len(clips) == CustodyLog(store.db, "bwc/portland/central-1", "central-1").size
     fresh = Store(tmp_path / "fresh.sqlite")
     CustodyLog(fresh.db, "bwc/portland/central-1", "central-1")
     DispatchStore(fresh.db)
+    assert DispatchStore(store.db).digests_of({"I-1"}) == ("0" * 64,), "what was received is read again"
     assert schema(store) == schema(fresh), "upgraded or new, it is the same"
     assert path.with_name("dock.sqlite.1.bak").exists()
     store.close()

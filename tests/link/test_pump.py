@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable
 
 import pytest
@@ -121,3 +122,38 @@ def test_stopping_ends_a_waiting_loop() -> None:
         seen.append(batch)
         mailbox.stop()
     assert seen == [[1]]
+
+
+def _gathering(most: int) -> Mailbox[int]:
+    """Even numbers can wait."""
+    return Mailbox(60.0, can_wait=lambda number: number % 2 == 0, gather_seconds=60.0, gather_most=most)
+
+
+def test_what_can_wait_is_gathered_until_there_is_enough() -> None:
+    mailbox, batches = _gathering(3), []
+    later = threading.Timer(0.05, lambda: [mailbox.put(number) for number in (4, 6, 8)])
+    mailbox.put(2)
+    later.start()
+    batches = mailbox.batches()
+    assert next(batches)[:3] == [2, 4, 6]
+
+
+def test_what_cannot_wait_ends_the_gathering() -> None:
+    mailbox = _gathering(100)
+    later = threading.Timer(0.05, mailbox.put, (1,))
+    mailbox.put(2)
+    later.start()
+    assert next(mailbox.batches()) == [2, 1]
+
+
+def test_gathering_ends_with_its_time() -> None:
+    mailbox: Mailbox[int] = Mailbox(60.0, can_wait=lambda _: True, gather_seconds=0.01, gather_most=100)
+    mailbox.put(2)
+    assert next(mailbox.batches()) == [2]
+
+
+def test_stopping_ends_a_gathering() -> None:
+    mailbox = _gathering(100)
+    mailbox.put(2)
+    threading.Timer(0.05, mailbox.stop).start()
+    assert list(mailbox.batches()) == [[2]]

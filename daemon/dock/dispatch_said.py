@@ -1,0 +1,173 @@
+"""What dispatch documents say, each thing once, in the dock's store: statuses, merges, and who was named on which unit.
+
+Documents repeat each other; only what a new one touches is read again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from daemon.core.crews import Sighting
+from daemon.core.eido import Merge, Snapshot, Status
+from daemon.model.times import format_instant, parse_instant
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS dispatch_incident (
+  incident_id TEXT PRIMARY KEY, incident_type TEXT NOT NULL, at TEXT NOT NULL, said_on TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dispatch_status (
+  incident_id TEXT, unit_id TEXT, at TEXT, status TEXT, officer_ids TEXT, said_on TEXT NOT NULL,
+  PRIMARY KEY (incident_id, unit_id, at, status, officer_ids)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS dispatch_status_unnamed ON dispatch_status (unit_id, at) WHERE officer_ids = '';
+CREATE TABLE IF NOT EXISTS dispatch_named (
+  unit_id TEXT, at TEXT, officer_id TEXT, said_on TEXT NOT NULL, PRIMARY KEY (unit_id, at, officer_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS dispatch_named_officer ON dispatch_named (officer_id, at);
+CREATE TABLE IF NOT EXISTS dispatch_merge (
+  incident_id TEXT, direction TEXT, other_id TEXT, said_on TEXT NOT NULL,
+  PRIMARY KEY (incident_id, direction, other_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS dispatch_merge_other ON dispatch_merge (other_id);
+"""
+_TABLES = ("dispatch_incident", "dispatch_status", "dispatch_named", "dispatch_merge")
+
+_instant = lru_cache(maxsize=4096)(parse_instant)
+
+
+class History(NamedTuple):
+    """Everything ever said of some incidents. `types` holds what each is called by the newest word on it."""
+
+    types: dict[str, str]
+    statuses: list[Status]
+    merges: list[Merge]
+
+
+class DispatchSaid:
+    """Tables in the dock's database, and the sightings (daemon.core.crews) that crews are worked out from."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(self, snapshot: Snapshot, received_at: datetime) -> None:
+        """`said_on` is the newest day on which each thing was received, for `prune`."""
+        day = _day(received_at)
+        self._db.executemany(
+            "INSERT INTO dispatch_incident VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET incident_type ="
+            " CASE WHEN (excluded.at, excluded.incident_type) > (at, incident_type) THEN excluded.incident_type"
+            " ELSE incident_type END, at = max(at, excluded.at), said_on = max(said_on, excluded.said_on)",
+            [(one.incident_id, one.incident_type, format_instant(one.at), day) for one in snapshot.incidents],
+        )
+        said = [(one, format_instant(one.at)) for one in snapshot.statuses]
+        self._db.executemany(
+            _insert("dispatch_status", 6),
+            [(one.incident_id, one.unit_id, at, one.status, " ".join(one.officer_ids), day) for one, at in said],
+        )
+        self._db.executemany(
+            _insert("dispatch_named", 4),
+            {(one.unit_id, at, officer_id, day) for one, at in said for officer_id in one.officer_ids},
+        )
+        self._db.executemany(
+            _insert("dispatch_merge", 4),
+            [(*merge, day) for merge in snapshot.merges if merge.other_id is not None],
+        )
+
+    def prune(self, before: datetime) -> None:
+        """Forgets what no document said on that day or later."""
+        for table in _TABLES:
+            self._db.execute(f"DELETE FROM {table} WHERE said_on < ?", (_day(before),))  # noqa: S608 - ours
+
+    def merged(self, incident_ids: Collection[str]) -> set[str]:
+        """With every incident they were merged with, as far as any document says."""
+        found, waiting = set(incident_ids), list(incident_ids)
+        while waiting:
+            one = waiting.pop()
+            rows = self._db.execute(
+                "SELECT incident_id, other_id FROM dispatch_merge WHERE incident_id = ?1"
+                " UNION SELECT incident_id, other_id FROM dispatch_merge WHERE other_id = ?1",
+                (one,),
+            )
+            new = {name for row in rows for name in row} - found
+            found |= new
+            waiting += new
+        return found
+
+    def history(self, incident_ids: Collection[str]) -> History:
+        """Everything said of these incidents."""
+        found = History({}, [], [])
+        for incident_id in incident_ids:
+            key = (incident_id,)
+            row = self._db.execute("SELECT incident_type FROM dispatch_incident WHERE incident_id = ?", key).fetchone()
+            if row is None:
+                continue  # only a merge has named it so far
+            found.types[incident_id] = row[0]
+            found.statuses.extend(
+                Status(incident_id, unit_id, tuple(officer_ids.split()), status, _instant(at))
+                for unit_id, at, status, officer_ids in self._db.execute(
+                    "SELECT unit_id, at, status, officer_ids FROM dispatch_status WHERE incident_id = ?", key
+                )
+            )
+            found.merges.extend(
+                Merge(incident_id, *row)
+                for row in self._db.execute("SELECT direction, other_id FROM dispatch_merge WHERE incident_id = ?", key)
+            )
+        return found
+
+    def with_nobody_named(self, unit_ids: Collection[str], begin: datetime, end: datetime) -> set[str]:
+        """Incidents on which a status of one of the units between two times names no officer."""
+        return self._each(
+            "SELECT DISTINCT incident_id FROM dispatch_status"
+            " WHERE officer_ids = '' AND unit_id = ? AND at BETWEEN ? AND ?",
+            *(unit_ids, begin, end),
+        )
+
+    def units_of(self, officer_ids: Collection[str], begin: datetime, end: datetime) -> set[str]:
+        """Units on which one of the officers was named between two times."""
+        return self._each(
+            "SELECT DISTINCT unit_id FROM dispatch_named WHERE officer_id = ? AND at BETWEEN ? AND ?",
+            *(officer_ids, begin, end),
+        )
+
+    def crew_before(self, unit_id: str, at: datetime) -> Sighting | None:
+        return self._sighting(
+            "SELECT at, officer_id FROM dispatch_named WHERE unit_id = ?1"
+            " AND at = (SELECT max(at) FROM dispatch_named WHERE unit_id = ?1 AND at <= ?2)",
+            *(unit_id, at),
+        )
+
+    def crew_after(self, unit_id: str, at: datetime) -> Sighting | None:
+        return self._sighting(
+            "SELECT at, officer_id FROM dispatch_named WHERE unit_id = ?1"
+            " AND at = (SELECT min(at) FROM dispatch_named WHERE unit_id = ?1 AND at > ?2)",
+            *(unit_id, at),
+        )
+
+    def units_before(self, officer_id: str, at: datetime) -> Sighting | None:
+        return self._sighting(
+            "SELECT at, unit_id FROM dispatch_named WHERE officer_id = ?1"
+            " AND at = (SELECT max(at) FROM dispatch_named WHERE officer_id = ?1 AND at <= ?2)",
+            *(officer_id, at),
+        )
+
+    def _each(self, query: str, names: Collection[str], begin: datetime, end: datetime) -> set[str]:
+        span = (format_instant(begin), format_instant(end))
+        return {row[0] for name in names for row in self._db.execute(query, (name, *span))}
+
+    def _sighting(self, query: str, name: str, at: datetime) -> Sighting | None:
+        rows = self._db.execute(query, (name, format_instant(at))).fetchall()
+        return (_instant(rows[0][0]), frozenset(row[1] for row in rows)) if rows else None
+
+
+def _insert(table: str, columns: int) -> str:
+    """What is there already is said anew."""
+    values = ", ".join("?" * columns)
+    again = "ON CONFLICT DO UPDATE SET said_on = excluded.said_on WHERE said_on < excluded.said_on"
+    return f"INSERT INTO {table} VALUES ({values}) {again}"  # noqa: S608 - ours
+
+
+def _day(at: datetime) -> str:
+    return format_instant(at)[:10]
