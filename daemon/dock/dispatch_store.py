@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS dispatch_document (
   digest TEXT PRIMARY KEY, received_at TEXT NOT NULL, as_of TEXT NOT NULL, body BLOB NOT NULL
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS dispatch_document_age ON dispatch_document (received_at);
 CREATE TABLE IF NOT EXISTS dispatch_about (
   incident_id TEXT, digest TEXT, PRIMARY KEY (incident_id, digest)
@@ -62,13 +62,7 @@ class DispatchStore:
         digest = hashlib.sha256(data).hexdigest()
         if self._db.execute("SELECT 1 FROM dispatch_document WHERE digest = ?", (digest,)).fetchone():
             return
-        snapshot = _parse(data)
-        self._db.execute(
-            "INSERT INTO dispatch_document VALUES (?, ?, ?, ?)",
-            (digest, format_instant(received_at), format_instant(snapshot.as_of), data),
-        )
-        self._interpret(digest, snapshot, received_at)
-        self._news.append(snapshot)
+        self._news.append(self._keep(digest, data, received_at))
 
     def take_news(self) -> Snapshot | None:
         """What the documents added since this was last asked say together; None when there are none."""
@@ -159,26 +153,28 @@ class DispatchStore:
         return {assignment.officer_id for assignment in before ^ after}
 
     def _create(self) -> None:
-        """The tables; from the documents that an earlier version has left, what they say."""
-        known = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'dispatch_about'").fetchone()
+        """The tables; the documents that an earlier version has left are read again."""
         self._db.executescript(f"BEGIN; {SCHEMA} {dispatch_said.SCHEMA}")
-        if not known:
-            documents = self._db.execute("SELECT digest, received_at, body FROM dispatch_document")
-            for number, (digest, received_at, body) in enumerate(documents, 1):
-                self._interpret(digest, _parse(bytes(body)), parse_instant(received_at))
+        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'dispatch_document_3'").fetchone():
+            left = self._db.execute("SELECT digest, body, received_at FROM dispatch_document_3 ORDER BY received_at")
+            for number, (digest, body, received_at) in enumerate(left, 1):
+                self._keep(digest, bytes(body), parse_instant(received_at))
                 if number % _PROGRESS == 0:
                     log.warning("a newer store: %d dispatch documents read again", number)
+            self._db.execute("DROP TABLE dispatch_document_3")
         self._db.execute("COMMIT")
 
-    def _interpret(self, digest: str, snapshot: Snapshot, received_at: datetime) -> None:
+    def _keep(self, digest: str, data: bytes, received_at: datetime) -> Snapshot:
+        snapshot = eido.parse(strict_json.parse_object(data, what="dispatch document", limit=eido.LIMIT))
+        self._db.execute(
+            "INSERT INTO dispatch_document VALUES (?, ?, ?, ?)",
+            (digest, format_instant(received_at), format_instant(snapshot.as_of), data),
+        )
         about = {incident.incident_id for incident in snapshot.incidents}
         about |= {merge.other_id for merge in snapshot.merges if merge.other_id is not None}
         self._db.executemany("INSERT INTO dispatch_about VALUES (?, ?)", [(name, digest) for name in sorted(about)])
         self._said.add(snapshot, received_at)
-
-
-def _parse(data: bytes) -> Snapshot:
-    return eido.parse(strict_json.parse_object(data, what="dispatch document", limit=eido.LIMIT))
+        return snapshot
 
 
 def _row(assignment: Assignment) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ For each clip, in the order in which they came:
   1 the sealed file, then every signed file: each stored once, read back and hashed
   2 custody says so (`replicated`, with the sealed file's key), in one transaction with the note of what is held there
   3 what happened meanwhile is noted already; gathered for a while it comes in the same way, with the custody record
-Then the custody log's new lines and a checkpoint. A disposed clip's objects are removed.
+Then the custody log's new lines and a checkpoint, gathered as well. A disposed clip's objects are removed.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Replicator:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="replicate", daemon=True)
         self._cursor = 0  # what was noted up to here has been tried
+        self._log_due = float("-inf")  # when the log's new lines are copied
         self._gathering: dict[str, float] = {}  # clips put off until more has come of them, by the moment they are due
         self._retry_at: float | None = None  # when it is all tried again, because something failed
         self._pause = 0.0
@@ -89,7 +90,9 @@ class Replicator:
                 continue
             self._attempt(wanted.clip.clip_id, partial(self._bring_up, wanted))
             self._make_room()
-        self._attempt(None, self._copy_log)
+        if (now := self._dock.clock.monotonic()) >= self._log_due:
+            self._log_due = now + self._settings.gather_seconds
+            self._attempt(None, self._copy_log)
         self._make_room()
 
     def _next(self) -> Wanted | None:
@@ -110,11 +113,12 @@ class Replicator:
 
     def _idle_seconds(self) -> float:
         """For how long there is nothing to do, if nothing comes."""
-        waits = [_LOOK_EVERY]
+        now = self._dock.clock.monotonic()
+        waits = [_LOOK_EVERY, self._log_due - now] if self._log_due > now else [_LOOK_EVERY]
         if self._retry_at is not None:
             waits.append(self._retry_at - time.monotonic())
         if self._gathering:
-            waits.append(next(iter(self._gathering.values())) - self._dock.clock.monotonic())
+            waits.append(next(iter(self._gathering.values())) - now)
         return max(0.0, min(waits))
 
     def _make_room(self) -> None:

@@ -79,10 +79,19 @@ CREATE TABLE staging (clip_id TEXT PRIMARY KEY, job TEXT NOT NULL) WITHOUT ROWID
 CREATE TABLE docking (camera_serial TEXT, docked_at TEXT, skew REAL NOT NULL, PRIMARY KEY (camera_serial, docked_at))
   WITHOUT ROWID;
 """
+_DISPATCH = """
+DROP TABLE IF EXISTS dispatch_mention;
+CREATE TABLE IF NOT EXISTS dispatch_document (
+  digest TEXT PRIMARY KEY, received_at TEXT NOT NULL, as_of TEXT NOT NULL, body BLOB NOT NULL
+) WITHOUT ROWID;
+DROP INDEX IF EXISTS dispatch_document_age;
+ALTER TABLE dispatch_document RENAME TO dispatch_document_3;
+"""
+"""daemon.dock.dispatch_store reads the documents again."""
 _STEPS = (
     "CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;",
     _REPLICA,
-    "DROP TABLE IF EXISTS dispatch_mention;",  # daemon.dock.dispatch_store reads the documents again
+    _DISPATCH,
 )
 """From each schema to the next, from the oldest still understood."""
 

@@ -117,6 +117,7 @@ class Objects:
     def __init__(self, store: ObjectStore, url: str) -> None:
         self._store = store
         self.url = url
+        self._refuses = False  # whether the store was seen to refuse a key that is there already
 
     def put(self, key: str, source: bytes | Path, size: int, pace: Pace = at_full_speed) -> None:
         """Stores `size` bytes under a key that ends with their digest; they are there, read back, when it returns.
@@ -124,8 +125,12 @@ class Objects:
         What is there already is never overwritten. Raises TamperedError when that is something else, or when `source`
         is not what its key says; MissingError when the source cannot be read.
         """
-        if not self.has(key):
+        if self._refuses and size <= _PART:
+            self._send(key, source, size, pace)  # asking first would cost a request more, and be told the same
+        elif not self.has(key):
             self._send(key, source, size, pace)
+            if isinstance(source, bytes) and size <= _PART:
+                self._refuses = not self._send(key, source, size, pace)
         self.check(key, size, pace)
 
     def has(self, key: str) -> bool:
@@ -205,7 +210,8 @@ class Objects:
             versions = headers.get("x-amz-version-id") not in {None, "null"}
             return Kept(datetime.fromisoformat(until) if until else None, versions)
 
-    def _send(self, key: str, source: bytes | Path, size: int, pace: Pace) -> None:
+    def _send(self, key: str, source: bytes | Path, size: int, pace: Pace) -> bool:
+        """Whether the store took it; False when it says that something lies there."""
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
@@ -220,11 +226,12 @@ class Objects:
                     options: dict[str, Any] = {"use_multipart": True, "chunk_size": part, "max_concurrency": _AT_ONCE}
                     obstore.put(self._store, key, iter(pieces), attributes=attributes, **options)
             except (AlreadyExistsError, PreconditionError):
-                return  # what it is, reading it back will tell
+                return False  # what it is, reading it back will tell
             except Exception:
                 if pieces.error is not None:
                     raise pieces.error from None
                 raise
+        return True
 
     def _compare(self, key: str, size: int, noted: str | None, expected: int | None) -> None:
         if expected is not None and size != expected:

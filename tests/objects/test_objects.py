@@ -92,6 +92,42 @@ def test_who_comes_between_the_look_and_the_put_is_not_overwritten(bucket: Bucke
     assert bytes(obstore.get(bucket.objects._store, key_of(data)).bytes()) == other
 
 
+def methods(faults: Faults) -> list[str]:
+    seen = [method for method, _ in faults.seen]
+    faults.seen.clear()
+    return seen
+
+
+def test_a_store_that_refuses_what_is_there_is_not_asked_again(bucket: Bucket) -> None:
+    faults = Faults()
+    with through(bucket, faults) as objects:
+        objects.put(key_of(b"1"), b"1", 1)
+        assert methods(faults) == ["HEAD", "PUT", "PUT", "GET"], "seen once to refuse"
+        objects.put(key_of(b"2"), b"2", 1)
+        objects.put(key_of(b"2"), b"2", 1)
+        objects.put(key_of(b"3"), file_of(bucket.folder, b"3"), 1)
+        assert methods(faults) == ["PUT", "GET"] * 3
+        smuggle(bucket.objects, key_of(b"4"), b"5")
+        with pytest.raises(TamperedError):
+            objects.put(key_of(b"4"), b"4", 1)
+
+
+def test_a_store_that_replaces_is_asked_each_time(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = obstore.put
+
+    def replacing(*words: Any, **more: Any) -> Any:
+        return put(*words, **more | {"mode": "overwrite"})
+
+    monkeypatch.setattr(obstore, "put", replacing)
+    for data in (b"1", b"2"):
+        bucket.objects.put(key_of(data), data, 1)
+    smuggle(bucket.objects, key_of(b"3"), b"4")
+    with pytest.raises(TamperedError):
+        bucket.objects.put(key_of(b"3"), b"3", 1)
+    monkeypatch.undo()
+    assert bytes(obstore.get(bucket.objects._store, key_of(b"3")).bytes()) == b"4"
+
+
 @pytest.mark.parametrize("size", [100, LARGE])
 def test_a_source_that_is_not_what_its_key_says_never_arrives(bucket: Bucket, size: int) -> None:
     data = os.urandom(size)

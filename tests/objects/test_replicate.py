@@ -146,6 +146,25 @@ def test_what_comes_to_be_said_of_a_clip_is_gathered_for_a_while(tmp_path: Path,
         assert names(bucket, CLIP).count("custody.json") == 1
 
 
+def test_the_logs_new_lines_are_gathered_as_well(tmp_path: Path, bucket: Bucket) -> None:
+    def pieces() -> int:
+        return len(list(bucket.objects.list("custody")))
+
+    with housed(tmp_path / "dock", bucket, replica={"gather_seconds": 30}) as house:
+        take_in(house, CLIP)
+        replicator(house).round()
+        assert pieces() == 2, "lines, and a checkpoint over them"
+        house.clock.turn(seconds=20)
+        take_in(house, OTHER_CLIP)
+        replicator(house).round()
+        assert house.dock.replica.is_held(OTHER_CLIP)
+        assert pieces() == 2
+        assert replicator(house)._idle_seconds() <= 10
+        house.clock.turn(seconds=10)
+        replicator(house).round()
+        assert pieces() == 4
+
+
 def test_clips_that_gather_are_not_looked_through_again_when_others_come(tmp_path: Path, bucket: Bucket) -> None:
     with housed(tmp_path / "dock", bucket, replica={"gather_seconds": 30}) as house:
         take_in(house, CLIP)
