@@ -94,7 +94,16 @@ class CustodyLog:
 
         Raises ValueError for an event that would be no `CustodyEntry`.
         """
-        sequence = self.size
+        return self.append_all([event], at)
+
+    def append_all(self, events: Sequence[Event], at: datetime) -> int:
+        """As `append`, for what happened at once; returns the sequence of the first."""
+        first = self.size
+        lines = [(event.clip_id, self._line(event, number, at)) for number, event in enumerate(events, first)]
+        self._add(first, lines)
+        return first
+
+    def _line(self, event: Event, sequence: int, at: datetime) -> bytes:
         event.check()
         entry = {
             "schema": "bwc.custody/1",
@@ -105,21 +114,31 @@ class CustodyLog:
             "detail": event.detail,
             "attestations": event.attestations,
         }
-        line = strict_json.dump(entry if event.clip_id is None else entry | {"clip_id": event.clip_id})
-        self._add(sequence, event.clip_id, line)
-        return sequence
+        return strict_json.dump(entry if event.clip_id is None else entry | {"clip_id": event.clip_id})
 
     def restore(self, line: bytes) -> None:
         """Adds a line as it was logged before, verbatim. Raises TamperedError when it is not the next one's."""
         entry, sequence = strict_json.parse_object(line, what="custody entry"), self.size
         if entry.get("sequence") != sequence:
             raise TamperedError(f"{self.origin}: entry {sequence} is missing, here is {entry.get('sequence')}")
-        self._add(sequence, entry.get("clip_id"), line)
+        self._add(sequence, [(entry.get("clip_id"), line)])
 
-    def _add(self, sequence: int, clip_id: str | None, line: bytes) -> None:
-        self._db.execute("INSERT INTO custody_entry VALUES (?, ?, ?)", (sequence, clip_id, line))
-        for (level, index), value in tree.append(sequence, tree.leaf_hash(line), self.node):
-            self._db.execute("INSERT INTO custody_node VALUES (?, ?, ?)", (level, index, value))
+    def _add(self, first: int, lines: Sequence[tuple[str | None, bytes]]) -> None:
+        new: dict[tree.Node, bytes] = {}
+
+        def read(level: int, index: int) -> bytes:
+            return new.get((level, index)) or self.node(level, index)
+
+        for sequence, (_, line) in enumerate(lines, first):
+            new.update(tree.append(sequence, tree.leaf_hash(line), read))
+        self._insert("custody_entry", [(number, *line) for number, line in enumerate(lines, first)])
+        self._insert("custody_node", [(*node, value) for node, value in new.items()])
+
+    def _insert(self, table: str, rows: Sequence[tuple[Any, Any, Any]]) -> None:
+        """One statement: on PostgreSQL each costs a journey."""
+        values = ", ".join(["(?, ?, ?)"] * len(rows))
+        if rows:
+            self._db.execute(f"INSERT INTO {table} VALUES {values}", [value for row in rows for value in row])  # noqa: S608
 
     def line(self, sequence: int) -> bytes | None:
         row = self._db.execute("SELECT line FROM custody_entry WHERE sequence = ?", (sequence,)).fetchone()

@@ -28,7 +28,9 @@ from daemon.vault.space import free_bytes, size_bytes
 
 log = logging.getLogger(__name__)
 STALL_SECONDS = 30.0
-_MOST_PATIENT = 120.0
+"""After how long a notice is said again that the policy service has not acknowledged, though it has spoken since."""
+MOST_PATIENT = 120.0
+"""As much when it has not spoken, or has not acknowledged what was said again."""
 _STATUS_EVERY = 0.5
 SAY_EVERY = 60.0
 """Seconds after which a dock says again how it stands, though nothing changed."""
@@ -56,6 +58,7 @@ class Announcer:
         self._looked = float("-inf")
         self._cursor = 0  # notices up to here were sent on this connection
         self._moved = dock.clock.monotonic()  # when acknowledging last made headway, or had to begin
+        self._heard = False  # whether the policy service has spoken since, of what it had before
         self._patience = STALL_SECONDS
         self._custody_sent = 0
         self._clearing: set[str] = set()
@@ -149,13 +152,17 @@ class Announcer:
             activation=self._activation,
         )
 
-    def acknowledged(self, before: int) -> None:
-        """The policy service's `through` changed from `before`."""
+    def acknowledged(self, before: int) -> bool:
+        """The policy service has spoken. Returns whether its `through` is another than `before`."""
+        if self._dock.through == before:
+            self._heard = True
+            return False
         if self._dock.through < before:
             log.warning("the policy service fell back from notice %d to %d; replaying", before, self._dock.through)
             self._cursor = min(self._cursor, self._dock.through)
-        self._moved = self._dock.clock.monotonic()
+        self._wait_from_now()
         self._patience = STALL_SECONDS
+        return True
 
     def forgotten(self) -> None:
         """The broker holds no session of ours: every clip's notice is announced again, acknowledged or not."""
@@ -183,15 +190,22 @@ class Announcer:
         self.status()
         for bay in self._bays.values():
             self.bay(bay)
-        self._moved = self._dock.clock.monotonic()
+        self._wait_from_now()
+
+    def _wait_from_now(self) -> None:
+        self._moved, self._heard = self._dock.clock.monotonic(), False
 
     def _notice_stall(self) -> None:
+        """A policy service that speaks of what it had before may lack a notice; a silent one has all of them to come,
+        in the session that the broker keeps for it.
+        """
         waited = self._dock.clock.monotonic() - self._moved
-        if self._pump.connected and self._cursor > self._dock.through and waited > self._patience:
+        patience = self._patience if self._heard else MOST_PATIENT
+        if self._pump.connected and self._cursor > self._dock.through and waited > patience:
             log.warning("no acknowledgement above notice %d for %.0f s; replaying", self._dock.through, waited)
             self._cursor = self._dock.through
-            self._moved = self._dock.clock.monotonic()
-            self._patience = min(2 * self._patience, _MOST_PATIENT)  # it may only be busy: with what we sent already
+            self._wait_from_now()
+            self._patience = min(2 * self._patience, MOST_PATIENT)  # it may only be busy: with what we sent already
 
     def _send_one(self) -> bool:
         """Each kind in turn: however much there is to say of one, the others are heard."""
@@ -222,7 +236,7 @@ class Announcer:
         if not self._pump.send(("notice", clip.sequence), dock.topics.clip(*own), said.retained, retain=True):
             return False
         if self._cursor <= through:  # of those that wait for their acknowledgement, this is the oldest
-            self._moved = dock.clock.monotonic()
+            self._wait_from_now()
         self._cursor = clip.sequence
         return True
 

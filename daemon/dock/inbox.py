@@ -77,8 +77,7 @@ def _acknowledgement(dock: Dock, data: bytes, acknowledged: Callable[[int], None
     before = dock.through
     dock.store.set("through", str(ack.through))
     dock.store.set("recipients", " ".join(sorted({*ack.recipients, *dock.proven_recipients})))
-    if ack.through != before:
-        acknowledged(before)
+    acknowledged(before)
 
 
 def _opened(dock: Dock, data: bytes) -> None:

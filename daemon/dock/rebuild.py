@@ -178,7 +178,7 @@ def _note_replica(dock: Dock, row: ClipRow, *, evicted: bool) -> None:
     """Whatever the replica may lack of it is to be copied; a sealed file that lies there alone was found there."""
     dock.replica.want(row.clip_id, format_instant(dock.now()))
     if evicted:
-        dock.replica.held(row, frozenset())
+        dock.replica.held(row)
         dock.replica.evict(row.clip_id)
         dock.replica.evicted(row.clip_id)
 

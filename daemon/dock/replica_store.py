@@ -19,16 +19,14 @@ class Wanted:
     """A clip of which something is not in the replica yet.
 
     `turn`: its place among them, kept until it is copied; `change`: the number of its last change when this was asked.
-    `since`: when the first of it was noted. `held`: the keys of its signed files there; None where not even the sealed
-    file was stored and read back.
+    `since`: when the first of it was noted. `held`: whether its sealed file was stored and read back.
     """
 
     turn: int
     change: int
     since: datetime
     clip: ClipRow
-    held: frozenset[str] | None
-    evicted: bool
+    held: bool
 
 
 class ReplicaStore:
@@ -96,22 +94,12 @@ class ReplicaStore:
         clip = self._store.clip(row[0])
         if clip is None:
             raise AssertionError("only a clip that the dock has taken in is noted")
-        held = self._db.execute("SELECT statements, evicted FROM replica WHERE clip_id = ?", (row[0],)).fetchone()
-        return Wanted(
-            row[1],
-            row[2],
-            parse_instant(row[3]),
-            clip,
-            frozenset(held[0].split()) if held else None,
-            bool(held and held[1]),
-        )
+        return Wanted(row[1], row[2], parse_instant(row[3]), clip, self.is_held(row[0]))
 
-    def held(self, clip: ClipRow, statements: frozenset[str]) -> None:
-        """The clip's sealed file and these signed files were stored and read back."""
+    def held(self, clip: ClipRow) -> None:
+        """The clip's sealed file was stored and read back."""
         self._db.execute(
-            "INSERT INTO replica (clip_id, ingested_at, statements) VALUES (?, ?, ?)"
-            " ON CONFLICT (clip_id) DO UPDATE SET statements = excluded.statements",
-            (clip.clip_id, clip.ingested_at, " ".join(sorted(statements))),
+            "INSERT OR IGNORE INTO replica (clip_id, ingested_at) VALUES (?, ?)", (clip.clip_id, clip.ingested_at)
         )
 
     def done(self, wanted: Wanted, now: str) -> None:

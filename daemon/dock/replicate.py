@@ -1,9 +1,9 @@
 """Copying the vault to object storage: one thread, fed from the store, so that a day without the store loses nothing.
 
 For each clip, in the order in which they came:
-  1 the sealed file, then every signed file: each stored once, read back and hashed
+  1 the sealed file, then its signed files as one object: each stored once, read back and hashed
   2 custody says so (`replicated`, with the sealed file's key), in one transaction with the note of what is held there
-  3 what happened meanwhile is noted already; gathered for a while it comes in the same way, with the custody record
+  3 what happened meanwhile is noted already; gathered for a while, all signed files and the custody record come anew
 Then the custody log's new lines and a checkpoint, gathered as well. A disposed clip's objects are removed.
 """
 
@@ -13,7 +13,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -29,6 +28,7 @@ from daemon.dock.turns import night_limit
 from daemon.model.config import Replica
 from daemon.model.errors import BwcError, ConfigurationError, NotDurableError, TamperedError
 from daemon.model.times import format_instant
+from daemon.vault import papers
 from daemon.vault import replica_keys as keys
 from daemon.vault.layout import ClipDirectory
 from daemon.vault.objects import Objects
@@ -38,8 +38,6 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE = 1.0
 _LOOK_EVERY = 30.0
 _LINES = 10_000
-_AT_ONCE = 4
-"""Small files of one clip that are under way together."""
 
 
 class Replicator:
@@ -148,7 +146,7 @@ class Replicator:
 
     def _gathers(self, wanted: Wanted) -> float:
         """For how many seconds more is waited for, of a clip that the replica holds."""
-        if wanted.held is None or wanted.clip.state == State.DISPOSED:
+        if not wanted.held or wanted.clip.state == State.DISPOSED:
             return 0.0
         gathered = (self._dock.now() - wanted.since).total_seconds()
         return self._settings.gather_seconds - gathered if gathered >= 0 else 0.0
@@ -159,26 +157,21 @@ class Replicator:
         self._retry_at = at if self._retry_at is None else min(at, self._retry_at)
 
     def _copy(self, wanted: Wanted) -> None:
-        """Everything of a clip that the replica does not hold yet."""
+        """A clip, or what is new of it."""
         dock, clip = self._dock, wanted.clip
         found = dock.vault.find(clip.clip_id)
         if found is None:
             raise MissingError(f"clip {clip.clip_id} is in the store but not in the vault")
         key = keys.sealed_key(clip.clip_id, clip.sealed_sha256)
-        if wanted.held is None:
+        if not wanted.held:
             self._objects.put(key, found.sealed, clip.sealed_bytes, self._pace)
             self._must_be_kept(key)
-        signed = {}
-        for name, path in _statements(found, wanted):
-            data = read_document(path)
-            signed[keys.statement_key(clip.clip_id, name, data)] = data
-        new = {name: data for name, data in signed.items() if name not in (wanted.held or ())}
-        if wanted.held is not None:  # at first the log's lines say it all, and more is to be said at once: `replicated`
-            record, entries = self._service.call(lambda: self._record_of(clip.clip_id))
-            new[keys.custody_key(clip.clip_id, entries, record)] = record
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda item: self._objects.put(item[0], item[1], len(item[1])), new.items()))
-        self._service.call(lambda: self._conclude(wanted, key, frozenset(signed)))
+        files, entries = {name: read_document(path) for name, path in _statements(found, wanted)}, 0
+        if wanted.held:  # at first the log's lines say it all, and more is to be said at once: `replicated`
+            files["custody.json"], entries = self._service.call(lambda: self._record_of(clip.clip_id))
+        folded = papers.fold(files)
+        self._objects.put(keys.papers_key(clip.clip_id, entries, folded), folded, len(folded))
+        self._service.call(lambda: self._conclude(wanted, key))
 
     def _must_be_kept(self, key: str) -> None:
         """That the store keeps it as long as it is to: a store that knows no object lock does not say so by itself."""
@@ -227,14 +220,14 @@ class Replicator:
         entries = sum(1 for _ in self._dock.custody.of_clip(clip_id))
         return Records(self._dock.custody, self._dock.sign_key).of(clip_id), entries
 
-    def _conclude(self, wanted: Wanted, key: str, held: frozenset[str]) -> None:
+    def _conclude(self, wanted: Wanted, key: str) -> None:
         dock = self._dock
         clip = dock.store.clip(wanted.clip.clip_id)
         if clip is None or clip.state == State.DISPOSED:
             return  # its removal is noted already
-        dock.replica.held(clip, held)
+        dock.replica.held(clip)
         dock.replica.done(wanted, format_instant(self._dock.now()))
-        if wanted.held is None:
+        if not wanted.held:
             detail = {"url": self._objects.url, "key": key, "sealed_sha256": clip.sealed_sha256}
             dock.record(Event("replicated", clip.clip_id, detail))
             dock.after.append(self._replicated)

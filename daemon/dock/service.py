@@ -365,8 +365,8 @@ class DockService:
             self._announcer.status()
 
     def _acknowledged(self, before: int) -> None:
-        self._announcer.acknowledged(before)
-        self._wake_bays()
+        if self._announcer.acknowledged(before):
+            self._wake_bays()
 
     def _wake_bays(self) -> None:
         for thread in self._bays.values():

@@ -22,7 +22,7 @@ CREATE TABLE to_replicate (
 ) WITHOUT ROWID;
 CREATE INDEX to_replicate_since ON to_replicate (since);
 CREATE TABLE replica (
-  clip_id TEXT PRIMARY KEY, ingested_at TEXT NOT NULL, statements TEXT NOT NULL, evicted INTEGER NOT NULL DEFAULT 0
+  clip_id TEXT PRIMARY KEY, ingested_at TEXT NOT NULL, evicted INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX replica_to_evict ON replica (ingested_at, clip_id) WHERE evicted = 0;
 CREATE INDEX replica_evicted ON replica (clip_id) WHERE evicted = 1;
@@ -79,7 +79,12 @@ CREATE TABLE staging (clip_id TEXT PRIMARY KEY, job TEXT NOT NULL) WITHOUT ROWID
 CREATE TABLE docking (camera_serial TEXT, docked_at TEXT, skew REAL NOT NULL, PRIMARY KEY (camera_serial, docked_at))
   WITHOUT ROWID;
 """
-_DISPATCH = """
+_TO_4 = """
+ALTER TABLE replica DROP COLUMN statements;
+INSERT OR IGNORE INTO to_replicate
+  SELECT clip_id, base + row_number() OVER (ORDER BY ingested_at, clip_id), base, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+  FROM replica, (SELECT coalesce(max(CAST(value AS INTEGER)), 0) AS base FROM meta WHERE key = 'replica_change');
+UPDATE meta SET value = value + (SELECT count(*) FROM replica) WHERE key = 'replica_change';
 DROP TABLE IF EXISTS dispatch_mention;
 CREATE TABLE IF NOT EXISTS dispatch_document (
   digest TEXT PRIMARY KEY, received_at TEXT NOT NULL, as_of TEXT NOT NULL, body BLOB NOT NULL
@@ -87,11 +92,11 @@ CREATE TABLE IF NOT EXISTS dispatch_document (
 DROP INDEX IF EXISTS dispatch_document_age;
 ALTER TABLE dispatch_document RENAME TO dispatch_document_3;
 """
-"""daemon.dock.dispatch_store reads the documents again."""
+"""Clips are copied anew, their small files as one object; daemon.dock.dispatch_store reads its documents again."""
 _STEPS = (
     "CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;",
-    _REPLICA,
-    _DISPATCH,
+    f"{_REPLICA} ALTER TABLE replica ADD COLUMN statements TEXT NOT NULL DEFAULT '';",
+    _TO_4,
 )
 """From each schema to the next, from the oldest still understood."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from daemon.custody.log import Event
 from daemon.model import statements as st
 from daemon.model.documents import Notice, NoticeRelease
 from daemon.model.errors import InconsistentError, SignerNotAllowedError, VerificationError
@@ -174,10 +175,12 @@ def _prove_wraps(desk: Desk, seal: st.Seal) -> None:
 
 
 def _keep(desk: Desk, clip_id: str, *fresh: Verified[Any] | None) -> None:
-    for verified in fresh:
-        if verified is not None:
-            desk.store.add(verified, format_instant(desk.now()), desk.trust.version)
-            desk.record("accepted", clip_id, {"kind": verified.statement.kind}, (verified.digest,))
+    now, accepted = desk.now(), [verified for verified in fresh if verified is not None]
+    for verified in accepted:
+        desk.store.add(verified, format_instant(now), desk.trust.version)
+    desk.custody.append_all(
+        [Event("accepted", clip_id, {"kind": v.statement.kind}, (v.digest,)) for v in accepted], now
+    )
 
 
 def _note_listed(desk: Desk, notice: Notice) -> None:

@@ -78,8 +78,9 @@ def reconsider(desk: Desk, clip_id: str) -> None:
         _review_order(desk, order)
     clip = desk.store.clip(clip_id)
     if clip is not None and not clip.disposed:
-        _post_standing(desk, clip)
-        disposal.reconsider(desk, clip)
+        case = Case(desk, clip)
+        _post_standing(desk, case)
+        disposal.reconsider(desk, case)
 
 
 def answer_request(desk: Desk, row: RequestRow) -> None:
@@ -283,9 +284,9 @@ def _put_on_record(desk: Desk, row: RequestRow, said: _Said, answered: str, at: 
         desk.store.add_decision(record)
 
 
-def _post_standing(desk: Desk, clip: ClipRow) -> None:
+def _post_standing(desk: Desk, case: Case) -> None:
     """What the board shows of a clip: its force, what its officers still owe, until when."""
-    case = Case(desk, clip)
+    clip = case.clip
     views = [standing(desk.regime, one) for one in case.facts(case.wearer, "report", desk.now())]
     due = min((view.due for view in views if view.due), default=None)
     document = Standing(

@@ -30,9 +30,8 @@ class Due:
     approvals: tuple[str, ...]
 
 
-def assess(desk: Desk, clip: ClipRow, now: datetime) -> Due:
+def assess(desk: Desk, case: Case, now: datetime) -> Due:
     """How a clip stands towards disposal."""
-    case = Case(desk, clip)
     facts = case.facts("nobody", "court", now)
     recorded, trigger = case.recorded
     incidents = [one.incident for one in facts if one.incident is not None]
@@ -46,17 +45,17 @@ def assess(desk: Desk, clip: ClipRow, now: datetime) -> Due:
     holds = tuple(sorted({hold.hold_id for one in facts for hold in one.holds}))
     signers = case.disposal_approvals(now)
     approvals = tuple(sorted(signers.values())) if len(signers) >= 2 else ()
-    return Due(clip.clip_id, clip.dock_id, until, holds, approvals)
+    return Due(case.clip.clip_id, case.clip.dock_id, until, holds, approvals)
 
 
 def report(desk: Desk, now: datetime) -> list[Due]:
     """Every clip that is due, held or not: what would go, before it goes."""
-    return [due for clip in _old_enough(desk, now) if (due := assess(desk, clip, now)).keep_until <= now]
+    return [due for clip in _old_enough(desk, now) if (due := assess(desk, Case(desk, clip), now)).keep_until <= now]
 
 
-def reconsider(desk: Desk, clip: ClipRow) -> None:
+def reconsider(desk: Desk, case: Case) -> None:
     """Orders the disposal of a clip that two people have authorized, unless a hold forbids it."""
-    due = assess(desk, clip, desk.now())
+    clip, due = case.clip, assess(desk, case, desk.now())
     if due.approvals and not due.held_by and not ordered(desk, clip.dock_id, clip.clip_id):
         _order(desk, clip, due, "early disposal, authorized by two people")
 
@@ -65,7 +64,7 @@ def run_schedule(desk: Desk) -> None:
     """Reports what has come due, and orders the disposal of what was reported long enough ago."""
     now, notice = desk.now(), timedelta(days=desk.config.retention.notice_days)
     for clip in _old_enough(desk, now):
-        due = assess(desk, clip, now)
+        due = assess(desk, Case(desk, clip), now)
         if due.keep_until > now or due.held_by or ordered(desk, clip.dock_id, clip.clip_id):
             continue
         key = f"disposal {clip.dock_id} {clip.clip_id}"

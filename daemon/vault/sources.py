@@ -10,17 +10,13 @@ from typing import BinaryIO, Protocol, cast
 
 from daemon.model.errors import TamperedError
 from daemon.model.types import is_clip_id
+from daemon.vault import papers
 from daemon.vault import replica_keys as keys
 from daemon.vault.layout import ClipDirectory, VaultLayout
 from daemon.vault.objects import Objects, Stored
 from daemon.vault.reading import MissingError, find_clip, open_sealed
 
-_NAMES = re.compile(
-    r"(seal|capture|custody|tags/[0-9]{1,9}|releases/[A-Za-z0-9._-]{1,64}\.(release|revocation))\.json\Z", re.ASCII
-)
 _LINES = re.compile(r"custody/[0-9]{12}\.jsonl/", re.ASCII)
-_SMALL = 16 << 20
-_MOST = 10_000
 
 
 class Source(Protocol):
@@ -59,21 +55,17 @@ class Replica:
         self._layout = VaultLayout(folder)
 
     def clip(self, clip_id: str) -> ClipDirectory:
-        prefix = keys.clip_prefix(clip_id)
-        names = keys.newest(self.objects.list(prefix), prefix)
-        if not names:
+        stored = keys.newest(self.objects.list(keys.clip_prefix(clip_id)), clip_id)
+        if stored is None:
             raise MissingError(
                 f"{self.objects.url}: holds no clip {clip_id}",
                 hint="does --vault end with the dock's id, as in …/central-1?",
             )
         clip = self._layout.clip(clip_id)
-        wanted = [(name, stored) for name, stored in sorted(names.items()) if _NAMES.match(name)]
-        if len(wanted) > _MOST:
-            raise TamperedError(f"{self.objects.url}/{prefix}: {len(wanted)} files, more than a clip has")
-        for name, stored in wanted:
+        for name, data in papers.unfold(self._small(stored), what=f"{self.objects.url}/{stored.key}").items():
             path = clip.path / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self._small(stored))
+            path.write_bytes(data)
         return clip
 
     def sealed(self, clip: ClipDirectory, sealed_sha256: str, sealed_bytes: int) -> BinaryIO:
@@ -107,7 +99,7 @@ class Replica:
                     yield line
 
     def _small(self, stored: Stored) -> bytes:
-        if stored.size > _SMALL:
+        if stored.size > papers.LIMIT:
             raise TamperedError(f"{self.objects.url}/{stored.key}: {stored.size} bytes, more than such a file has")
         return b"".join(self.objects.read(stored.key, stored.size))
 

@@ -22,7 +22,7 @@ from tests.crash.nursery import _fork, run_dock
 
 def main() -> None:
     multiprocessing.resource_tracker.ensure_running()
-    announce.STALL_SECONDS = 3.0
+    announce.STALL_SECONDS, announce.MOST_PATIENT = 3.0, 12.0
     retry.RETRY_SECONDS = 2.0
     mqtt.RECONNECT_SECONDS = (1, 2)
     service._REPEAT_EVERY = 1.0

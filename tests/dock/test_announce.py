@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 from typing import Any, cast
 
-from daemon.dock.announce import STALL_SECONDS, Announcer
+from daemon.dock.announce import MOST_PATIENT, STALL_SECONDS, Announcer
 from daemon.link.mqtt import Connected, MqttClient, Published
 from daemon.model.documents import Bay
 from tests.agency import CLIP
@@ -51,10 +51,15 @@ def test_a_policy_service_that_is_busy_is_left_alone_for_longer_and_longer(tmp_p
             announcer = connected(house, broker)
             assert pump(announcer, broker) == 1
             for patience in (STALL_SECONDS, 2 * STALL_SECONDS, 4 * STALL_SECONDS):
+                announcer.acknowledged(house.dock.through)  # it is there, and speaks of what it had before
                 house.clock.turn(seconds=patience - 1)
                 assert pump(announcer, broker) == 0
                 house.clock.turn(seconds=2)
                 assert pump(announcer, broker) == 1
+            house.clock.turn(seconds=MOST_PATIENT - 1)
+            assert pump(announcer, broker) == 0
+            house.clock.turn(seconds=2)
+            assert pump(announcer, broker) == 1, "silent for as long as that"
         acknowledge(house, announcer, 1)
         house.clock.turn(seconds=10_000)
         assert pump(announcer, broker) == 0, "all is acknowledged"
@@ -96,6 +101,7 @@ def test_one_that_was_lost_is_said_again_though_others_follow_it_all_the_time(tm
         for number in range(5):
             house.record(str(uuid.UUID(int=number)), b"footage %d" % number)
             house.look(3)
+            announcer.acknowledged(house.dock.through)
             house.clock.turn(seconds=STALL_SECONDS / 3)
             sent += pump(announcer, broker)
         assert sent > 5

@@ -12,8 +12,6 @@ from daemon.dock.replica_store import ReplicaStore
 from daemon.dock.store import ClipRow, Store
 from tests.benchmarks.stores import fill, make_world
 
-NOTHING: frozenset[str] = frozenset()
-
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
@@ -51,10 +49,10 @@ def test_a_clip_keeps_its_turn_and_what_comes_while_it_is_copied_gets_a_new_one(
 def test_the_spool_is_what_adding_up_would_give(store: Store) -> None:
     replica, clips = ReplicaStore(store), by_age(store)
     for clip in clips[:4]:
-        replica.held(clip, NOTHING)
+        replica.held(clip)
     for clip in clips[:3]:
         replica.evict(clip.clip_id)
-    replica.held(clips[0], frozenset({"more"}))
+    replica.held(clips[0])
     replica.evict(clips[0].clip_id)
     for number, clip in enumerate((clips[2], clips[3], clips[4])):
         store.move(clip.clip_id, State.DISPOSED, 1000 + number)
@@ -68,7 +66,7 @@ def test_the_oldest_may_go_that_is_held_not_disposed_of_and_not_owed_to_its_came
     store.db.execute("UPDATE clip SET receipted = 0 WHERE clip_id = ?", (clips[1].clip_id,))
     store.db.execute("UPDATE clip SET receipted = 1 WHERE clip_id <> ?", (clips[1].clip_id,))
     for clip in clips[1:]:
-        replica.held(clip, NOTHING)
+        replica.held(clip)
     store.move(clips[2].clip_id, State.DISPOSED, 1000)
     replica.evict(clips[3].clip_id)
 

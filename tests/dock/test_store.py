@@ -9,6 +9,7 @@ from pathlib import Path
 from daemon.core.lifecycle import State
 from daemon.custody.log import CustodyLog
 from daemon.dock.dispatch_store import DispatchStore
+from daemon.dock.replica_store import ReplicaStore
 from daemon.dock.store import Store
 from tests.benchmarks.stores import fill, make_world
 
@@ -51,6 +52,34 @@ def test_a_store_that_an_earlier_version_left_goes_on(tmp_path: Path) -> None:
     assert path.with_name("dock.sqlite.1.bak").exists()
     store.close()
     fresh.close()
+
+
+def test_from_schema_3_what_the_replica_holds_is_copied_anew(tmp_path: Path) -> None:
+    _, config = make_world(tmp_path)
+    fill(config, 4)
+    path = config.state / "dock.sqlite"
+    fresh = Store(path)
+    before = {one for one in schema(fresh) if "dispatch" not in one}
+    fresh.db.executescript(
+        "ALTER TABLE replica ADD COLUMN statements TEXT NOT NULL DEFAULT ''; PRAGMA user_version = 3;"
+    )
+    fresh.set("replica_change", "7")
+    fresh.db.execute(
+        "INSERT INTO replica SELECT clip_id, ingested_at, 0, 'keys' FROM clip ORDER BY ingested_at LIMIT 3"
+    )
+    held = [row[0] for row in fresh.db.execute("SELECT clip_id FROM replica ORDER BY ingested_at, clip_id")]
+    fresh.db.execute("INSERT INTO to_replicate VALUES (?, 7, 7, '2020-01-01T00:00:00.000Z')", (held[0],))
+    fresh.close()
+    store = Store(path)
+    assert {one for one in schema(store) if "dispatch" not in one} == before
+    replica, cursor, found = ReplicaStore(store), 0, []
+    while (wanted := replica.next_wanted(cursor)) is not None:
+        cursor = wanted.turn
+        found.append((wanted.clip.clip_id, wanted.held))
+    assert found == [(clip_id, True) for clip_id in held]
+    replica.want(found[0][0], "2026-01-01T00:00:00.000Z")
+    assert int(store.get("replica_change") or 0) > cursor, "no turn is given twice"
+    store.close()
 
 
 def schema(store: Store) -> set[str]:

@@ -1,4 +1,4 @@
-"""What is read from a replica: the newest of what may change, nothing of a stranger's, and never two truths."""
+"""What is read from a replica: the newest of what may change, and nothing of a stranger's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from daemon.model.errors import TamperedError
+from daemon.vault import papers
 from daemon.vault import replica_keys as keys
 from daemon.vault.objects import Objects
 from daemon.vault.reading import MissingError
@@ -33,40 +34,70 @@ def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path)
 
 
-def test_of_a_record_the_longest_counts_and_of_signed_files_there_is_one(shelf: Shelf) -> None:
+def folded(**files: bytes) -> bytes:
+    return papers.fold({f"{name}.json": data for name, data in files.items()})
+
+
+def test_of_a_clips_papers_the_longest_count(shelf: Shelf) -> None:
     for entries, data in ((9, b"nine"), (10, b"ten"), (2, b"two")):
-        shelf.put(keys.custody_key(CLIP, entries, data), data)
-    shelf.put(keys.statement_key(CLIP, "seal.json", b"seal"), b"seal")
+        held = folded(custody=data, seal=b"seal")
+        shelf.put(keys.papers_key(CLIP, entries, held), held)
     clip = shelf.replica.clip(CLIP)
     assert (clip.custody.read_bytes(), clip.seal.read_bytes()) == (b"ten", b"seal")
-    shelf.put(keys.statement_key(CLIP, "seal.json", b"another"), b"another")
-    with pytest.raises(TamperedError):
-        shelf.replica.clip(CLIP)
     with pytest.raises(MissingError):
         shelf.replica.clip(OTHER_CLIP)
 
 
 def test_names_that_a_clip_does_not_have_are_left_alone(shelf: Shelf, tmp_path: Path) -> None:
-    shelf.put(keys.statement_key(CLIP, "seal.json", b"seal"), b"seal")
-    for name in ("notes.txt", "tags/x.json", "deep/er/seal.json", "releases/.release.json.new"):
-        shelf.put(keys.statement_key(CLIP, name, b"x"), b"x")
-    shelf.put(f"clips/{CLIP}/seal.json/readme", b"no digest")
+    strange = (
+        "notes.txt",
+        "tags/x.json",
+        "deep/er/seal.json",
+        "releases/.release.json.new",
+        "../seal.json",
+        "/seal.json",
+    )
+    held = papers.fold(dict.fromkeys(strange, b"x") | {"seal.json": b"seal", "tags/1.json": "é\n".encode()})
+    shelf.put(keys.papers_key(CLIP, 1, held), held)
+    shelf.put(f"clips/{CLIP}/papers.json/readme", b"no digest")
+    shelf.put(f"clips/{CLIP}/seal.json/{'0' * 64}", b"no papers")
     shelf.put("clips/readme", b"x")
     shelf.put(keys.lines_key(0, b"a\n").replace("000000000000", "zero"), b"a\n")
     shelf.replica.mirror()
     found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
-    assert found == [f"clips/{CLIP}/seal.json", "custody/0.jsonl"]
+    assert found == [f"clips/{CLIP}/seal.json", f"clips/{CLIP}/tags/1.json", "custody/0.jsonl"]
+    assert (tmp_path / "clips" / CLIP / "tags" / "1.json").read_text() == "é\n"
 
 
 def test_what_is_not_what_its_key_says_is_not_read(shelf: Shelf) -> None:
-    key = keys.statement_key(CLIP, "seal.json", b"seal")
-    obstore.put(shelf.store, key, b"other", attributes={"sha256": key[-64:]})
+    held = folded(seal=b"seal")
+    key = keys.papers_key(CLIP, 0, held)
+    obstore.put(shelf.store, key, folded(seal=b"other"), attributes={"sha256": key[-64:]})
     with pytest.raises(TamperedError):
         shelf.replica.clip(CLIP)
     too_large = bytes(17 << 20)
-    shelf.put(keys.statement_key(OTHER_CLIP, "seal.json", too_large), too_large)
+    shelf.put(keys.papers_key(OTHER_CLIP, 0, too_large), too_large)
     with pytest.raises(TamperedError):
         shelf.replica.clip(OTHER_CLIP)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b"{}", b'{"files": []}', b'{"files": {"seal.json": 1}}', b'{"files": {"a": "", "a": ""}}', b"\xff"],
+)
+def test_papers_that_nobody_folded_are_named(shelf: Shelf, data: bytes) -> None:
+    key = keys.papers_key(CLIP, 0, data)
+    shelf.put(key, data)
+    with pytest.raises(TamperedError, match=key):
+        shelf.replica.clip(CLIP)
+
+
+def test_what_is_no_text_and_what_is_too_much_is_not_folded_or_unfolded() -> None:
+    with pytest.raises(TamperedError):
+        folded(seal=b"\xff")
+    many = papers.fold({f"tags/{number}.json": b"" for number in range(10_001)})
+    with pytest.raises(TamperedError, match="10001 files"):
+        papers.unfold(many, what="papers")
 
 
 def test_the_logs_pieces_are_put_together_also_where_one_came_twice(shelf: Shelf) -> None:
@@ -84,7 +115,8 @@ def test_the_logs_pieces_are_put_together_also_where_one_came_twice(shelf: Shelf
 def test_a_sealed_file_is_streamed_and_its_last_read_tells_whether_it_held(shelf: Shelf) -> None:
     data = bytes(range(256)) * 10_000
     digest = hashlib.sha256(data).hexdigest()
-    shelf.put(keys.statement_key(CLIP, "seal.json", b"seal"), b"seal")
+    held = folded(seal=b"seal")
+    shelf.put(keys.papers_key(CLIP, 0, held), held)
     shelf.put(keys.sealed_key(CLIP, digest), data)
     clip = shelf.replica.clip(CLIP)
     with shelf.replica.sealed(clip, digest, len(data)) as file:
