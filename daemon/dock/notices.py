@@ -40,7 +40,8 @@ def build(dock: Dock, clip: ClipRow, through: int) -> Said:
     Raises BwcError when the vault lacks what the store says it holds.
     """
     if clip.state == State.DISPOSED:
-        return Said(_disposed(dock, clip), None)
+        disposed = _disposed(dock, clip)
+        return Said(disposed, disposed if clip.sequence > through else None)
     directory = dock.vault.find(clip.clip_id)
     if directory is None:
         raise BwcError(f"clip {clip.clip_id} is in the store but not in the vault")

@@ -25,7 +25,7 @@ _SESSION = 7 * 24 * 3600
 
 
 def subscriptions(topics: Topics) -> tuple[str, ...]:
-    """Everything that matters to a policy service."""
+    """Everything that matters to a policy service. Of clips' notices only what is retained: new ones are announced."""
     return (topics.announcement("+", "+"), topics.clip("+", "+"), topics.attestation("+", "+", "+"))
 
 
@@ -36,6 +36,7 @@ class Hearing:
         self._config = config
         self._deliver = deliver
         self._topics = subscriptions(topics)
+        self._shared = tuple(topic for topic in self._topics if topic != topics.clip("+", "+"))
         self._inbox: MqttClient | None = None
         self._share = self._make_share() if shared else None
         self._granted = False
@@ -49,7 +50,7 @@ class Hearing:
     def _make_share(self) -> MqttClient:
         """Under a name and with a session that end with the process: the broker gives no share to what is gone."""
         name = f"{self._config.agency}-policy-{uuid.uuid4().hex[:12]}"
-        topics = tuple(f"$share/{_GROUP}/{topic}" for topic in self._topics)
+        topics = tuple(f"$share/{_GROUP}/{topic}" for topic in self._shared)
         return MqttClient(self._config.broker, name, self._deliver, name=SHARE, subscriptions=topics)
 
     @property

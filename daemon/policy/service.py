@@ -284,6 +284,8 @@ class PolicyService:
 
     def _receive(self, message: Received) -> set[str]:
         match self._desk.topics.split(message.topic):
+            case ("dock", _, "clip", _) if not message.retained:
+                return set()  # whatever is new in it is announced as well
             case ("dock", dock_id, "clip" | "announcement" as kind, clip_id):
                 whole = kind == "announcement"
                 changed = announced.receive(self._desk, message.payload, dock_id, clip_id, whole=whole)

@@ -130,6 +130,7 @@ def _dock(city: City, dock: str) -> str:
         f'state = "{place}/state"\nsign_key = "{city.keys}/{dock}.sign.pem"\nlog = "warning"\n'
         f"{_broker(city, 'dock', dock)}[ingest]\nplain_directories = true\nreserve_bytes = 16777216\n"
         f'[replica]\nurl = "{city.replica}"\ncredentials = "{city.store_settings}"\nca = "{city.store_authority}"\n'
+        "gather_seconds = 5\n"  # half an hour of this day
         "retry_seconds = 5.0\n"
     )
 
