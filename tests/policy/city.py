@@ -134,7 +134,10 @@ class City:
         for clip_id in clips:
             self._sequence += 1
             notice = make_notice(clip_id, "dock-1", self._sequence, now, incidents=(incident,))
-            self._publish(TOPICS.clip("dock-1", clip_id), strict_json.dump(notice.plain()))
+            data = strict_json.dump(notice.plain())
+            self._publish(TOPICS.announcement("dock-1", clip_id), data, retain=False)
+            # a dock would announce again what was lost on the way; here what is retained is whole as well
+            self._publish(TOPICS.clip("dock-1", clip_id), data)
 
     def classify(self, force: str, incident: str) -> str:
         now = datetime.now(UTC)
@@ -157,9 +160,9 @@ class City:
         self._publish(TOPICS.attestation(person, statement.kind, envelope.digest), envelope.to_bytes())
         return envelope.digest
 
-    def _publish(self, topic: str, payload: bytes) -> None:
+    def _publish(self, topic: str, payload: bytes, *, retain: bool = True) -> None:
         """Returns once the broker has it: what it confirmed nobody says again."""
-        mid = self._client.publish(topic, payload, retain=True)
+        mid = self._client.publish(topic, payload, retain=retain)
         self.until(lambda event: isinstance(event, Published) and event.mid == mid, f"the broker to take {topic}")
 
     # what it hears
