@@ -15,7 +15,7 @@ import click
 
 from device_sim import camera, envelope, faults, plan, shift
 from device_sim.cli_dispatch import broker_options, login
-from device_sim.dispatch_out import outlet
+from device_sim.dispatch_out import FORGOTTEN_SECONDS, outlet
 from device_sim.errors import usage
 
 _FILE = click.Path(path_type=Path)
@@ -35,6 +35,14 @@ _FILE = click.Path(path_type=Path)
 @click.option("--share", metavar="K/N", help="only the K-th of N parts of the cameras, for one dock of many")
 @click.option("--date", "day", default="2023-08-21", show_default=True, help="the shift begins that day at 16:00")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--broker-forgets",
+    type=click.FloatRange(0),
+    default=FORGOTTEN_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="dispatch of so long is said again to a broker that was lost",
+)
 @click.option("--speed", type=click.FloatRange(0), default=0.0, show_default=True, help="times as fast; 0: no waiting")
 @click.option("--timeout", type=click.FloatRange(0), default=60.0, show_default=True, help="seconds for receipts")
 @click.option("--fault", "fault_names", multiple=True, metavar="KIND", help="hits one camera in ten; repeatable")
@@ -133,7 +141,9 @@ def _stage(options: dict[str, Any], planned: plan.Plan, stack: contextlib.ExitSt
         bays=options["bays"],
         speed=options["speed"],
         timeout_seconds=options["timeout"],
-        outlet=stack.enter_context(outlet(target, options["agency"], login(options))) if target else None,
+        outlet=stack.enter_context(outlet(target, options["agency"], login(options), options["broker_forgets"]))
+        if target
+        else None,
         agency=options["agency"],
     )
 

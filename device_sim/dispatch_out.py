@@ -24,7 +24,8 @@ from device_sim.errors import SimError, usage
 
 _PATIENCE_SECONDS = 30.0
 _UNSETTLED = 1000
-_REPEATED_SECONDS = 120.0
+FORGOTTEN_SECONDS = 120.0
+"""What a broker that crashed may have forgotten: Mosquitto, as it is set up for this, saves once a minute."""
 
 
 class Outlet(Protocol):
@@ -47,12 +48,15 @@ class Login:
 
 
 @contextlib.contextmanager
-def outlet(target: str, agency: str, login: Login) -> Iterator[Outlet]:
-    """A folder, or `mqtt://host[:port]`, `mqtts://host[:port]`. Raises SimError."""
+def outlet(target: str, agency: str, login: Login, forgotten: float = FORGOTTEN_SECONDS) -> Iterator[Outlet]:
+    """A folder, or `mqtt://host[:port]`, `mqtts://host[:port]`. Raises SimError.
+
+    What was sent in the last `forgotten` seconds is said again to a broker that was lost.
+    """
     if "://" not in target:
         yield FolderOutlet(Path(target))
         return
-    broker = BrokerOutlet(target, agency, login)
+    broker = BrokerOutlet(target, agency, login, forgotten)
     try:
         yield broker
     finally:
@@ -81,11 +85,12 @@ class FolderOutlet:
 class BrokerOutlet:
     """QoS 1, not retained. A document has arrived when its PUBACK carries no failure code.
 
-    A broker that crashed may have forgotten what it acknowledged: after a lost connection the last minutes
+    A broker that crashed may have forgotten what it acknowledged: after a lost connection the last `forgotten` seconds
     are said again.
     """
 
-    def __init__(self, url: str, agency: str, login: Login) -> None:
+    def __init__(self, url: str, agency: str, login: Login, forgotten: float) -> None:
+        self._forgotten = forgotten
         self._root = f"bwc/v1/{agency}/cad"
         self._url = url
         self._news = threading.Condition()
@@ -106,7 +111,7 @@ class BrokerOutlet:
         with self._news:
             self._sent[mid] = topic
             self._recent.append((now, topic, payload))
-            while now - self._recent[0][0] > _REPEATED_SECONDS:
+            while now - self._recent[0][0] > self._forgotten:
                 self._recent.popleft()
             many = len(self._sent) >= _UNSETTLED
         if many:  # message ids are 16 bits and come round again

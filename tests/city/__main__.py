@@ -26,7 +26,7 @@ from typing import Any
 from daemon.cli.demo.stage import BWC, SIM
 from tests.city import agency, model, people
 from tests.city.agency import City
-from tests.city.broker import configuration
+from tests.city.broker import SAVES_EVERY, configuration
 from tests.city.net import Hosts
 from tests.city.processes import Processes, until
 from tests.objects import ceph
@@ -44,6 +44,7 @@ SPEED = 1080
 ASKING = 40
 """Officers who ask for one clip each."""
 _PATIENCE = 240.0
+_FIRST = ("nice", "--adjustment=-10")
 
 
 def main() -> None:
@@ -102,7 +103,7 @@ class Day:
         self._troubled = 0
 
     def play(self) -> dict[str, Any]:
-        """Everything; returns the comparison and how long it took."""
+        """Everything; returns the comparison, and for how many seconds the day was played until all was settled."""
         serials = [camera["serial"] for camera in self._plan["cameras"]]
         self._say(f"{len(serials)} cameras, {self._clips} clips, {len(self._plan['incidents'])} incidents")
         agency.make(self._city, self._hosts.address(BROKER), serials)
@@ -124,14 +125,16 @@ class Day:
                 self._say("every clip in the object store")
                 clips = model.recorded(self._plan, played)
                 released = self._releases(ears, clips)
-                found = model.compare(self._city, self._plan, clips, ears.notices())
+                seconds = round(time.monotonic() - self._began, 1)
                 honoured = self._honoured(ears, released)
+                self._say("held against the model")
+                found = model.compare(self._city, self._plan, clips, ears.notices())
                 found.released, found.honoured = len(released), len(honoured)
                 found.differences += [f"{clip}: released, but not on its dock" for clip in released - honoured]
                 processes.check_alive(BROKER, *POLICIES, *DOCKS)
             finally:
                 ears.close()
-        return {"found": found, "seconds": round(time.monotonic() - self._began, 1)}
+        return {"found": found, "seconds": seconds}
 
     @property
     def _clips(self) -> int:
@@ -152,23 +155,25 @@ class Day:
         city.store_authority.write_bytes(self._store.authority or b"")
         send(self._store.account, "PUT", f"/{BUCKET}")
         config = configuration(city.root, address, PORT)
-        processes.start(BROKER, BROKER, "mosquitto", "-c", str(config))
+        # on machines of their own docks could not crowd out whom all of them wait for
+        processes.start(BROKER, BROKER, *_FIRST, "mosquitto", "-c", str(config))
         processes.await_port(PEOPLE, address, PORT)
         for name in POLICIES:
-            processes.start(name, name, *BWC, "policy", "serve", "--config", str(city.config("policy")))
+            processes.start(name, name, *_FIRST, *BWC, "policy", "serve", "--config", str(city.config("policy")))
         for dock in DOCKS:
             processes.start(dock, dock, *BWC, "dock", "run", "--config", str(city.config(dock)))
 
     def _begin_day(self) -> None:
         """Dispatch sends its documents; at each dock its share of the cameras comes in."""
         city, tls = self._city, self._city.tls("dispatch", "cad")
+        forgets = ("--broker-forgets", str(2 * SAVES_EVERY))
         certificate = [word for name, path in tls.items() for word in (f"--{name}", str(path))]
         for number, dock in enumerate(DOCKS, 1):
             mounts, keys = str(city.place(dock) / "mounts"), str(city.keys)
             where = ("--mounts", mounts, "--keys", keys, "--dock-key", f"{keys}/{dock}.sign.pub.pem")
             own = ("--share", f"{number}/{len(DOCKS)}", "--bays", "6", "--timeout", str(_PATIENCE), "--json")
             own += ("--speed", str(SPEED))
-            speaks = ("--to", city.broker, "--agency", agency.AGENCY, *certificate) if number == 1 else ()
+            speaks = ("--to", city.broker, *forgets, "--agency", agency.AGENCY, *certificate) if number == 1 else ()
             command = (*SIM, "shift", *self._shift, *where, *own, *speaks)
             self._processes.start(f"cameras-{dock}", CAD if speaks else dock, *command)
 
@@ -193,13 +198,13 @@ class Day:
         return played
 
     def _trouble(self, ears: people.Ears) -> None:
-        """A policy service, the object store, a dock, the broker, a dock's network: each lost and restored in turn."""
+        """A policy service, the broker, the object store, a dock, a dock's network: each lost and restored in turn."""
         for share, trouble in (
-            (0.10, self._kill_a_policy_service),
-            (0.20, self._kill_the_store),
+            (0.05, self._kill_a_policy_service),
+            (0.10, self._kill_the_broker),
+            (0.15, self._kill_the_store),
             (0.35, self._kill_a_dock),
-            (0.50, self._kill_the_broker),
-            (0.70, self._cut_a_dock_off),
+            (0.50, self._cut_a_dock_off),
         ):
             wanted = int(share * self._clips)
             until(lambda wanted=wanted: len(ears.notices()) >= wanted, f"{wanted} clips announced", 2 * _PATIENCE)  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The broker of a city: Mosquitto with the configuration that ships; only its address, port and folders are others."""
+"""The broker of a city: Mosquitto with the configuration that ships; but for address, port, folders and saving."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pathlib import Path
 
 from daemon.model.resources import mosquitto_dir
 from tests.broker.shipped import debian
+
+SAVES_EVERY = 10
+"""Seconds: hours of the day that is played."""
 
 
 def configuration(root: Path, address: str, port: int) -> Path:
@@ -16,6 +19,7 @@ def configuration(root: Path, address: str, port: int) -> Path:
     for before, after in (
         ("\nlistener 8883\n", f"\nlistener {port} {address}\n"),
         ("/etc/mosquitto/bwc", str(installed)),
+        ("\nautosave_interval 60\n", f"\nautosave_interval {SAVES_EVERY}\n"),
     ):
         assert before in ours, before
         ours = ours.replace(before, after)
