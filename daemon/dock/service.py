@@ -50,8 +50,10 @@ T = TypeVar("T")
 
 _TICK = 1.0
 _TELL_EVERY, _COPY_EVERY = 0.02, 0.4
-_GATHER_SECONDS, _GATHER_MOST = 0.5, 50
-"""How long, and how many, dispatch documents wait for more, unacknowledged: one transaction works them out together."""
+_GATHER_SECONDS, _GATHER_MOST = 0.5, 20
+"""How long, and how many, dispatch documents wait for more, unacknowledged: one transaction works them out together.
+Brokers give no more than 20 (Mosquitto, where nobody says otherwise) before they are acknowledged, orders among them.
+"""
 _PERSIST_CLOCK_EVERY = 10.0
 _PRUNE_EVERY = 3600.0
 _SESSION = 7 * 24 * 3600

@@ -234,7 +234,6 @@ class Targets:
 
     def _dispatch(self, data: bytes) -> None:
         self._hear(self._house.dock.topics.cad("x"), data)
-        self._house.dock.dispatch._parsed.clear()
 
     def _capture(self, data: bytes) -> None:
         read = intake.read_capture(self._house.dock, data, _CAMERA, CLIP, NOW)
