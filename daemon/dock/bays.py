@@ -85,7 +85,11 @@ class BayThread:
     def _serve_reader(self) -> None:
         """Looks until undocked, or until the reader process ends: then a new one goes on."""
         limits = {"max_clips": self._settings.max_clips, "max_clip_bytes": self._settings.max_clip_bytes}
-        self._handle = handle = ReaderHandle(self._docked.path, limits, self._settings.hang_seconds)
+        try:
+            self._handle = handle = ReaderHandle(self._docked.path, limits, self._settings.hang_seconds)
+        except ReaderGoneError as error:
+            self._report(error)
+            return
         try:
             while not self._stopping.is_set():
                 self._hint.clear()

@@ -48,6 +48,7 @@ class ReaderHandle:
     """One camera's reader process. Used by one thread at a time."""
 
     def __init__(self, mount: Path, limits: Message, hang_seconds: float) -> None:
+        """Raises ReaderGoneError when it cannot be started: the server that forks readers has just ended."""
         ours, theirs = _context.Pipe()
         self._pipe: Connection = ours
         self._hang_seconds = hang_seconds
@@ -57,9 +58,14 @@ class ReaderHandle:
         self._process: BaseProcess = _context.Process(
             target=reader.main, args=(theirs, str(mount), limits), daemon=True, name=f"bwc-reader {mount.name}"
         )
-        with _starting:
-            self._process.start()
-        theirs.close()
+        try:
+            with _starting:
+                self._process.start()
+        except (EOFError, OSError) as error:
+            ours.close()
+            raise ReaderGoneError(f"the camera's reader could not be started ({error})") from error
+        finally:
+            theirs.close()
 
     def scan(self) -> Message:
         """What is on the camera. Raises CameraReadError."""

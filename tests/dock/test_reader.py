@@ -430,3 +430,12 @@ def test_a_pace(mount: Mount, handle: ReaderHandle) -> None:
     started = time.monotonic()
     seal(handle, mount.command())
     assert time.monotonic() - started >= 0.3
+
+
+def test_a_reader_that_cannot_be_started_is_one_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(_: object) -> None:
+        raise EOFError("unexpected EOF")
+
+    monkeypatch.setattr("multiprocessing.forkserver.connect_to_new_process", ended)
+    with pytest.raises(ReaderGoneError, match="could not be started"):
+        ReaderHandle(tmp_path, {}, 1.0)
