@@ -77,6 +77,12 @@ class Snapshot(NamedTuple):
     merges: tuple[Merge, ...]
     as_of: datetime
 
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """The first and the last time of its statuses; `as_of` where it has none."""
+        times = [status.at for status in self.statuses] or [self.as_of]
+        return min(times), max(times)
+
 
 def parse(document: Mapping[str, Any]) -> Snapshot:
     """The snapshot in a parsed JSON document. Raises EidoError when a part that is needed cannot be used."""

@@ -69,7 +69,10 @@ class BayThread:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._serve_reader()
+                try:
+                    self._serve_reader()
+                except ReaderGoneError as error:
+                    self._report(error)
                 self._stopping.wait(self._settings.scan_seconds)
         except CameraHangsError as error:
             self._report(error)
@@ -83,20 +86,14 @@ class BayThread:
             self._standing.set("failed", "an error in the dock itself; see its log. undock and dock again to retry")
 
     def _serve_reader(self) -> None:
-        """Looks until undocked, or until the reader process ends: then a new one goes on."""
+        """Looks until undocked. Raises ReaderGoneError when the reader process ends: then a new one goes on."""
         limits = {"max_clips": self._settings.max_clips, "max_clip_bytes": self._settings.max_clip_bytes}
-        try:
-            self._handle = handle = ReaderHandle(self._docked.path, limits, self._settings.hang_seconds)
-        except ReaderGoneError as error:
-            self._report(error)
-            return
+        self._handle = handle = ReaderHandle(self._docked.path, limits, self._settings.hang_seconds)
         try:
             while not self._stopping.is_set():
                 self._hint.clear()
                 soon = self._look(handle)
                 self._hint.wait(max(0.02, self._settings.settle_seconds) if soon else self._settings.scan_seconds)
-        except ReaderGoneError as error:
-            self._report(error)
         finally:
             handle.close()
 

@@ -82,8 +82,8 @@ class DispatchStore:
 
     def work_out(self, snapshot: Snapshot, cameras: Collection[str]) -> set[str]:
         """Brings the assignments up to date with what was added. Returns the officers whose own changed."""
-        times = [status.at for status in snapshot.statuses] or [snapshot.as_of]
-        begin, end = min(times) - SHIFT, max(times) + SHIFT
+        first, last = snapshot.span
+        begin, end = first - SHIFT, last + SHIFT
         officers = {officer for status in snapshot.statuses for officer in status.officer_ids}
         # who was just seen on one unit is on no other, as far as anybody was named there in the same shift
         units = self._said.units_of(officers, begin - SHIFT, end + SHIFT)

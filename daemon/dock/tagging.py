@@ -89,8 +89,7 @@ def settle(dock: Dock) -> None:
     news = dock.dispatch.take_news()
     if news is None:
         return
-    times = [status.at for status in news.statuses] or [news.as_of]
-    _retag_all(dock, dock.dispatch.work_out(news, dock.store.officers()), min(times), max(times))
+    _retag_all(dock, dock.dispatch.work_out(news, dock.store.officers()), *news.span)
     before, as_of = dock.dispatch_as_of, min(news.as_of, dock.now())  # no document speaks for the future
     if before is None or as_of > before:
         dock.store.set("dispatch_as_of", format_instant(as_of))

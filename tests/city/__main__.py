@@ -127,8 +127,8 @@ class Day:
                 released = self._releases(ears, clips)
                 seconds = round(time.monotonic() - self._began, 1)
                 honoured = self._honoured(ears, released)
-                self._say("held against the model")
                 found = model.compare(self._city, self._plan, clips, ears.notices())
+                self._say("held against the model")
                 found.released, found.honoured = len(released), len(honoured)
                 found.differences += [f"{clip}: released, but not on its dock" for clip in released - honoured]
                 processes.check_alive(BROKER, *POLICIES, *DOCKS)
