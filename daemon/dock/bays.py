@@ -10,7 +10,9 @@ from typing import Any
 
 from daemon.core.skew import docking_skew
 from daemon.custody.log import Event
-from daemon.dock.clip_way import WRITING, ClipWay, Service, StoppedError
+from daemon.dock.calls import Service, StoppedError
+from daemon.dock.clip_way import WRITING, ClipWay
+from daemon.dock.docking import Docking
 from daemon.dock.intake import CameraSeen
 from daemon.dock.mounts import Docked
 from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
@@ -148,7 +150,8 @@ class BayThread:
             skew = docking_skew(measured, unseen)
             seen = self._service.call(lambda: _record_docking(self._dock, self._docked.bay, camera, skew, unseen))
             log.info("bay %s: camera %s is looked through", self._docked.bay, camera.serial, extra=self._fields())
-            self._way = ClipWay(self._dock, self._service, self._docked.bay, seen, self._standing, self._turns)
+            here = Docking(self._dock, self._service, self._docked.bay, seen, self._standing)
+            self._way = ClipWay(here, self._turns)
         return self._way
 
     def _refuse(self, camera: Camera | None, kind: str, reason: str) -> None:

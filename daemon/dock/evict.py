@@ -12,7 +12,7 @@ from functools import partial
 
 from daemon.core.lifecycle import State
 from daemon.custody.log import Event
-from daemon.dock.clip_way import Service
+from daemon.dock.calls import Service
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow
 from daemon.model.errors import BwcError, TamperedError

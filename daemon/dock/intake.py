@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -282,7 +283,7 @@ def dispatched(dock: Dock, read: ReadCapture, camera: CameraSeen) -> bool:
     return bool(dock.dispatch.of_officer(clip.officer_id, clip.started_at, clip.stopped_at))
 
 
-def abandon(dock: Dock, jobs: list[Job]) -> None:
+def abandon(dock: Dock, jobs: Collection[Job]) -> None:
     """These clips could not be taken in this time; they are still on their camera."""
     for job in jobs:
         dock.store.unstage(job.clip_id)

@@ -30,7 +30,6 @@ Pace = Callable[[int], None]
 
 _ALIGN = mmap.PAGESIZE
 _BUFFERED_SLICE = 128 * 1024  # without O_DIRECT, small slices are nearly as fast; large ones are 3 to 4 times slower
-_WRITERS = 2  # so that the medium always has something to do
 _PER_SLOT = SLOT // stream.SEGMENT
 
 
@@ -59,7 +58,7 @@ class Written:
     sync_seconds: float
 
 
-def make_slots(count: int = 6) -> list[Slot]:
+def make_slots(count: int = 4) -> list[Slot]:
     """The buffers of one pipeline, for any number of clips after one another."""
     return [Slot() for _ in range(count)]
 
@@ -148,7 +147,7 @@ def _write(
             segments, last = next(batches)
             slot.hold(segments)
             pace(slot.length)
-            _read_exactly(source, slot.plain[: slot.length], slot.segments[0].offset)
+            _read_exactly(source, slot.room(slot.length), slot.segments[0].offset)
             return last
 
         def hash_plain(slot: Slot) -> None:
@@ -157,13 +156,14 @@ def _write(
 
         def encrypt(slot: Slot) -> None:
             _place_header(slot, key)
-            for segment, plain, sealed in _views(slot):
-                key.encrypt_into(segment, plain, sealed)
+            start = slot.segments[0].offset
+            for segment, sealed in _sealed_views(slot):
+                key.encrypt_into(segment, slot.plain[segment.offset - start :][: segment.length], sealed)
 
         def write(slot: Slot) -> None:
             out.write(slot.sealed[: _sealed_length(slot)], _sealed_start(slot))
 
-        stages.run(slots, fill, [hash_plain, encrypt, write], last=_WRITERS)
+        stages.run(slots, fill, [hash_plain, encrypt, write])
         _refuse_more(source, size)
         sync_seconds = out.finish(sync)
     finally:
@@ -192,8 +192,8 @@ def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot], a
         def check(slot: Slot) -> None:
             if slot.segments[0].index == 0 and slot.sealed[:HEADER] != key.header:  # no tag covers it for us
                 raise TamperedError(f"{target}: the header on the medium is not what was written")
-            for segment, plain, sealed in _views(slot):
-                key.decrypt_into(segment, sealed, plain)
+            for segment, sealed in _sealed_views(slot):  # what comes out is not looked at, each over the one before
+                key.decrypt_into(segment, sealed, slots[0].room(segment.length))
 
         stages.run(slots, fill, [hash_sealed, check])
     finally:
@@ -296,12 +296,10 @@ def _batches(size: int) -> Iterator[tuple[list[Segment], bool]]:
             batch = []
 
 
-def _views(slot: Slot) -> Iterator[tuple[Segment, memoryview, memoryview]]:
-    start, base = slot.segments[0].offset, _sealed_start(slot)
+def _sealed_views(slot: Slot) -> Iterator[tuple[Segment, memoryview]]:
+    base = _sealed_start(slot)
     for segment in slot.segments:
-        plain = slot.plain[segment.offset - start :][: segment.length]
-        sealed = slot.sealed[segment.sealed_offset - base :][: segment.sealed_length]
-        yield segment, plain, sealed
+        yield segment, slot.sealed[segment.sealed_offset - base :][: segment.sealed_length]
 
 
 def _sealed_start(slot: Slot) -> int:

@@ -95,10 +95,16 @@ class ReaderHandle:
         del self._batches[batch.number]
         return [_error(answer) if "error" in answer else answer for answer in batch.answer or ()]
 
-    def receipts(self, receipts: dict[str, bytes]) -> dict[str, Exception]:
-        """Writes receipts, durable on the camera. Those that could not be written, and why. Raises ReaderGoneError."""
+    def begin_receipts(self, receipts: dict[str, bytes]) -> int:
+        """Begins to write receipts by their clips' stems; `receipts` waits for them. Raises ReaderGoneError."""
         given = {stem: base64.b64encode(data).decode() for stem, data in receipts.items()}
-        answers = self._ask({"do": "receipts", "receipts": given})["receipts"]
+        return self._begin({"do": "receipts", "receipts": given})
+
+    def receipts(self, number: int) -> dict[str, Exception]:
+        """Waits until receipts are durable on the camera. Those that could not be written, and why. Raises
+        ReaderGoneError.
+        """
+        answers = self._answer(number)["receipts"]
         return {stem: _error(answer) for stem, answer in answers.items() if "error" in answer}
 
     def erase(self, clips: dict[str, Message]) -> dict[str, BwcError]:
@@ -127,8 +133,14 @@ class ReaderHandle:
             self._process.join(0.5)
 
     def _ask(self, command: Message) -> Message:
+        return self._answer(self._begin(command))
+
+    def _begin(self, command: Message) -> int:
         number = next(self._numbers)
         self._send({"id": number, **command})
+        return number
+
+    def _answer(self, number: int) -> Message:
         self._until(lambda: number in self._answers)
         answer = self._answers.pop(number)
         if "error" in answer:

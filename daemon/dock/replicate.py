@@ -21,7 +21,7 @@ from daemon.core.lifecycle import State
 from daemon.custody.log import Event
 from daemon.custody.record import Records
 from daemon.dock import evict
-from daemon.dock.clip_way import Service, StoppedError
+from daemon.dock.calls import Service, StoppedError
 from daemon.dock.replica_store import Wanted
 from daemon.dock.state import Dock
 from daemon.dock.turns import night_limit

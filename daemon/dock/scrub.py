@@ -14,8 +14,8 @@ from functools import partial
 from daemon.custody.evidence import Finding
 from daemon.custody.log import Event, open_read_only
 from daemon.custody.tree import leaf_hash
+from daemon.dock.calls import Service, StoppedError
 from daemon.dock.check import Vault, check_clip, check_log, check_store, clips_of
-from daemon.dock.clip_way import Service, StoppedError
 from daemon.dock.state import Dock
 from daemon.model.errors import UnavailableError
 from daemon.model.times import format_instant, parse_instant

@@ -15,7 +15,7 @@ from daemon.custody.log import CustodyLog
 from daemon.dock import announce, inbox, orders, recovery, tagging
 from daemon.dock.announce import Announcer
 from daemon.dock.bays import BayThread
-from daemon.dock.clip_way import StoppedError
+from daemon.dock.calls import StoppedError
 from daemon.dock.custody_files import CustodyCopies
 from daemon.dock.dispatch_folder import FolderIntake
 from daemon.dock.dispatch_store import DispatchStore

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from daemon.core.compliance import review
 from daemon.dock import compliance_source
-from daemon.dock.clip_way import Service, StoppedError
+from daemon.dock.calls import Service, StoppedError
 from daemon.dock.state import Dock
 from daemon.model.documents import ShiftActivation
 

@@ -30,7 +30,7 @@ def run() -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
         folder = Path(name)
         hashing = disk.hash_rate(2) / 2
-        write, read = disk.write_rate(folder, SIZE), disk.read_rate(folder)
+        write, read = disk.write_rate(folder / "written", SIZE), disk.read_rate(folder / "written")
         binding = min(hashing, 1 / (1 / write + 1 / read))
         with running(folder / "precinct", cameras=CAMERAS) as precinct:
             cameras = [Camera(precinct.world, n, random.Random(n), cameras=CAMERAS) for n in range(len(CAMERAS))]

@@ -33,12 +33,11 @@ def run() -> dict[str, Any]:
         seal, back, sha, write, read = [], [], [], [], []
         for number in range(ROUNDS):
             sha.append(SIZE / disk.sha256(source))
-            write.append(disk.write_rate(folder, SIZE))
-            read.append(disk.read_rate(folder))
+            write.append(disk.write_rate(folder / f"{number}.written", SIZE))
+            read.append(disk.read_rate(folder / f"{number}.written"))
             target = folder / f"{number}.sealed"
             with source.open("rb") as file:
                 sealed = pipeline.seal(file.fileno(), target, os.urandom(32), "clip", slots, lambda _: None)
-            target.unlink()
             seal.append(SIZE / sealed.seconds)
             back.append(SIZE / sealed.read_back_seconds)
         slowest = [min(rates) for rates in zip(sha, write, strict=True)]

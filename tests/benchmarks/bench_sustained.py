@@ -25,7 +25,7 @@ def run() -> dict[str, Any]:
         footage = folder / "bay" / "clips" / "0.mp4"
         disk.fill(footage, SIZE)
         hashing = disk.hash_rate(2) / 2  # two hashes a byte, on two cores
-        write, read = disk.write_rate(folder, SIZE), disk.read_rate(folder)
+        write, read = disk.write_rate(folder / "written", SIZE), disk.read_rate(folder / "written")
         moving = 1 / (1 / write + 1 / read)
         handle = ReaderHandle(folder / "bay", {"max_clips": 100, "max_clip_bytes": 1 << 40}, 60.0)
         try:
@@ -48,32 +48,30 @@ def run() -> dict[str, Any]:
 
 def _sustained(handle: ReaderHandle, folder: Path, footage: Path) -> tuple[float, int]:
     info = footage.stat()
-    under_way: list[tuple[Batch, Path]] = []
+    under_way: list[Batch] = []
     memory = 0
     started = time.perf_counter()
     for number in range(CLIPS):
-        target = folder / f"{number}.sealed"
         command = {
             "stem": "0",
             "footage": [info.st_size, info.st_mtime_ns, info.st_ctime_ns],
-            "target": str(target),
+            "target": str(folder / f"{number}.sealed"),
             "clip_id": f"clip-{number}",
             "dock_id": "dock-1",
             "capture_sha256": None,
             "recipients": [open_pem("policy")],
         }
-        under_way.append((handle.begin([command], lambda _: None), target))
+        under_way.append(handle.begin([command], lambda _: None))
         if len(under_way) > 1:
-            _end(handle, *under_way.pop(0))
-        handle.written(under_way[-1][0])
+            _end(handle, under_way.pop(0))
+        handle.written(under_way[-1])
         assert handle._process.pid is not None
         memory = max(memory, pss(handle._process.pid))
     while under_way:
-        _end(handle, *under_way.pop(0))
+        _end(handle, under_way.pop(0))
     return CLIPS * SIZE / (time.perf_counter() - started), memory
 
 
-def _end(handle: ReaderHandle, batch: Batch, target: Path) -> None:
+def _end(handle: ReaderHandle, batch: Batch) -> None:
     [answer] = handle.results(batch)
     assert isinstance(answer, dict), answer
-    target.unlink()

@@ -4,6 +4,7 @@ a kind is the same call every time and can be made to fail.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 from daemon.dock import pipeline, reader, reader_handle, recovery, safe
 from daemon.dock.bays import BayThread
-from daemon.dock.clip_way import StoppedError
+from daemon.dock.calls import StoppedError
 from daemon.dock.mounts import Docked, plain
 from daemon.dock.reader_handle import Batch, ReaderHandle
 from daemon.dock.sealing import check_batch, write_batch
@@ -42,6 +43,8 @@ class InlineHandle(ReaderHandle):
         self._reader = reader.Reader(self._mount, limits)
         self._slots = slots or pipeline.make_slots()
         self._batches: dict[int, Batch] = {}
+        self._numbers = itertools.count()
+        self._answers: dict[int, dict[str, Any]] = {}
 
     def begin(self, commands: list[dict[str, Any]], progress: Callable[[int], None]) -> Batch:
         batch = Batch(len(self._batches), progress)
@@ -57,11 +60,12 @@ class InlineHandle(ReaderHandle):
     def results(self, batch: Batch) -> list[dict[str, Any] | Exception]:
         return [reader_handle._error(answer) if "error" in answer else answer for answer in batch.answer or ()]
 
-    def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(json.dumps(self._reader.answer(json.loads(json.dumps(command)))))
-        if "error" in answer:
-            raise reader_handle._error(answer)
-        return answer
+    def _send(self, command: dict[str, Any]) -> None:
+        answer = self._reader.answer(json.loads(json.dumps(command)))
+        self._answers[command["id"]] = json.loads(json.dumps(answer))
+
+    def _until(self, done: Callable[[], bool]) -> None:
+        assert done()
 
 
 class InlineService(DockService):

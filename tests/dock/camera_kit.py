@@ -82,6 +82,6 @@ def seal(handle: ReaderHandle, command: dict[str, Any], progress: Callable[[int]
 
 def receipt(handle: ReaderHandle, data: bytes, stem: str = CLIP) -> None:
     """One receipt, written. Raises why it was not."""
-    failed = handle.receipts({stem: data})
+    failed = handle.receipts(handle.begin_receipts({stem: data}))
     if failed:
         raise failed[stem]

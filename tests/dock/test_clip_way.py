@@ -50,13 +50,17 @@ class Dying(InlineHandle):
         self._count("results")
         return super().results(batch)
 
-    def receipts(self, receipts: dict[str, bytes]) -> dict[str, Exception]:
+    def begin_receipts(self, receipts: dict[str, bytes]) -> int:
+        self._count("begin_receipts")
+        return super().begin_receipts(receipts)
+
+    def receipts(self, number: int) -> dict[str, Exception]:
         self._count("receipts")
-        return super().receipts(receipts)
+        return super().receipts(number)
 
 
 @pytest.mark.parametrize("number", [1, 2])
-@pytest.mark.parametrize("call", ["begin", "written", "results", "receipts"])
+@pytest.mark.parametrize("call", ["begin", "written", "results", "begin_receipts", "receipts"])
 def test_a_reader_that_dies(house: House, call: str, number: int) -> None:
     bay = InlineBay(house.dock, house.service, Docked("bay-1", house.mount.path, "1"), house.service._turns)
     handle = Dying(house.mount.path, call, number)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import io
+import itertools
 import os
 import random
+import re
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -26,7 +29,8 @@ from tests.dock.mounting import tmpfs
 from tests.seal import tink_peer
 
 KEY = bytes(range(32))
-FOUR = FIRST + 3 * PLAIN  # what fills one slot
+A_SLOT = FIRST + (SLOT // SEGMENT - 1) * PLAIN
+FOUR = FIRST + 3 * PLAIN
 SIZES = {
     "empty": 0,
     "one byte": 1,
@@ -37,9 +41,9 @@ SIZES = {
     "segment less one": SEGMENT - 1,
     "segment": SEGMENT,
     "segment and one": SEGMENT + 1,
-    "a slot less one": FOUR - 1,
-    "a slot": FOUR,
-    "a slot and one": FOUR + 1,
+    "a slot less one": A_SLOT - 1,
+    "a slot": A_SLOT,
+    "a slot and one": A_SLOT + 1,
     "more slots than there are": 4 * SLOT + 3 * SEGMENT + 77,
 }
 
@@ -167,14 +171,27 @@ def test_a_real_lesser_file_system(tmp_path: Path, slots: list[Slot]) -> None:
 
 
 def test_memory_does_not_grow_with_the_clip(bench: Bench) -> None:
-    bench.record(12 * SLOT)
-    assert len(bench.slots) == 6
+    bench.record(3 * len(bench.slots) * SLOT)
     tracemalloc.start()
     try:
         bench.seal()
         assert tracemalloc.get_traced_memory()[1] < 8 * SLOT / 4, "slots are made once, and nothing else is as large"
     finally:
         tracemalloc.stop()
+
+
+def test_buffers_ask_for_huge_pages() -> None:
+    if not Path("/sys/kernel/mm/transparent_hugepage").exists():
+        pytest.skip("this kernel has no transparent huge pages")
+    slot = Slot()
+    address = ctypes.addressof(ctypes.c_char.from_buffer(slot.sealed))
+    areas = Path("/proc/self/smaps").read_text().split("VmFlags:")
+    for area, flags in itertools.pairwise(areas):
+        first, last = (int(end, 16) for end in re.findall(r"^([0-9a-f]+)-([0-9a-f]+) ", area, re.MULTILINE)[0])
+        if first <= address < last:
+            assert "hg" in flags.split("\n", 1)[0].split()
+            return
+    pytest.fail("the buffer lies nowhere")
 
 
 def test_nothing_of_the_clip_stays_in_the_buffers(bench: Bench) -> None:

@@ -1,0 +1,186 @@
+"""A batch of clips from its first byte to the commit point. What fails before it is settled leaves no trace."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from daemon.dock import intake, place
+from daemon.dock.calls import StoppedError
+from daemon.dock.docking import DockedClip, Docking
+from daemon.dock.intake import Composed, Job
+from daemon.dock.reader_handle import Batch, ReaderHandle
+from daemon.dock.store import ClipRow
+from daemon.dock.turns import Turns
+from daemon.model.errors import CameraReadError, NotDurableError, UnavailableError
+from daemon.seal.stream import sealed_size
+from daemon.vault.space import DiskFullError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class UnderWay:
+    """A batch being taken in: the clips by the ids they get."""
+
+    number: int
+    batch: Batch
+    clips: dict[str, tuple[DockedClip, Job]]
+
+    @property
+    def jobs(self) -> list[Job]:
+        return [job for _, job in self.clips.values()]
+
+
+class TakingIn:
+    """Brings one docking's batches into the vault. Used by the bay's thread only."""
+
+    def __init__(self, docking: Docking, turns: Turns) -> None:
+        self._docking = docking
+        self._dock = docking.dock
+        self._service = docking.service
+        self._turns = turns
+        self._paced: tuple[ReaderHandle | None, float] = (None, 0.0)
+        self._batches = 0
+
+    def begin(self, handle: ReaderHandle, clips: list[DockedClip]) -> UnderWay | None:
+        """Notes what is to be taken in and has the reader begin; None when there is nothing left to read."""
+        found = self._service.call(lambda: [self._prepare(clip) for clip in clips])
+        jobs: dict[str, tuple[DockedClip, Job]] = {}
+        for clip, job in zip(clips, found, strict=True):
+            if isinstance(job, ClipRow):
+                self._docking.held(clip, job.clip_id)
+            elif self._stage(clip, job):
+                jobs[job.clip_id] = (clip, job)
+        if not jobs:
+            return None
+        self._batches += 1
+        number, standing = self._batches, self._docking.standing
+
+        def progress(done: int) -> None:
+            self._dock.metrics.read(done - standing.read(number))
+            standing.reading(number, done)
+            self._keep_pace(handle)
+
+        begun = [job for _, job in jobs.values()]
+        try:
+            self._keep_pace(handle)
+            batch = handle.begin([job.command(self._dock) for job in begun], progress)
+        except CameraReadError:  # the reader has gone since it was asked last
+            self._docking.drop(begun)
+            raise
+        standing.reading(number, 0)
+        return UnderWay(number, batch, jobs)
+
+    def finish(self, handle: ReaderHandle, begun: UnderWay) -> list[DockedClip]:
+        """Settles and commits a batch. Returns its clips that the dock holds now, for their receipts.
+
+        Raises ReaderGoneError before anything is settled; NotDurableError when nobody knows what is on the medium.
+        """
+        answers = self._answers(handle, begun)
+        self._measure(begun, answers)
+        composed = self._compose(begun, answers)
+        if composed:
+            try:
+                place.settle(self._dock.vault, composed)
+            except DiskFullError as error:
+                self._docking.drop(begun.jobs)
+                for clip, _ in begun.clips.values():
+                    self._docking.fail(clip, error)
+                begun.clips.clear()
+            else:
+                self._commit(begun, composed)
+        self._docking.standing.ended(begun.number)
+        held = [clip for clip, _ in begun.clips.values()]
+        begun.clips.clear()
+        return held
+
+    def give_up(self, begun: UnderWay) -> None:
+        """The reader is gone, and what it had not finished with it."""
+        self._docking.standing.ended(begun.number)
+        self._docking.drop(begun.jobs)
+
+    def _prepare(self, clip: DockedClip) -> Job | ClipRow:
+        stat, docking = clip.last.footage, self._docking
+        footage = (stat.size, stat.mtime_ns, stat.ctime_ns)
+        return intake.prepare(self._dock, docking.bay, docking.camera, clip.stem, footage, clip.capture)
+
+    def _stage(self, clip: DockedClip, job: Job) -> bool:
+        """Whether there is room for it."""
+        reserve = self._dock.config.ingest.reserve_bytes
+        try:
+            place.stage(self._dock.vault, job.clip_id, job.footage[0], reserve)
+        except DiskFullError as error:
+            self._dock.want_room(sealed_size(job.footage[0]) + reserve)
+            self._docking.drop([job])
+            self._docking.fail(clip, error)
+            return False
+        return True
+
+    def _keep_pace(self, handle: ReaderHandle) -> None:
+        pace = self._turns.bytes_per_second()
+        before = self._paced[1] if self._paced[0] is handle else 0.0
+        if pace != before:
+            self._paced = (handle, pace)
+            handle.pace(pace)
+
+    def _answers(self, handle: ReaderHandle, begun: UnderWay) -> dict[str, Any]:
+        """What the reader says of each clip that it sealed; the others are dropped."""
+        answers: dict[str, Any] = {}
+        for (clip_id, (clip, job)), answer in zip(list(begun.clips.items()), handle.results(begun.batch), strict=True):
+            if isinstance(answer, (CameraReadError, UnavailableError)):
+                del begun.clips[clip_id]
+                self._docking.drop([job])
+                self._docking.fail(clip, answer)
+            elif isinstance(answer, Exception):
+                raise answer
+            else:
+                answers[clip_id] = answer
+        return answers
+
+    def _measure(self, begun: UnderWay, answers: dict[str, Any]) -> None:
+        """Progress is told now and then: what came after the last word is counted here."""
+        whole = sum(job.footage[0] for job in begun.jobs)
+        self._dock.metrics.read(max(0, whole - self._docking.standing.read(begun.number)))
+        for answer in answers.values():
+            self._dock.metrics.sealed(answer["sealed"]["sync_seconds"], answer["sealed"]["read_back_seconds"])
+
+    def _compose(self, begun: UnderWay, answers: dict[str, Any]) -> dict[str, Composed]:
+        """The dock's statements about each clip; those it holds already are dropped."""
+        dock = self._dock
+
+        def compose() -> list[Composed | ClipRow]:
+            return [intake.compose(dock, job, clip.capture, answers[name]) for name, (clip, job) in begun.clips.items()]
+
+        composed = {}
+        for (clip_id, (clip, job)), one in zip(list(begun.clips.items()), self._service.call(compose), strict=True):
+            if isinstance(one, ClipRow):
+                del begun.clips[clip_id]
+                self._docking.drop([job])
+                self._docking.held(clip, one.clip_id, read_here=True)
+            else:
+                composed[clip_id] = one
+        return composed
+
+    def _commit(self, begun: UnderWay, composed: dict[str, Composed]) -> None:
+        """The commit point. The clips lie in their places: if this fails, only a restart can tell what is true."""
+        dock = self._dock
+
+        def commit() -> list[ClipRow]:
+            return [
+                intake.commit(dock, job, composed[name].seal, composed[name].tag, clip.capture.capture)
+                for name, (clip, job) in begun.clips.items()
+            ]
+
+        try:
+            rows = self._service.call(commit)
+        except StoppedError:
+            raise
+        except Exception as error:
+            names = ", ".join(composed)
+            raise NotDurableError(f"in the vault, but the commit failed ({error}): clips {names}") from error
+        for (clip, job), row in zip(begun.clips.values(), rows, strict=True):
+            self._docking.held(clip, row.clip_id, read_here=True)
+            words, fields = "took in clip %s: %s, %d bytes", self._docking.fields(row.clip_id)
+            log.info(words, row.clip_id, row.integrity, job.footage[0], extra=fields)
