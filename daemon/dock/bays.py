@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import threading
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,8 @@ from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
 
 log = logging.getLogger(__name__)
+_SETTLING = 2
+"""How many batches of one docking are settled at once: while one waits for the medium, another is worked on."""
 
 
 class BayThread:
@@ -44,6 +47,7 @@ class BayThread:
         self._handle: ReaderHandle | None = None
         self._way: ClipWay | None = None
         self._docking: tuple[str, datetime] | None = None
+        self._helper: Executor = ThreadPoolExecutor(_SETTLING, f"bay {docked.bay}, settling")
         self._thread = threading.Thread(target=self._run, name=f"bay {docked.bay}", daemon=True)
 
     @property
@@ -86,6 +90,8 @@ class BayThread:
             words = "bay %s failed; its camera still holds what was not receipted"
             log.exception(words, self._docked.bay, extra=self._fields())
             self._standing.set("failed", "an error in the dock itself; see its log. undock and dock again to retry")
+        finally:
+            self._helper.shutdown(wait=False)
 
     def _serve_reader(self) -> None:
         """Looks until undocked. Raises ReaderGoneError when the reader process ends: then a new one goes on."""
@@ -151,7 +157,7 @@ class BayThread:
             seen = self._service.call(lambda: _record_docking(self._dock, self._docked.bay, camera, skew, unseen))
             log.info("bay %s: camera %s is looked through", self._docked.bay, camera.serial, extra=self._fields())
             here = Docking(self._dock, self._service, self._docked.bay, seen, self._standing)
-            self._way = ClipWay(here, self._turns)
+            self._way = ClipWay(here, self._turns, self._helper)
         return self._way
 
     def _refuse(self, camera: Camera | None, kind: str, reason: str) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import Executor
 from datetime import datetime
 
 from daemon.core.order import Waiting, batches
 from daemon.core.settle import FileStat, Sighting, readiness
 from daemon.dock import erasing, intake
 from daemon.dock.docking import DockedClip, Docking
+from daemon.dock.in_flight import InFlight
 from daemon.dock.intake import ReadCapture
 from daemon.dock.reader_handle import ReaderHandle
-from daemon.dock.receipting import AT_A_TIME, Receipting, Sent
-from daemon.dock.taking_in import TakingIn, UnderWay
+from daemon.dock.receipting import AT_A_TIME, Receipting
+from daemon.dock.taking_in import TakingIn
 from daemon.dock.turns import Turns
 from daemon.model.errors import CameraReadError
 
@@ -25,13 +27,14 @@ _LOOK_AGAIN_SECONDS = 60.0
 class ClipWay:
     """Brings each clip of one docking as far as it goes. Used by the bay's thread only."""
 
-    def __init__(self, docking: Docking, turns: Turns) -> None:
+    def __init__(self, docking: Docking, turns: Turns, helper: Executor) -> None:
+        """`helper` settles batches beside the bay's thread."""
         self._docking = docking
         self._dock = docking.dock
         self._service = docking.service
         self._turns = turns
         self._settings = docking.dock.config.ingest
-        self._taking_in = TakingIn(docking, turns)
+        self._taking_in = TakingIn(docking, turns, helper)
         self._receipts = Receipting(docking)
         self._clips: dict[str, DockedClip] = {}
         self._looked = False
@@ -70,60 +73,39 @@ class ClipWay:
 
     def advance(self, handle: ReaderHandle, stopping: Callable[[], bool] = lambda: False) -> set[str]:
         """Brings every clip as far as it goes now. Returns what they wait for; nothing when all are safe here."""
-        for clips in self._windows():
-            self._take_in(handle, [clip for clip in clips if clip.clip_id is None], stopping)
-            self._receipts.give(handle, [clip for clip in clips if clip.clip_id is not None and not clip.receipted])
-            if stopping():
-                break
-            if self._settings.erase == "dock":
-                self._erase(handle, [clip for clip in clips if clip.receipted])
-        return {clip.problem for clip in self._clips.values() if clip.problem is not None}
-
-    def _windows(self) -> Iterator[list[DockedClip]]:
-        """The clips that something can be done about, not too many at a time."""
         now = time.monotonic()
         due = [clip for clip in self._clips.values() if not clip.done and now >= clip.retry_at]
-        for start in range(0, len(due), _WINDOW):
-            yield due[start : start + _WINDOW]
+        self._take_in(handle, [clip for clip in due if clip.clip_id is None], stopping)
+        held = [clip for clip in due if clip.clip_id is not None and now >= clip.retry_at]
+        self._receipts.give(handle, [clip for clip in held if not clip.receipted])
+        if self._settings.erase == "dock" and not stopping():
+            self._erase(handle, [clip for clip in held if clip.receipted])
+        return {clip.problem for clip in self._clips.values() if clip.problem is not None}
 
     def _take_in(self, handle: ReaderHandle, clips: list[DockedClip], stopping: Callable[[], bool]) -> None:
-        """While one batch is read from the camera, the one before is read back and settled, and receipts of the one
-        before that are written.
-        """
-        self._read_captures(handle, [clip for clip in clips if clip.read is None])
-        under_way: list[UnderWay] = []
-        sent: list[Sent | None] = []
-
-        def finish_first() -> None:
-            """It counts as under way until it is finished: should its reader go, it is among what is dropped."""
-            held = self._taking_in.finish(handle, under_way[0])
-            under_way.pop(0)
-            sent.append(self._receipts.send(handle, held))
-            if len(sent) > 1:
-                self._receipts.conclude(handle, sent.pop(0))
-
+        """Not too many captures are read ahead; the batches go on over all of them."""
+        flight = InFlight(handle, self._taking_in, self._receipts)
         try:
-            for batch in batches(self._waiting([clip for clip in clips if self._ready(clip)])):
-                if stopping():
-                    break
-                if under_way and not self._turns.free(batch[-1].urgency):  # what is read already need not wait
-                    finish_first()
-                with self._turns.turn(batch[-1].urgency, stopping):
-                    begun = self._taking_in.begin(handle, [waiting.clip for waiting in batch])
-                    if begun is None:
-                        continue
-                    under_way.append(begun)
-                    if len(under_way) > 1:
-                        finish_first()
-                    handle.written(begun.batch)
-            while under_way:
-                finish_first()
-            while sent:
-                self._receipts.conclude(handle, sent.pop(0))
+            for start in range(0, len(clips), _WINDOW):
+                self._take_in_window(handle, flight, clips[start : start + _WINDOW], stopping)
+            flight.finish()
         except CameraReadError:
-            for begun in under_way:
-                self._taking_in.give_up(begun)
+            flight.give_up()
             raise
+
+    def _take_in_window(
+        self, handle: ReaderHandle, flight: InFlight, clips: list[DockedClip], stopping: Callable[[], bool]
+    ) -> None:
+        self._read_captures(handle, [clip for clip in clips if clip.read is None])
+        for batch in batches(self._waiting([clip for clip in clips if self._ready(clip)])):
+            if stopping():
+                return
+            if not self._turns.free(batch[-1].urgency):  # what is read already need not wait
+                flight.finish()
+            with self._turns.turn(batch[-1].urgency, stopping):
+                begun = self._taking_in.begin(handle, [waiting.clip for waiting in batch])
+                if begun is not None:
+                    flight.add(begun)
 
     def _read_captures(self, handle: ReaderHandle, clips: list[DockedClip]) -> None:
         now = self._dock.now()

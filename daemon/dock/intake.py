@@ -1,7 +1,7 @@
 """Taking a clip in: the decisions that need the store, run on the service's thread inside its transaction.
 
 prepare: who is this clip, and do we hold it already?   -> what the reader process is to do
-compose: the dock's own statements about it             -> envelopes, written beside the sealed file
+compose: the dock's own statements about it             -> signed, and written beside the sealed file
 commit:  state, custody, notice in one transaction: the commit point
 """
 
@@ -35,7 +35,7 @@ from daemon.model.statements import Capture, Integrity, Seal, Tag, WrappedKey
 from daemon.model.times import format_instant
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
-from daemon.seal.keys import public_pem
+from daemon.seal.keys import SignKey, public_pem
 from daemon.seal.stream import FORMAT
 from daemon.seal.verify import verify
 from daemon.vault.layout import Place
@@ -90,8 +90,8 @@ class Job:
             return None
         return _worn(capture, self.clip_id, self.officer_id, self.skew)
 
-    def command(self, dock: Dock) -> dict[str, Any]:
-        """What the reader process needs to seal it."""
+    def command(self, dock: Dock, recipients: list[str]) -> dict[str, Any]:
+        """What the reader process needs to seal it; `recipients` as `recipients_of` gives them."""
         staging = dock.vault.incoming / self.clip_id
         return {
             "stem": self.stem,
@@ -100,18 +100,31 @@ class Job:
             "clip_id": self.clip_id,
             "dock_id": dock.dock_id,
             "capture_sha256": self.capture_sha256,
-            "recipients": [public_pem(key) for key in dock.trust.escrow(dock.now())],
+            "recipients": recipients,
         }
 
 
 @dataclass(frozen=True)
 class Composed:
-    """What goes into the clip's directory beside the sealed file, and where that directory goes."""
+    """What goes into the clip's directory beside the sealed file, signed, and where that directory goes."""
 
     place: Place
     seal: Envelope
     tag: Envelope
     capture: bytes | None
+
+
+@dataclass(frozen=True)
+class Unsigned:
+    """As `Composed`, before it is signed: that costs as much as deciding it, and whoever asked does it."""
+
+    place: Place
+    seal: Seal
+    tag: Tag
+    capture: bytes | None
+
+    def sign(self, key: SignKey) -> Composed:
+        return Composed(self.place, envelopes.sign(self.seal, key), envelopes.sign(self.tag, key), self.capture)
 
 
 def read_capture(dock: Dock, data: bytes | None, camera: CameraSeen, stem: str, at: datetime) -> ReadCapture:
@@ -164,8 +177,8 @@ def prepare(
     return job
 
 
-def compose(dock: Dock, job: Job, read: ReadCapture, answer: dict[str, Any]) -> Composed | ClipRow:
-    """The seal and the first tag, signed; or the clip that these bytes already are."""
+def compose(dock: Dock, job: Job, read: ReadCapture, answer: dict[str, Any]) -> Unsigned | ClipRow:
+    """The seal and the first tag; or the clip that these bytes already are."""
     sealed = answer["sealed"]
     held = dock.store.clip_of_bytes(job.camera_serial, job.stem, sealed["clip_sha256"])
     if held is not None:
@@ -191,12 +204,7 @@ def compose(dock: Dock, job: Job, read: ReadCapture, answer: dict[str, Any]) -> 
         integrity=value,
     )
     tag = make_tag(dock, job.clip_id, job.worn(read.capture, value), revision=1)
-    return Composed(
-        "quarantine" if decide.quarantined(value) else "clips",
-        envelopes.sign(seal, dock.sign_key),
-        envelopes.sign(tag, dock.sign_key),
-        read.data,
-    )
+    return Unsigned("quarantine" if decide.quarantined(value) else "clips", seal, tag, read.data)
 
 
 def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope, capture: Capture | None) -> ClipRow:
@@ -226,10 +234,11 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
     if job.problem is not None:
         detail["problem"] = job.problem[:500]
     proofs = tuple(digest for digest in (seal.capture_sha256, seal_envelope.digest) if digest)
-    dock.record(Event("ingested", seal.clip_id, detail, proofs))
+    events = [Event("ingested", seal.clip_id, detail, proofs)]
     if inside:
-        dock.record(Event("quarantined", seal.clip_id, {"integrity": seal.integrity}, (seal_envelope.digest,)))
-    dock.record(Event("tagged", seal.clip_id, {"revision": 1}, (tag_envelope.digest,)))
+        events.append(Event("quarantined", seal.clip_id, {"integrity": seal.integrity}, (seal_envelope.digest,)))
+    events.append(Event("tagged", seal.clip_id, {"revision": 1}, (tag_envelope.digest,)))
+    dock.record_all(events)
     if newcomer and worn is not None:
         first_seen(dock, worn.officer_id, worn.started_at)
     if worn is not None:  # verdicts are over all of an officer's clips: this one may change the others'
@@ -281,6 +290,11 @@ def dispatched(dock: Dock, read: ReadCapture, camera: CameraSeen) -> bool:
     worn = _worn(read.capture, read.capture.clip_id, read.capture.officer_id, camera.skew)
     clip = worn.corrected(dock.config.ingest.max_skew_seconds)
     return bool(dock.dispatch.of_officer(clip.officer_id, clip.started_at, clip.stopped_at))
+
+
+def recipients_of(dock: Dock) -> list[str]:
+    """The public keys, PEM, that each clip's data key is wrapped to just now."""
+    return [public_pem(key) for key in dock.trust.escrow(dock.now())]
 
 
 def abandon(dock: Dock, jobs: Collection[Job]) -> None:

@@ -37,24 +37,27 @@ class Leisure:
         put_off, self._put_off = self._put_off, False
         return put_off
 
-    def share(self, every: float) -> Share:
-        """One kind of such work, of which some is done each `every` seconds however busy the bays are."""
-        return Share(self, self._clock, every)
+    def share(self, every: float, pieces: int = 1) -> Share:
+        """One kind of such work, of which some `pieces` are done each `every` seconds however busy the bays are."""
+        return Share(self, self._clock, every, pieces)
 
 
 class Share:
     """Asked before each piece of one kind of work that may wait."""
 
-    def __init__(self, leisure: Leisure, clock: Clock, every: float) -> None:
+    def __init__(self, leisure: Leisure, clock: Clock, every: float, pieces: int) -> None:
         self._leisure = leisure
         self._clock = clock
         self._every = every
-        self._last = float("-inf")
+        self._pieces = pieces
+        self._since = float("-inf")
+        self._done = 0
 
     def granted(self) -> bool:
         """Whether to do one piece of it now."""
         now = self._clock.monotonic()
-        granted = self._leisure.grant(now - self._last >= self._every)
-        if granted:
-            self._last = now
+        if now - self._since >= self._every:
+            self._since, self._done = now, 0
+        granted = self._leisure.grant(self._done < self._pieces)
+        self._done += granted
         return granted

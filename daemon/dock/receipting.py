@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from daemon.dock import receipts
 from daemon.dock.docking import DockedClip, Docking
 from daemon.dock.reader_handle import ReaderHandle
+from daemon.seal import envelope as envelopes
 
 AT_A_TIME = 64
 
@@ -45,7 +46,7 @@ class Receipting:
             if isinstance(receipt, str):
                 clip.problem = receipt
             else:
-                given[clip.stem] = receipt
+                given[clip.stem] = envelopes.sign(receipt, dock.sign_key).to_bytes()
         if not given:
             return None
         return Sent(handle.begin_receipts(given), [clip for clip in clips if clip.stem in given])

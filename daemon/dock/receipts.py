@@ -12,7 +12,6 @@ from daemon.dock.store import ClipRow
 from daemon.model import strict_json
 from daemon.model.statements import Receipt
 from daemon.model.times import parse_instant
-from daemon.seal import envelope as envelopes
 
 
 def missing(dock: Dock, clip: ClipRow) -> str | None:
@@ -28,8 +27,8 @@ def missing(dock: Dock, clip: ClipRow) -> str | None:
     return None
 
 
-def issue(dock: Dock, clip_id: str) -> bytes | str:
-    """The clip's receipt, signed; or, in words, what keeps it back.
+def issue(dock: Dock, clip_id: str) -> Receipt | str:
+    """The clip's receipt, to be signed; or, in words, what keeps it back.
 
     `sequence` is the custody entry that recorded the clip's intake.
     """
@@ -40,7 +39,7 @@ def issue(dock: Dock, clip_id: str) -> bytes | str:
     if reason is not None:
         return reason
     so_far = entries(dock, clip_id) if clip.receipted else []
-    receipt = Receipt(
+    return Receipt(
         clip_id=clip_id,
         dock_id=dock.dock_id,
         camera_serial=clip.camera_serial,
@@ -49,7 +48,6 @@ def issue(dock: Dock, clip_id: str) -> bytes | str:
         sequence=dock.custody.first_of(clip_id),
         erase_after=erase_after(dock, so_far),
     )
-    return envelopes.sign(receipt, dock.sign_key).to_bytes()
 
 
 def erase_after(dock: Dock, so_far: list[dict[str, Any]]) -> datetime:
@@ -68,4 +66,4 @@ def record(dock: Dock, clip_ids: list[str], bay: str) -> None:
     """The receipts are durable on the camera."""
     for clip_id in clip_ids:
         dock.store.mark_receipted(clip_id)
-        dock.record(Event("receipted", clip_id, {"bay": bay}), prompt=False)
+    dock.record_all([Event("receipted", clip_id, {"bay": bay}) for clip_id in clip_ids], prompt=False)

@@ -49,7 +49,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _TICK = 1.0
-_TELL_EVERY, _COPY_EVERY = 0.02, 0.4
+_TELL_EVERY, _TELL = 0.2, 10
+_COPY_EVERY = 1.0
+"""While bays are busy: so many messages at once, for what the broker says to each is a transaction."""
 _GATHER_SECONDS, _GATHER_MOST = 0.5, 20
 """How long, and how many, dispatch documents wait for more, unacknowledged: one transaction works them out together.
 Brokers give no more than 20 (Mosquitto, where nobody says otherwise) before they are acknowledged, orders among them.
@@ -134,7 +136,7 @@ class DockService:
             gather_most=_GATHER_MOST,
         )
         self._leisure = Leisure(clock, lambda: self._mailbox.waiting)
-        self._telling = self._leisure.share(_TELL_EVERY)
+        self._telling = self._leisure.share(_TELL_EVERY, _TELL)
         self._copying = self._leisure.share(_COPY_EVERY)
         self._notifier = Notifier()
         self._bays: dict[str, BayThread] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -70,14 +70,20 @@ class Dock:
     def record(self, event: Event, *, prompt: bool = True) -> int:
         """Adds to custody, in the current transaction. Returns the entry's sequence.
 
-        Without `prompt` the clip's own copy of its entries follows within some seconds.
+        Without `prompt` the clip's own copy of its entries follows when there is time: what was added opens nothing.
         """
-        if event.clip_id is not None:
-            (self.touched if prompt else self.later).add(event.clip_id)
-            if self.objects is not None:
-                self.replica.want(event.clip_id, format_instant(self.now()))
+        return self.record_all([event], prompt=prompt)
+
+    def record_all(self, events: Sequence[Event], *, prompt: bool = True) -> int:
+        """As `record`, for what happened at once; returns the sequence of the first."""
+        now = self.now()
+        clip_ids = {event.clip_id for event in events if event.clip_id is not None}
+        (self.touched if prompt else self.later).update(clip_ids)
+        if self.objects is not None:
+            for clip_id in sorted(clip_ids):
+                self.replica.want(clip_id, format_instant(now))
                 self.to_replicate.set()
-        return self.custody.append(event, self.now())
+        return self.custody.append_all(events, now)
 
     def want_room(self, size: int) -> None:
         """A clip waits on its camera until `size` bytes are free: what the replica holds may make room for it."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon.dock import intake, place
 from daemon.dock.calls import StoppedError
 from daemon.dock.docking import DockedClip, Docking
-from daemon.dock.intake import Composed, Job
+from daemon.dock.intake import Composed, Job, ReadCapture, Unsigned
 from daemon.dock.reader_handle import Batch, ReaderHandle
 from daemon.dock.store import ClipRow
 from daemon.dock.turns import Turns
@@ -27,17 +28,30 @@ class UnderWay:
     number: int
     batch: Batch
     clips: dict[str, tuple[DockedClip, Job]]
+    settling: Future[dict[str, ClipRow]] | None = None
 
     @property
     def jobs(self) -> list[Job]:
         return [job for _, job in self.clips.values()]
 
 
-class TakingIn:
-    """Brings one docking's batches into the vault. Used by the bay's thread only."""
+class Sealed(NamedTuple):
+    """A clip that the reader has sealed, and what it answered."""
 
-    def __init__(self, docking: Docking, turns: Turns) -> None:
+    job: Job
+    capture: ReadCapture
+    answer: dict[str, Any]
+
+
+class TakingIn:
+    """Brings one docking's batches into the vault. Used by the bay's thread only.
+
+    Settling waits for the medium again and again: the bay has it done beside its own work.
+    """
+
+    def __init__(self, docking: Docking, turns: Turns, helper: Executor) -> None:
         self._docking = docking
+        self._helper = helper
         self._dock = docking.dock
         self._service = docking.service
         self._turns = turns
@@ -66,34 +80,48 @@ class TakingIn:
         begun = [job for _, job in jobs.values()]
         try:
             self._keep_pace(handle)
-            batch = handle.begin([job.command(self._dock) for job in begun], progress)
+            recipients = intake.recipients_of(self._dock)
+            batch = handle.begin([job.command(self._dock, recipients) for job in begun], progress)
         except CameraReadError:  # the reader has gone since it was asked last
             self._docking.drop(begun)
             raise
         standing.reading(number, 0)
         return UnderWay(number, batch, jobs)
 
-    def finish(self, handle: ReaderHandle, begun: UnderWay) -> list[DockedClip]:
-        """Settles and commits a batch. Returns its clips that the dock holds now, for their receipts.
+    def settle(self, handle: ReaderHandle, begun: UnderWay) -> None:
+        """Waits until the reader has sealed a batch, and has it settled and committed beside this thread.
 
         Raises ReaderGoneError before anything is settled; NotDurableError when nobody knows what is on the medium.
         """
         answers = self._answers(handle, begun)
         self._measure(begun, answers)
-        composed = self._compose(begun, answers)
-        if composed:
-            try:
-                place.settle(self._dock.vault, composed)
-            except DiskFullError as error:
-                self._docking.drop(begun.jobs)
-                for clip, _ in begun.clips.values():
-                    self._docking.fail(clip, error)
-                begun.clips.clear()
-            else:
-                self._commit(begun, composed)
-        self._docking.standing.ended(begun.number)
-        held = [clip for clip, _ in begun.clips.values()]
-        begun.clips.clear()
+        sealed = [Sealed(job, clip.capture, answers[clip_id]) for clip_id, (clip, job) in begun.clips.items()]
+        begun.settling = self._helper.submit(self._take_in, sealed)
+
+    def conclude(self, begun: UnderWay) -> list[DockedClip]:
+        """Waits until a batch is committed. Returns its clips that the dock holds now, for their receipts.
+
+        Raises NotDurableError when nobody knows what is on the medium.
+        """
+        if begun.settling is None:
+            raise AssertionError("a batch is settled before it is concluded")
+        docking, standing = self._docking, self._docking.standing
+        held = []
+        try:
+            rows = begun.settling.result()
+        except DiskFullError as error:
+            docking.drop(begun.jobs)
+            for clip, _ in begun.clips.values():
+                docking.fail(clip, error)
+        else:
+            for clip_id, (clip, job) in begun.clips.items():
+                row = rows[clip_id]
+                docking.held(clip, row.clip_id, read_here=True)
+                held.append(clip)
+                if row.clip_id == clip_id:
+                    words, fields = "took in clip %s: %s, %d bytes", docking.fields(clip_id)
+                    log.info(words, clip_id, row.integrity, job.footage[0], extra=fields)
+        standing.ended(begun.number)
         return held
 
     def give_up(self, begun: UnderWay) -> None:
@@ -146,41 +174,33 @@ class TakingIn:
         for answer in answers.values():
             self._dock.metrics.sealed(answer["sealed"]["sync_seconds"], answer["sealed"]["read_back_seconds"])
 
-    def _compose(self, begun: UnderWay, answers: dict[str, Any]) -> dict[str, Composed]:
-        """The dock's statements about each clip; those it holds already are dropped."""
-        dock = self._dock
+    def _take_in(self, batch: list[Sealed]) -> dict[str, ClipRow]:
+        """The batch's clips as the dock holds them, by the ids they were to get. On a helper's thread."""
+        found = self._service.call(lambda: [intake.compose(self._dock, *one) for one in batch])
+        rows = {one.job.clip_id: row for one, row in zip(batch, found, strict=True) if isinstance(row, ClipRow)}
+        if rows:
+            self._docking.drop([one.job for one in batch if one.job.clip_id in rows])
+        key = self._dock.sign_key
+        new = [(one, said.sign(key)) for one, said in zip(batch, found, strict=True) if isinstance(said, Unsigned)]
+        if new:
+            place.settle(self._dock.vault, {one.job.clip_id: composed for one, composed in new})
+            rows |= self._commit(new)
+        return rows
 
-        def compose() -> list[Composed | ClipRow]:
-            return [intake.compose(dock, job, clip.capture, answers[name]) for name, (clip, job) in begun.clips.items()]
-
-        composed = {}
-        for (clip_id, (clip, job)), one in zip(list(begun.clips.items()), self._service.call(compose), strict=True):
-            if isinstance(one, ClipRow):
-                del begun.clips[clip_id]
-                self._docking.drop([job])
-                self._docking.held(clip, one.clip_id, read_here=True)
-            else:
-                composed[clip_id] = one
-        return composed
-
-    def _commit(self, begun: UnderWay, composed: dict[str, Composed]) -> None:
+    def _commit(self, clips: list[tuple[Sealed, Composed]]) -> dict[str, ClipRow]:
         """The commit point. The clips lie in their places: if this fails, only a restart can tell what is true."""
         dock = self._dock
 
-        def commit() -> list[ClipRow]:
-            return [
-                intake.commit(dock, job, composed[name].seal, composed[name].tag, clip.capture.capture)
-                for name, (clip, job) in begun.clips.items()
-            ]
+        def commit() -> dict[str, ClipRow]:
+            return {
+                one.job.clip_id: intake.commit(dock, one.job, composed.seal, composed.tag, one.capture.capture)
+                for one, composed in clips
+            }
 
         try:
-            rows = self._service.call(commit)
+            return self._service.call(commit)
         except StoppedError:
             raise
         except Exception as error:
-            names = ", ".join(composed)
+            names = ", ".join(one.job.clip_id for one, _ in clips)
             raise NotDurableError(f"in the vault, but the commit failed ({error}): clips {names}") from error
-        for (clip, job), row in zip(begun.clips.values(), rows, strict=True):
-            self._docking.held(clip, row.clip_id, read_here=True)
-            words, fields = "took in clip %s: %s, %d bytes", self._docking.fields(row.clip_id)
-            log.info(words, row.clip_id, row.integrity, job.footage[0], extra=fields)

@@ -90,8 +90,10 @@ def pre_authentication_encoding(kind: str, payload: bytes) -> bytes:
 def sign(statement: Statement, key: SignKey) -> Envelope:
     """`statement` in an envelope signed by `key`."""
     payload = strict_json.dump(statement.plain())
-    signature = key.sign(pre_authentication_encoding(statement.kind, payload))
-    return Envelope(statement.kind, payload, keyid(key.public_key()), signature)
+    pae = pre_authentication_encoding(statement.kind, payload)
+    envelope = Envelope(statement.kind, payload, keyid(key.public_key()), key.sign(pae))
+    vars(envelope).update(pae=pae, _statement=statement)  # what parsing it would find
+    return envelope
 
 
 def parse(data: bytes, *, what: str, limit: int = LIMIT) -> Envelope:

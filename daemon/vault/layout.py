@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +60,11 @@ class VaultLayout:
 
     root: Path
 
-    @property
+    @functools.cached_property
     def incoming(self) -> Path:
         return self.root / "incoming"
 
-    @property
+    @functools.cached_property
     def custody(self) -> Path:
         return self.root / "custody"
 

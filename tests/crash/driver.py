@@ -10,6 +10,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,8 +95,24 @@ class InlineService(DockService):
         self._dock.store.close()
 
 
+class AtOnce(Executor):
+    """Does what it is given before it returns; when the service's loop has failed, nothing goes on."""
+
+    def submit(self, work: Callable[..., T], /, *given: Any, **named: Any) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(work(*given, **named))
+        except Exception as error:  # noqa: BLE001 - whoever waits for it gets it
+            future.set_exception(error)
+        return future
+
+
 class InlineBay(BayThread):
     """A bay that looks when told to."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._helper = AtOnce()
 
     def look(self, handle: ReaderHandle) -> str:
         """Looks once; the bay's state after. What would stop the dock is raised."""
