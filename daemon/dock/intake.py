@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from daemon.core import intake as decide
 from daemon.core.intake import CaptureState
 from daemon.core.lifecycle import Event as Move
 from daemon.core.lifecycle import State, advance
+from daemon.core.spans import merged
 from daemon.custody.log import Event
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow
@@ -207,19 +209,52 @@ def compose(dock: Dock, job: Job, read: ReadCapture, answer: dict[str, Any]) -> 
     return Unsigned("quarantine" if decide.quarantined(value) else "clips", seal, tag, read.data)
 
 
-def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope, capture: Capture | None) -> ClipRow:
-    """The clip's row, custody entries and notice: once the transaction is durable, the clip is taken in."""
-    seal = seal_envelope.statement(Seal)
-    if dock.store.clip(seal.clip_id) is not None:
-        raise ReplayedError(f"clip {seal.clip_id} is taken in already")
-    inside = decide.quarantined(seal.integrity)
-    state = advance(State.STAGED, Move.QUARANTINE if inside else Move.COMMIT)
-    tag, worn = tag_envelope.statement(Tag), job.worn(capture, seal.integrity)
-    own = Own(job.camera_serial, job.officer_id, job.stem, _spell(job.footage))
-    row = clip_row(dock, state, seal, tag, worn, own)
-    newcomer = not dock.store.knows_officer(job.officer_id)
-    dock.store.add_clip(row)
-    dock.store.unstage(seal.clip_id)
+@dataclass(frozen=True)
+class Settled:
+    """A clip that lies in its place, and what was said of it there. `capture` is its payload, where it has one."""
+
+    job: Job
+    seal: Envelope
+    tag: Envelope
+    capture: Capture | None
+
+
+def commit(dock: Dock, clips: Sequence[Settled]) -> list[ClipRow]:
+    """Rows, custody entries and notices: once the transaction is durable, the clips are taken in."""
+    rows, events = [], []
+    newcomers: dict[str, datetime] = {}
+    worn_by: dict[str, list[Worn]] = {}
+    for clip in clips:
+        job, seal = clip.job, clip.seal.statement(Seal)
+        if dock.store.clip(seal.clip_id) is not None:
+            raise ReplayedError(f"clip {seal.clip_id} is taken in already")
+        tag, worn = clip.tag.statement(Tag), job.worn(clip.capture, seal.integrity)
+        known = dock.store.knows_officer(job.officer_id)
+        own = Own(job.camera_serial, job.officer_id, job.stem, _spell(job.footage))
+        move = Move.QUARANTINE if decide.quarantined(seal.integrity) else Move.COMMIT
+        row = clip_row(dock, advance(State.STAGED, move), seal, tag, worn, own)
+        dock.store.add_clip(row)
+        dock.store.unstage(seal.clip_id)
+        rows.append(row)
+        events += _events(clip, seal)
+        dock.after.append(partial(dock.metrics.took_in, seal.integrity, job.footage[0]))
+        if worn is not None:
+            worn_by.setdefault(worn.officer_id, []).append(worn)
+            if not known:
+                newcomers[worn.officer_id] = worn.started_at
+    dock.record_all(events)
+    for officer_id, at in newcomers.items():
+        first_seen(dock, officer_id, at)
+    for officer_id, worns in worn_by.items():  # verdicts are over all of an officer's clips: these may change others'
+        for begin, end in merged([(worn.started_at - _AROUND, worn.stopped_at + _AROUND) for worn in worns]):
+            if dock.dispatch.of_officer(officer_id, begin, end):
+                retag(dock, officer_id, begin, end)
+    return rows
+
+
+def _events(clip: Settled, seal: Seal) -> list[Event]:
+    """What custody records of a clip's intake."""
+    job = clip.job
     detail: dict[str, Any] = {
         "bay": seal.bay,
         "camera_serial": job.camera_serial,
@@ -233,20 +268,12 @@ def commit(dock: Dock, job: Job, seal_envelope: Envelope, tag_envelope: Envelope
         detail["claimed_clip_id"] = job.claimed
     if job.problem is not None:
         detail["problem"] = job.problem[:500]
-    proofs = tuple(digest for digest in (seal.capture_sha256, seal_envelope.digest) if digest)
+    proofs = tuple(digest for digest in (seal.capture_sha256, clip.seal.digest) if digest)
     events = [Event("ingested", seal.clip_id, detail, proofs)]
-    if inside:
-        events.append(Event("quarantined", seal.clip_id, {"integrity": seal.integrity}, (seal_envelope.digest,)))
-    events.append(Event("tagged", seal.clip_id, {"revision": 1}, (tag_envelope.digest,)))
-    dock.record_all(events)
-    if newcomer and worn is not None:
-        first_seen(dock, worn.officer_id, worn.started_at)
-    if worn is not None:  # verdicts are over all of an officer's clips: this one may change the others'
-        around = (worn.started_at - _AROUND, worn.stopped_at + _AROUND)
-        if dock.dispatch.of_officer(worn.officer_id, *around):
-            retag(dock, worn.officer_id, *around)
-    dock.after.append(lambda: dock.metrics.took_in(seal.integrity, job.footage[0]))
-    return row
+    if decide.quarantined(seal.integrity):
+        events.append(Event("quarantined", seal.clip_id, {"integrity": seal.integrity}, (clip.seal.digest,)))
+    events.append(Event("tagged", seal.clip_id, {"revision": 1}, (clip.tag.digest,)))
+    return events
 
 
 @dataclass(frozen=True)

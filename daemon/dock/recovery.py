@@ -6,6 +6,7 @@ import logging
 import shutil
 
 from daemon.dock import custody_files, disposal, evict, intake, orders, place
+from daemon.dock.intake import Settled
 from daemon.dock.state import Dock
 from daemon.model.errors import VerificationError
 from daemon.model.statements import Capture
@@ -33,7 +34,7 @@ def recover(dock: Dock) -> int:
             continue
         job = intake.job_from(text)
         capture = _capture(directory) if job.capture_sha256 else None
-        intake.commit(dock, job, _envelope(directory, "seal"), _envelope(directory, "tag"), capture)
+        intake.commit(dock, [Settled(job, _envelope(directory, "seal"), _envelope(directory, "tag"), capture)])
         finished += 1
         fields = {"clip_id": clip_id, "bay": job.bay, "camera": job.camera_serial}
         log.info("finished taking in clip %s", clip_id, extra=fields)

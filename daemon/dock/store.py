@@ -296,9 +296,11 @@ class Store(Database):
 
     def next_sequence(self) -> int:
         """The next notice's sequence, from 1, never used twice even when a clip is retagged or disposed of."""
-        sequence = int(self.get("sequence") or 0) + 1
-        self.set("sequence", str(sequence))
-        return sequence
+        row = self.db.execute(
+            "INSERT INTO meta VALUES ('sequence', '1')"
+            " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING value"
+        ).fetchone()
+        return int(row[0])
 
     def notices_after(self, sequence: int, limit: int) -> list[ClipRow]:
         """Clips whose current notice has a higher sequence, lowest first."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from daemon.dock import intake, place
 from daemon.dock.calls import StoppedError
 from daemon.dock.docking import DockedClip, Docking
-from daemon.dock.intake import Composed, Job, ReadCapture, Unsigned
+from daemon.dock.intake import Composed, Job, ReadCapture, Settled, Unsigned
 from daemon.dock.reader_handle import Batch, ReaderHandle
 from daemon.dock.store import ClipRow
 from daemon.dock.turns import Turns
@@ -191,16 +191,12 @@ class TakingIn:
         """The commit point. The clips lie in their places: if this fails, only a restart can tell what is true."""
         dock = self._dock
 
-        def commit() -> dict[str, ClipRow]:
-            return {
-                one.job.clip_id: intake.commit(dock, one.job, composed.seal, composed.tag, one.capture.capture)
-                for one, composed in clips
-            }
-
+        settled = [Settled(one.job, said.seal, said.tag, one.capture.capture) for one, said in clips]
         try:
-            return self._service.call(commit)
+            rows = self._service.call(lambda: intake.commit(dock, settled))
         except StoppedError:
             raise
         except Exception as error:
             names = ", ".join(one.job.clip_id for one, _ in clips)
             raise NotDurableError(f"in the vault, but the commit failed ({error}): clips {names}") from error
+        return {row.clip_id: row for row in rows}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -15,6 +16,8 @@ from daemon.model.times import format_instant
 from tests.agency import CLIP, OTHER_CLIP
 from tests.crash.driver import InlineBay, InlineHandle
 from tests.hostile.house import LIMITS, House, open_house
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -74,6 +77,29 @@ def test_a_reader_that_dies(house: House, call: str, number: int) -> None:
     assert [bay.look(again) for _ in range(3)][-1] == "done"
     again.close()
     assert {clip.clip_id for clip in house.dock.store.clips()} == {CLIP, OTHER_CLIP}
+
+
+class Late(Executor):
+    """Does what it is given when somebody waits for it."""
+
+    def submit(self, work: Callable[..., T], /, *given: Any, **named: Any) -> Future[T]:
+        class Later(Future[T]):
+            def result(self, timeout: float | None = None) -> T:
+                return work(*given, **named)
+
+        return Later()
+
+
+def test_what_was_sealed_before_the_reader_died_is_taken_in(house: House) -> None:
+    bay = InlineBay(house.dock, house.service, Docked("bay-1", house.mount.path, "1"), house.service._turns)
+    bay._helper = Late()
+    handle = Dying(house.mount.path, "written", 2)
+    with pytest.raises(ReaderGoneError):
+        for _ in range(3):
+            bay._look(handle)
+    handle.close()
+    assert [clip.clip_id for clip in house.dock.store.clips()] == [CLIP]
+    assert house.dock.store.staged() == []
 
 
 @pytest.mark.parametrize(("unseen", "skew"), [(0.0, -600.0), (650.0, 0.0), (500.0, -100.0)])
