@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from daemon.dock.reader_handle import Batch, ReaderHandle
@@ -13,36 +15,43 @@ from tests.agency import open_pem
 from tests.benchmarks import disk
 from tests.benchmarks.measure import pss
 
-CLIPS = 8
+CLIPS, ROUNDS = 8, 3
 SIZE = int(os.environ.get("BENCH_SUSTAINED_BYTES", 1 << 30))
 
 
 def run() -> dict[str, Any]:
-    """Sustained MB/s over 8 clips, footage and sealed file both hashed, against what binds: hashing or the disk."""
+    """Sustained MB/s over 8 clips, footage and sealed file both hashed, against what binds: hashing or the disk.
+
+    Medians of several rounds; the limits are measured before each.
+    """
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
         folder = Path(name)
         (folder / "bay" / "clips").mkdir(parents=True)
         footage = folder / "bay" / "clips" / "0.mp4"
         disk.fill(footage, SIZE)
-        hashing = disk.hash_rate(2) / 2  # two hashes a byte, on two cores
-        write, read = disk.write_rate(folder / "written", SIZE), disk.read_rate(folder / "written")
-        moving = 1 / (1 / write + 1 / read)
         handle = ReaderHandle(folder / "bay", {"max_clips": 100, "max_clip_bytes": 1 << 40}, 60.0)
+        limits, rates, memory = [], [], 0
         try:
             handle.scan()
-            rate, memory = _sustained(handle, folder, footage)
+            for number in range(ROUNDS):
+                limits.append(disk.limits(folder / f"{number}.written", SIZE))
+                (folder / f"{number}").mkdir()
+                rate, used = _sustained(handle, folder / f"{number}", footage)
+                rates.append(rate)
+                memory = max(memory, used)
         finally:
             handle.close()
-    binding = min(hashing, moving)
+    pairs = list(zip(rates, limits, strict=True))
     return {
-        "sustained_mb_s": rate / 1e6,
-        "two_hashes_on_two_cores_mb_s": hashing / 1e6,
-        "disk_write_and_read_mb_s": moving / 1e6,
-        "what_binds": "hashing" if hashing < moving else "the disk",
-        "sustained_of_what_binds": rate / binding,
+        "sustained_mb_s": median(rates) / 1e6,
+        "two_hashes_on_two_cores_mb_s": median(limit.hashing for limit in limits) / 1e6,
+        "disk_write_and_read_mb_s": median(limit.disk for limit in limits) / 1e6,
+        "what_binds": Counter(limit.what_binds for limit in limits).most_common(1)[0][0],
+        "sustained_of_what_binds": median(rate / limit.binding for rate, limit in pairs),
         "target_of_what_binds": 0.75,
+        "all_that_two_cores_compute_mb_s": median(limit.processors for limit in limits) / 1e6,
+        "sustained_of_what_two_cores_compute": median(rate / limit.processors for rate, limit in pairs),
         "reader_memory_mb": memory / 1e6,
-        "target_reader_memory_mb": 40.0,
     }
 
 

@@ -12,11 +12,15 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from daemon.dock import stages
+from daemon.seal.stream import PLAIN, TAG
 
 _PIECE = 4 << 20
 _NEW_SIZE = 24 << 30
@@ -52,13 +56,64 @@ def hash_rate(threads: int, size: int = 1 << 30) -> float:
         for _ in range(size // threads // _PIECE):
             digest.update(piece)
 
+    return size / _together([work] * threads)
+
+
+def _together(works: list[Callable[[], None]]) -> float:
+    """Seconds until all are done, each on a thread of its own."""
     started = time.perf_counter()
-    workers = [threading.Thread(target=work) for _ in range(threads)]
+    workers = [threading.Thread(target=work) for work in works]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return size / (time.perf_counter() - started)
+    return time.perf_counter() - started
+
+
+def processor_rate(size: int = 1 << 30) -> float:
+    """Bytes a second, on two threads together, of all that must be computed over footage: hashed, encrypted, the sealed
+    file hashed, and decrypted to check its tags.
+    """
+
+    def work() -> None:
+        plain, sealed = stages.buffer(2 << 20), stages.buffer(2 << 20)
+        key, nonce = AESGCM(os.urandom(32)), os.urandom(12)
+        plain[:] = os.urandom(len(plain))
+        footage, stored = hashlib.sha256(), hashlib.sha256()
+        for _ in range(size // 2 // PLAIN):
+            segment, ciphertext = plain[:PLAIN], sealed[: PLAIN + TAG]
+            footage.update(segment)
+            key.encrypt_into(nonce, segment, None, ciphertext)
+            stored.update(ciphertext)
+            key.decrypt_into(nonce, ciphertext, None, segment)
+
+    return size / _together([work, work])
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bytes a second of footage, at most: by hashing it twice on two cores, by writing and reading it, and by all that
+    two cores have to compute over it.
+    """
+
+    hashing: float
+    disk: float
+    processors: float
+
+    @property
+    def binding(self) -> float:
+        return min(self.hashing, self.disk)
+
+    @property
+    def what_binds(self) -> str:
+        return "hashing" if self.hashing < self.disk else "the disk"
+
+
+def limits(written: Path, size: int) -> Limits:
+    """Measured just now, with a new file that stays."""
+    hashing = hash_rate(2) / 2
+    write, read = write_rate(written, size), read_rate(written)
+    return Limits(hashing, 1 / (1 / write + 1 / read), processor_rate())
 
 
 def write_rate(path: Path, size: int) -> float:
