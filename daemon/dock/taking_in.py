@@ -96,7 +96,7 @@ class TakingIn:
         answers = self._answers(handle, begun)
         self._measure(begun, answers)
         sealed = [Sealed(job, clip.capture, answers[clip_id]) for clip_id, (clip, job) in begun.clips.items()]
-        begun.settling = self._helper.submit(self._take_in, sealed)
+        begun.settling = self._helper.submit(self._take_in_or_stop, sealed)
 
     def conclude(self, begun: UnderWay) -> list[DockedClip]:
         """Waits until a batch is committed. Returns its clips that the dock holds now, for their receipts.
@@ -173,6 +173,14 @@ class TakingIn:
         self._dock.metrics.read(max(0, whole - self._docking.standing.read(begun.number)))
         for answer in answers.values():
             self._dock.metrics.sealed(answer["sealed"]["sync_seconds"], answer["sealed"]["read_back_seconds"])
+
+    def _take_in_or_stop(self, batch: list[Sealed]) -> dict[str, ClipRow]:
+        """As `_take_in`. An unknown outcome stops the dock at once: the bay's thread may be waiting for its camera."""
+        try:
+            return self._take_in(batch)
+        except NotDurableError as error:
+            self._service.fail(error)
+            raise
 
     def _take_in(self, batch: list[Sealed]) -> dict[str, ClipRow]:
         """The batch's clips as the dock holds them, by the ids they were to get. On a helper's thread."""

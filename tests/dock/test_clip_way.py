@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 import pytest
 
+from daemon.dock import place
 from daemon.dock.mounts import Docked
 from daemon.dock.reader_handle import Batch, ReaderGoneError
 from daemon.dock.service import away_seconds
+from daemon.model.errors import NotDurableError
 from daemon.model.times import format_instant
 from tests.agency import CLIP, OTHER_CLIP
 from tests.crash.driver import InlineBay, InlineHandle
@@ -100,6 +102,29 @@ def test_what_was_sealed_before_the_reader_died_is_taken_in(house: House) -> Non
     handle.close()
     assert [clip.clip_id for clip in house.dock.store.clips()] == [CLIP]
     assert house.dock.store.staged() == []
+
+
+def test_an_unknown_outcome_stops_the_dock_though_the_bay_waits_for_its_camera(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[BaseException | None] = []
+
+    class Waiting(InlineHandle):
+        def written(self, batch: Batch) -> None:
+            found.append(house.service._failure)
+
+    def fail(*_: Any) -> None:
+        raise NotDurableError("nobody knows")
+
+    monkeypatch.setattr(place, "settle", fail)
+    bay = InlineBay(house.dock, house.service, Docked("bay-1", house.mount.path, "1"), house.service._turns)
+    handle = Waiting(house.mount.path, LIMITS)
+    with pytest.raises(NotDurableError):
+        for _ in range(3):
+            bay._look(handle)
+    handle.close()
+    assert found[0] is None
+    assert isinstance(found[1], NotDurableError), "the second batch is waited for when the first has failed"
 
 
 @pytest.mark.parametrize(("unseen", "skew"), [(0.0, -600.0), (650.0, 0.0), (500.0, -100.0)])
