@@ -87,6 +87,8 @@ class ClipWay:
         flight = InFlight(handle, self._taking_in, self._receipts)
         try:
             for start in range(0, len(clips), _WINDOW):
+                if stopping():
+                    break
                 self._take_in_window(handle, flight, clips[start : start + _WINDOW], stopping)
             flight.finish()
         except CameraReadError:
@@ -135,10 +137,11 @@ class ClipWay:
         if not clips:
             return []
         dock, camera = self._dock, self._docking.camera
-        sent = self._service.call(lambda: [intake.dispatched(dock, clip.capture, camera) for clip in clips])
+        reads = [clip.capture for clip in clips]
+        sent = self._service.call(lambda: [intake.dispatched(dock, read, camera) for read in reads])
         return [
-            Waiting(clip, clip.last.footage.size, capture.trigger_on if capture else None, dispatched)
-            for clip, capture, dispatched in zip(clips, (clip.capture.capture for clip in clips), sent, strict=True)
+            Waiting(clip, clip.last.footage.size, read.capture.trigger_on if read.capture else None, dispatched)
+            for clip, read, dispatched in zip(clips, reads, sent, strict=True)
         ]
 
     def _erase(self, handle: ReaderHandle, clips: list[DockedClip]) -> None:

@@ -50,8 +50,11 @@ T = TypeVar("T")
 
 _TICK = 1.0
 _TELL_EVERY, _TELL = 0.2, 10
+"""While bays are busy, seconds between messages, and how many at once: what the broker says to them is written down
+together.
+"""
 _COPY_EVERY = 1.0
-"""While bays are busy: so many messages at once, for what the broker says to each is a transaction."""
+"""While bays are busy, seconds between custody copies."""
 _GATHER_SECONDS, _GATHER_MOST = 0.5, 20
 """How long, and how many, dispatch documents wait for more, unacknowledged: one transaction works them out together.
 Brokers give no more than 20 (Mosquitto, where nobody says otherwise) before they are acknowledged, orders among them.

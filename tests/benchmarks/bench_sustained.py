@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
-from statistics import median
+from statistics import median, mode
 from typing import Any
 
 from daemon.dock.reader_handle import Batch, ReaderHandle
@@ -46,7 +45,7 @@ def run() -> dict[str, Any]:
         "sustained_mb_s": median(rates) / 1e6,
         "two_hashes_on_two_cores_mb_s": median(limit.hashing for limit in limits) / 1e6,
         "disk_write_and_read_mb_s": median(limit.disk for limit in limits) / 1e6,
-        "what_binds": Counter(limit.what_binds for limit in limits).most_common(1)[0][0],
+        "what_binds": mode(limit.what_binds for limit in limits),
         "sustained_of_what_binds": median(rate / limit.binding for rate, limit in pairs),
         "target_of_what_binds": 0.75,
         "all_that_two_cores_compute_mb_s": median(limit.processors for limit in limits) / 1e6,

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from daemon.dock import place
+from daemon.dock import clip_way, place
 from daemon.dock.mounts import Docked
 from daemon.dock.reader_handle import Batch, ReaderGoneError
 from daemon.dock.service import away_seconds
-from daemon.model.errors import NotDurableError
+from daemon.model.errors import CameraReadError, NotDurableError
 from daemon.model.times import format_instant
 from tests.agency import CLIP, OTHER_CLIP
 from tests.crash.driver import InlineBay, InlineHandle
@@ -79,6 +79,23 @@ def test_a_reader_that_dies(house: House, call: str, number: int) -> None:
     assert [bay.look(again) for _ in range(3)][-1] == "done"
     again.close()
     assert {clip.clip_id for clip in house.dock.store.clips()} == {CLIP, OTHER_CLIP}
+
+
+def test_a_dock_that_stops_reads_no_more_captures(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    class Asked(InlineHandle):
+        def captures(self, stems: list[str]) -> dict[str, bytes | CameraReadError]:
+            asked.append(stems)
+            return super().captures(stems)
+
+    monkeypatch.setattr(clip_way, "_WINDOW", 1)
+    bay = InlineBay(house.dock, house.service, Docked("bay-1", house.mount.path, "1"), house.service._turns)
+    bay._stopping.set()
+    handle = Asked(house.mount.path, LIMITS)
+    bay._look(handle)
+    handle.close()
+    assert asked == []
 
 
 class Late(Executor):
