@@ -34,9 +34,13 @@ def readiness(
     settled: unchanged over two scans and as long as the capture says. orphan: unchanged for `orphan_seconds` without a
     usable capture, or with one that names another size: a camera broken in a struggle; to be taken in all the same.
     """
-    unchanged = (first.footage, first.capture) == (now.footage, now.capture)
-    if not unchanged:
+    if not quiet(first, now, settle_seconds):
         return "waiting"
-    if capture_size == now.footage.size and now.at - first.at >= settle_seconds:
+    if capture_size == now.footage.size:
         return "settled"
     return "orphan" if now.at - first.at >= orphan_seconds else "waiting"
+
+
+def quiet(first: Sighting, now: Sighting, settle_seconds: float) -> bool:
+    """Whether it has not changed for long enough: before that nothing else about it matters."""
+    return (first.footage, first.capture) == (now.footage, now.capture) and now.at - first.at >= settle_seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -158,17 +158,32 @@ class CustodyLog:
             start += len(rows)
 
     def of_clip(self, clip_id: str) -> list[tuple[int, bytes]]:
-        rows: Iterable[Any] = self._db.execute(
-            "SELECT sequence, line FROM custody_entry WHERE clip_id = ? ORDER BY sequence", (clip_id,)
-        )
-        return [(int(row[0]), bytes(row[1])) for row in rows]
+        """A clip's lines, each with its sequence, in order."""
+        return self.of_clips([clip_id])[clip_id]
 
-    def first_of(self, clip_id: str) -> int:
-        """The sequence of the clip's first entry. Raises TamperedError when it has none."""
-        row = self._db.execute("SELECT min(sequence) FROM custody_entry WHERE clip_id = ?", (clip_id,)).fetchone()
-        if row[0] is None:
+    def of_clips(self, clip_ids: Collection[str]) -> dict[str, list[tuple[int, bytes]]]:
+        """As `of_clip`, for several."""
+        found: dict[str, list[tuple[int, bytes]]] = {clip_id: [] for clip_id in clip_ids}
+        marks = ", ".join("?" * len(found))
+        rows = self._db.execute(
+            f"SELECT clip_id, sequence, line FROM custody_entry WHERE clip_id IN ({marks}) ORDER BY sequence",  # noqa: S608
+            tuple(found),
+        )
+        for clip_id, sequence, line in rows:
+            found[clip_id].append((int(sequence), bytes(line)))
+        return found
+
+    def first_of(self, clip_ids: Collection[str]) -> dict[str, int]:
+        """The sequence of each clip's first entry. Raises TamperedError when one has none."""
+        marks = ", ".join("?" * len(clip_ids))
+        rows = self._db.execute(
+            f"SELECT clip_id, min(sequence) FROM custody_entry WHERE clip_id IN ({marks}) GROUP BY clip_id",  # noqa: S608
+            tuple(clip_ids),
+        )
+        found = {row[0]: int(row[1]) for row in rows}
+        for clip_id in set(clip_ids) - found.keys():
             raise TamperedError(f"{self.origin}: holds no entry of clip {clip_id}")
-        return int(row[0])
+        return found
 
     def checkpoint(self, key: SignKey, size: int | None = None) -> str:
         """A signed checkpoint over the first `size` entries (all of them by default)."""

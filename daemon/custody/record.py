@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -53,20 +54,29 @@ class Records:
         self._log = log
         self._size = log.size
         self._checkpoint = log.checkpoint(key, self._size)
-        self._node = functools.cache(log.node)
+        self._hash = functools.cache(self._hash_over)
 
     def of(self, clip_id: str) -> bytes:
         """One clip's record."""
+        return self.of_all([clip_id])[clip_id]
+
+    def of_all(self, clip_ids: Collection[str]) -> dict[str, bytes]:
+        """Several clips' records."""
+        found = self._log.of_clips(clip_ids).items()
+        return {clip_id: self._record(clip_id, lines) for clip_id, lines in found}
+
+    def _record(self, clip_id: str, lines: list[tuple[int, bytes]]) -> bytes:
         entries = [
-            {"sequence": sequence, "line": line.decode(), "proof": self._proof(sequence)}
-            for sequence, line in self._log.of_clip(clip_id)
+            {"sequence": sequence, "line": line.decode(), "proof": self._proof(sequence)} for sequence, line in lines
         ]
         known = {"schema": "bwc.clip-custody/1", "clip_id": clip_id, "checkpoint": self._checkpoint}
         return strict_json.dump(known | {"entries": entries})
 
     def _proof(self, sequence: int) -> list[str]:
-        proof = tree.inclusion_proof(sequence, self._size, self._node)
-        return [base64.b64encode(node).decode() for node in proof]
+        return [self._hash(*leaves) for leaves in tree.inclusion_ranges(sequence, self._size)]
+
+    def _hash_over(self, start: int, end: int) -> str:
+        return base64.b64encode(tree.range_hash(start, end, self._log.node)).decode()
 
 
 @dataclass(frozen=True)

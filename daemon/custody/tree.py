@@ -36,24 +36,32 @@ def append(size: int, leaf: bytes, read: Read) -> Iterator[tuple[Node, bytes]]:
 
 def root(size: int, read: Read) -> bytes:
     """The root of the tree's first `size` leaves."""
-    return _range_hash(0, size, read) if size else EMPTY_ROOT
+    return range_hash(0, size, read) if size else EMPTY_ROOT
 
 
 def inclusion_proof(index: int, size: int, read: Read) -> list[bytes]:
     """PATH(index, D[size]) of RFC 6962 section 2.1.1. Raises ValueError for a leaf outside the tree."""
+    return [range_hash(start, end, read) for start, end in inclusion_ranges(index, size)]
+
+
+def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
+    """The leaves (start, end) that each hash of an inclusion proof is over: neighbours' proofs have most in common.
+
+    Raises ValueError for a leaf outside the tree.
+    """
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size}")
-    proof: list[bytes] = []
+    ranges: list[tuple[int, int]] = []
     start, end = 0, size
     while end - start > 1:
         middle = start + _split(end - start)
         if index < middle:
-            proof.append(_range_hash(middle, end, read))
+            ranges.append((middle, end))
             end = middle
         else:
-            proof.append(_range_hash(start, middle, read))
+            ranges.append((start, middle))
             start = middle
-    return proof[::-1]
+    return ranges[::-1]
 
 
 def consistency_proof(old: int, new: int, read: Read) -> list[bytes]:
@@ -67,13 +75,13 @@ def consistency_proof(old: int, new: int, read: Read) -> list[bytes]:
     while old != end:
         middle = start + _split(end - start)
         if old <= middle:
-            proof.append(_range_hash(middle, end, read))
+            proof.append(range_hash(middle, end, read))
             end = middle
         else:
-            proof.append(_range_hash(start, middle, read))
+            proof.append(range_hash(start, middle, read))
             start, whole = middle, False
     if not whole:
-        proof.append(_range_hash(start, end, read))
+        proof.append(range_hash(start, end, read))
     return proof[::-1]
 
 
@@ -82,11 +90,11 @@ def _split(count: int) -> int:
     return int(1 << (count - 1).bit_length() - 1)
 
 
-def _range_hash(start: int, end: int, read: Read) -> bytes:
+def range_hash(start: int, end: int, read: Read) -> bytes:
     """The hash over leaves start up to end, where start is a multiple of the range's own power of two."""
     count = end - start
     if count & (count - 1) == 0:
         level = count.bit_length() - 1
         return read(level, start >> level)
     middle = start + _split(count)
-    return node_hash(_range_hash(start, middle, read), _range_hash(middle, end, read))
+    return node_hash(range_hash(start, middle, read), range_hash(middle, end, read))

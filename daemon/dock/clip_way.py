@@ -8,13 +8,14 @@ from concurrent.futures import Executor
 from datetime import datetime
 
 from daemon.core.order import Waiting, batches
-from daemon.core.settle import FileStat, Sighting, readiness
+from daemon.core.settle import FileStat, Sighting, quiet, readiness
 from daemon.dock import erasing, intake
 from daemon.dock.docking import DockedClip, Docking
 from daemon.dock.in_flight import InFlight
 from daemon.dock.intake import ReadCapture
 from daemon.dock.reader_handle import ReaderHandle
 from daemon.dock.receipting import AT_A_TIME, Receipting
+from daemon.dock.settling import Settling
 from daemon.dock.taking_in import TakingIn
 from daemon.dock.turns import Turns
 from daemon.model.errors import CameraReadError
@@ -34,8 +35,8 @@ class ClipWay:
         self._service = docking.service
         self._turns = turns
         self._settings = docking.dock.config.ingest
-        self._taking_in = TakingIn(docking, turns, helper)
         self._receipts = Receipting(docking)
+        self._taking_in = TakingIn(docking, turns, Settling(docking, self._receipts), helper)
         self._clips: dict[str, DockedClip] = {}
         self._looked = False
 
@@ -98,8 +99,9 @@ class ClipWay:
     def _take_in_window(
         self, handle: ReaderHandle, flight: InFlight, clips: list[DockedClip], stopping: Callable[[], bool]
     ) -> None:
-        self._read_captures(handle, [clip for clip in clips if clip.read is None])
-        for batch in batches(self._waiting([clip for clip in clips if self._ready(clip)])):
+        still = [clip for clip in clips if self._quiet(clip)]
+        self._read_captures(handle, [clip for clip in still if clip.read is None])
+        for batch in batches(self._waiting([clip for clip in still if self._ready(clip)])):
             if stopping():
                 return
             if not self._turns.free(batch[-1].urgency):  # what is read already need not wait
@@ -118,6 +120,13 @@ class ClipWay:
                 clip.read = ReadCapture("unusable", None, None, None, str(data))
             else:
                 clip.read = intake.read_capture(self._dock, data, self._docking.camera, clip.stem, now)
+
+    def _quiet(self, clip: DockedClip) -> bool:
+        """Whether its capture is worth reading: as many as a camera holds, they take seconds."""
+        if quiet(clip.first, clip.last, self._settings.settle_seconds):
+            return True
+        clip.problem = WRITING
+        return False
 
     def _ready(self, clip: DockedClip) -> bool:
         """Whether nobody writes it any more, and it may be taken in at all."""

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 LINES_A_FILE = 10_000
 _SETTLE_EVERY = 200
 _A_TURN = 20
+_TOGETHER = 100
 
 
 class CustodyFiles:
@@ -150,11 +151,14 @@ def write_clip_custody(dock: Dock, clip_ids: set[str]) -> None:
 
     Derived from the log, so they are replaced whole but not synced: what a power cut may take is made again at start.
     """
-    records = Records(dock.custody, dock.sign_key) if clip_ids else None
-    for clip_id in sorted(clip_ids):
-        clip = dock.vault.find(clip_id)
-        if clip is not None and records is not None:
-            _put(clip.custody, records.of(clip_id))
+    if clip_ids:
+        records = Records(dock.custody, dock.sign_key)
+        ids = sorted(clip_ids)
+        for start in range(0, len(ids), _TOGETHER):
+            for clip_id, record in records.of_all(ids[start : start + _TOGETHER]).items():
+                clip = dock.vault.find(clip_id)
+                if clip is not None:
+                    _put(clip.custody, record)
     if _unsettled(dock) >= _SETTLE_EVERY:
         dock.after.append(lambda: _settle(dock))
 

@@ -56,6 +56,7 @@ class InFlight:
             self._receipt_first()
 
     def _receipt_first(self) -> None:
-        self._sent.append(self._receipts.send(self._handle, self._taking_in.conclude(self._settling.popleft())))
+        held, issued = self._taking_in.conclude(self._settling.popleft())
+        self._sent.append(self._receipts.send(self._handle, held, issued))
         if len(self._sent) > 1:
             self._receipts.conclude(self._handle, self._sent.popleft())

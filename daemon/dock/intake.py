@@ -1,7 +1,7 @@
 """Taking a clip in: the decisions that need the store, run on the service's thread inside its transaction.
 
 prepare: who is this clip, and do we hold it already?   -> what the reader process is to do
-compose: the dock's own statements about it             -> signed, and written beside the sealed file
+compose: the dock's own statements about it             -> to be signed, and written beside the sealed file
 commit:  state, custody, notice in one transaction: the commit point
 """
 
@@ -37,7 +37,7 @@ from daemon.model.statements import Capture, Integrity, Seal, Tag, WrappedKey
 from daemon.model.times import format_instant
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
-from daemon.seal.keys import SignKey, public_pem
+from daemon.seal.keys import public_pem
 from daemon.seal.stream import FORMAT
 from daemon.seal.verify import verify
 from daemon.vault.layout import Place
@@ -108,25 +108,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Composed:
-    """What goes into the clip's directory beside the sealed file, signed, and where that directory goes."""
+    """A clip and what is said of it, signed: what goes into its directory beside the sealed file."""
 
-    place: Place
+    job: Job
     seal: Envelope
     tag: Envelope
-    capture: bytes | None
+    capture: Capture | None
+    capture_file: bytes | None
 
-
-@dataclass(frozen=True)
-class Unsigned:
-    """As `Composed`, before it is signed: that costs as much as deciding it, and whoever asked does it."""
-
-    place: Place
-    seal: Seal
-    tag: Tag
-    capture: bytes | None
-
-    def sign(self, key: SignKey) -> Composed:
-        return Composed(self.place, envelopes.sign(self.seal, key), envelopes.sign(self.tag, key), self.capture)
+    @property
+    def place(self) -> Place:
+        """Where that directory goes."""
+        return "quarantine" if decide.quarantined(self.seal.statement(Seal).integrity) else "clips"
 
 
 def read_capture(dock: Dock, data: bytes | None, camera: CameraSeen, stem: str, at: datetime) -> ReadCapture:
@@ -154,13 +147,11 @@ def prepare(
     dock: Dock, bay: str, camera: CameraSeen, stem: str, footage: tuple[int, int, int], read: ReadCapture
 ) -> Job | ClipRow:
     """The clip's job, or the clip it already is."""
-    held = dock.store.clip_of_file(camera.serial, stem, _spell(footage))
-    if held is None and read.state == "verified" and read.capture is not None:
-        held = dock.store.clip_of_bytes(camera.serial, stem, read.capture.sha256)
+    claimed = read.capture.sha256 if read.state == "verified" and read.capture is not None else None
+    held = dock.store.clip_of_file(camera.serial, stem, _spell(footage), claimed)
     if held is not None:
         return held
-    taken = dock.store.clip(stem) is not None or dock.store.is_staged(stem)
-    identity = decide.identify(stem, lambda: str(uuid.uuid4()), taken=taken)
+    identity = decide.identify(stem, lambda: str(uuid.uuid4()), taken=dock.store.is_known(stem))
     job = Job(
         identity.clip_id,
         identity.claimed,
@@ -179,8 +170,8 @@ def prepare(
     return job
 
 
-def compose(dock: Dock, job: Job, read: ReadCapture, answer: dict[str, Any]) -> Unsigned | ClipRow:
-    """The seal and the first tag; or the clip that these bytes already are."""
+def compose(dock: Dock, job: Job, read: ReadCapture, answer: dict[str, Any]) -> tuple[Seal, Tag] | ClipRow:
+    """The seal and the first tag, to be signed by whoever asked; or the clip that these bytes already are."""
     sealed = answer["sealed"]
     held = dock.store.clip_of_bytes(job.camera_serial, job.stem, sealed["clip_sha256"])
     if held is not None:
@@ -205,46 +196,34 @@ def compose(dock: Dock, job: Job, read: ReadCapture, answer: dict[str, Any]) -> 
         ingested_at=dock.now(),
         integrity=value,
     )
-    tag = make_tag(dock, job.clip_id, job.worn(read.capture, value), revision=1)
-    return Unsigned("quarantine" if decide.quarantined(value) else "clips", seal, tag, read.data)
+    return seal, make_tag(dock, job.clip_id, job.worn(read.capture, value), revision=1)
 
 
-@dataclass(frozen=True)
-class Settled:
-    """A clip that lies in its place, and what was said of it there. `capture` is its payload, where it has one."""
-
-    job: Job
-    seal: Envelope
-    tag: Envelope
-    capture: Capture | None
-
-
-def commit(dock: Dock, clips: Sequence[Settled]) -> list[ClipRow]:
-    """Rows, custody entries and notices: once the transaction is durable, the clips are taken in."""
+def commit(dock: Dock, clips: Sequence[Composed]) -> list[ClipRow]:
+    """Rows, custody entries and notices of clips that lie in their places: once the transaction is durable, they are
+    taken in.
+    """
+    clip_ids = [clip.job.clip_id for clip in clips]
+    for clip_id in dock.store.clips_by_id(clip_ids):
+        raise ReplayedError(f"clip {clip_id} is taken in already")
     rows, events = [], []
-    newcomers: dict[str, datetime] = {}
     worn_by: dict[str, list[Worn]] = {}
-    for clip in clips:
-        job, seal = clip.job, clip.seal.statement(Seal)
-        if dock.store.clip(seal.clip_id) is not None:
-            raise ReplayedError(f"clip {seal.clip_id} is taken in already")
-        tag, worn = clip.tag.statement(Tag), job.worn(clip.capture, seal.integrity)
-        known = dock.store.knows_officer(job.officer_id)
+    for clip, sequence in zip(clips, dock.store.next_sequences(len(clips)), strict=True):
+        job, seal, tag = clip.job, clip.seal.statement(Seal), clip.tag.statement(Tag)
+        worn = job.worn(clip.capture, seal.integrity)
         own = Own(job.camera_serial, job.officer_id, job.stem, _spell(job.footage))
         move = Move.QUARANTINE if decide.quarantined(seal.integrity) else Move.COMMIT
-        row = clip_row(dock, advance(State.STAGED, move), seal, tag, worn, own)
-        dock.store.add_clip(row)
-        dock.store.unstage(seal.clip_id)
-        rows.append(row)
+        rows.append(clip_row(dock, advance(State.STAGED, move), seal, tag, worn, own, sequence))
         events += _events(clip, seal)
         dock.after.append(partial(dock.metrics.took_in, seal.integrity, job.footage[0]))
         if worn is not None:
             worn_by.setdefault(worn.officer_id, []).append(worn)
-            if not known:
-                newcomers[worn.officer_id] = worn.started_at
+    newcomers = [officer_id for officer_id in worn_by if not dock.store.knows_officer(officer_id)]
+    dock.store.add_clips(rows)
+    dock.store.unstage(clip_ids)
     dock.record_all(events)
-    for officer_id, at in newcomers.items():
-        first_seen(dock, officer_id, at)
+    for officer_id in newcomers:
+        first_seen(dock, officer_id, worn_by[officer_id][0].started_at)
     for officer_id, worns in worn_by.items():  # verdicts are over all of an officer's clips: these may change others'
         for begin, end in merged([(worn.started_at - _AROUND, worn.stopped_at + _AROUND) for worn in worns]):
             if dock.dispatch.of_officer(officer_id, begin, end):
@@ -252,7 +231,7 @@ def commit(dock: Dock, clips: Sequence[Settled]) -> list[ClipRow]:
     return rows
 
 
-def _events(clip: Settled, seal: Seal) -> list[Event]:
+def _events(clip: Composed, seal: Seal) -> list[Event]:
     """What custody records of a clip's intake."""
     job = clip.job
     detail: dict[str, Any] = {
@@ -286,8 +265,8 @@ class Own:
     footage: str
 
 
-def clip_row(dock: Dock, state: State, seal: Seal, tag: Tag, worn: Worn | None, own: Own) -> ClipRow:
-    """A clip as the store is to hold it from now on, with a new notice's number."""
+def clip_row(dock: Dock, state: State, seal: Seal, tag: Tag, worn: Worn | None, own: Own, sequence: int) -> ClipRow:
+    """A clip as the store is to hold it from now on; `sequence` is its new notice's."""
     return ClipRow(
         clip_id=seal.clip_id,
         state=state,
@@ -306,7 +285,7 @@ def clip_row(dock: Dock, state: State, seal: Seal, tag: Tag, worn: Worn | None, 
         tag_revision=tag.revision,
         activation=fingerprint(tag),
         dispatch_due=dispatch_due(tag, worn, dock.config.ingest.max_skew_seconds),
-        sequence=dock.store.next_sequence(),
+        sequence=sequence,
     )
 
 
@@ -326,8 +305,7 @@ def recipients_of(dock: Dock) -> list[str]:
 
 def abandon(dock: Dock, jobs: Collection[Job]) -> None:
     """These clips could not be taken in this time; they are still on their camera."""
-    for job in jobs:
-        dock.store.unstage(job.clip_id)
+    dock.store.unstage([job.clip_id for job in jobs])
 
 
 def job_from(text: str) -> Job:

@@ -140,7 +140,7 @@ def _write(
 ) -> tuple[str, float]:
     digest = hashlib.sha256()
     batches = _batches(size)
-    out = _Output(target, stream.sealed_size(size))
+    out = _Output(target, stream.sealed_size(size), alone=sync)
     try:
 
         def fill(slot: Slot) -> bool:
@@ -204,9 +204,14 @@ def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot], a
 class _Output:
     """The sealed file being written: unbuffered (O_DIRECT) where the filesystem can, in small slices where not."""
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, *, alone: bool) -> None:
+        """One that is not `alone` is small and among many that are made durable at once: the kernel gathers them."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._path, self._size = path, size
+        self._direct = False
+        if not alone:
+            self._fd = os.open(path, flags, 0o644)
+            return
         try:
             self._fd = os.open(path, flags | os.O_DIRECT, 0o644)
         except OSError as error:
@@ -245,9 +250,9 @@ class _Output:
 
     def finish(self, sync: bool) -> float:
         """Cuts the padding off and makes the content durable; returns how many seconds the latter took."""
-        os.ftruncate(self._fd, self._size)
         if not sync:
             return 0.0
+        os.ftruncate(self._fd, self._size)
         started = time.monotonic()
         durable.fsync(self._fd, str(self._path))
         return time.monotonic() - started

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from daemon.dock.intake import Composed
@@ -39,20 +40,21 @@ def clear(vault: VaultLayout, clip_id: str) -> None:
         raise NotDurableError(f"{directory}: cannot be removed ({error.strerror})") from error
 
 
-def settle(vault: VaultLayout, clips: dict[str, Composed]) -> None:
-    """Writes each clip's envelopes beside its sealed file and moves its directory to its place, by clip id.
+def settle(vault: VaultLayout, clips: Sequence[Composed]) -> None:
+    """Writes each clip's envelopes beside its sealed file and moves its directory to its place.
 
     Durable when it returns: one sync for all that was written, then the moves. Raises DiskFullError before anything
     moved, or NotDurableError when anything else fails: then nobody knows what is on the medium.
     """
-    for clip_id, composed in clips.items():
+    moves = []
+    for clip in clips:
+        clip_id = clip.job.clip_id
         staged = ClipDirectory(vault.incoming / clip_id)
         with room(staged.path):
-            if composed.capture is not None:
-                durable.write_new(staged.capture, composed.capture, sync=False)
-            durable.write_new(staged.tag(1), composed.tag.to_bytes(), sync=False)
-            durable.write_new(staged.seal, composed.seal.to_bytes(), sync=False)
+            if clip.capture_file is not None:
+                durable.write_new(staged.capture, clip.capture_file, sync=False)
+            durable.write_new(staged.tag(1), clip.tag.to_bytes(), sync=False)
+            durable.write_new(staged.seal, clip.seal.to_bytes(), sync=False)
+        moves.append((staged.path, vault.clip(clip_id, clip.place).path))
     durable.sync_filesystem(vault.incoming)
-    durable.rename_all(
-        [(vault.incoming / clip_id, vault.clip(clip_id, composed.place).path) for clip_id, composed in clips.items()]
-    )
+    durable.rename_all(moves)

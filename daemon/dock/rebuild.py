@@ -166,8 +166,8 @@ def _add(dock: Dock, directory: ClipDirectory, past: _Past) -> None:
     state = State.QUARANTINED if inside else State.LOCKED
     # a camera that still has it is recognized by the bytes, not by the file's times
     own = Own(past.ingested["camera_serial"], officer, seal.claimed_clip_id or seal.clip_id, footage="")
-    row = clip_row(dock, state, seal, tag, worn, own)
-    dock.store.add_clip(replace(row, receipted="receipted" in past.actions, erased="erased" in past.actions))
+    row = clip_row(dock, state, seal, tag, worn, own, dock.store.next_sequence())
+    dock.store.add_clips([replace(row, receipted="receipted" in past.actions, erased="erased" in past.actions)])
     if dock.objects is not None:
         _note_replica(dock, row, evicted=not directory.sealed.exists())
     for path in sorted(directory.release("x").parent.glob("*.release.json")):
@@ -206,33 +206,32 @@ def _add_ended(dock: Dock, release: st.Release, past: _Past) -> None:
 def _add_disposed(dock: Dock, clip_id: str, past: _Past) -> None:
     """Its row keeps it from ever coming back."""
     said = past.ingested
-    dock.store.add_clip(
-        ClipRow(
-            clip_id=clip_id,
-            state=State.DISPOSED,
-            integrity=said["integrity"],
-            bay=said["bay"],
-            camera_serial=said["camera_serial"],
-            officer_id=past.officer_id or "unknown",
-            stem=said.get("claimed_clip_id", clip_id),
-            footage="",
-            capture_sha256=None,
-            clip_sha256=said["clip_sha256"],
-            sealed_sha256=said["sealed_sha256"],
-            sealed_bytes=0,
-            skew=0.0,
-            started_at=None,
-            triggered_at=None,
-            stopped_at=None,
-            ingested_at=format_instant(dock.now()),
-            tag_revision=1,
-            activation="",
-            dispatch_due=None,
-            sequence=dock.store.next_sequence(),
-            receipted=True,
-            erased="erased" in past.actions,
-        )
+    row = ClipRow(
+        clip_id=clip_id,
+        state=State.DISPOSED,
+        integrity=said["integrity"],
+        bay=said["bay"],
+        camera_serial=said["camera_serial"],
+        officer_id=past.officer_id or "unknown",
+        stem=said.get("claimed_clip_id", clip_id),
+        footage="",
+        capture_sha256=None,
+        clip_sha256=said["clip_sha256"],
+        sealed_sha256=said["sealed_sha256"],
+        sealed_bytes=0,
+        skew=0.0,
+        started_at=None,
+        triggered_at=None,
+        stopped_at=None,
+        ingested_at=format_instant(dock.now()),
+        tag_revision=1,
+        activation="",
+        dispatch_due=None,
+        sequence=dock.store.next_sequence(),
+        receipted=True,
+        erased="erased" in past.actions,
     )
+    dock.store.add_clips([row])
 
 
 def _statement(path: Path, kind: type[Any]) -> Any:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daemon.dock import receipts
 from daemon.dock.docking import DockedClip, Docking
 from daemon.dock.reader_handle import ReaderHandle
+from daemon.model.statements import Receipt
 from daemon.seal import envelope as envelopes
 
 AT_A_TIME = 64
+Issued = dict[str, bytes | str]
+"""Clips' receipts as files, by clip id; or, in words, what keeps one back."""
 
 
 @dataclass(frozen=True)
@@ -21,35 +25,44 @@ class Sent:
 
 
 class Receipting:
-    """Used by the bay's thread only."""
+    """One docking's. Used by the bay's thread only, but for `issue`."""
 
     def __init__(self, docking: Docking) -> None:
         self._docking = docking
-        self._erased_by_camera = docking.dock.config.ingest.erase == "receipt"
+        self._erase = docking.dock.config.ingest.erase
 
-    def give(self, handle: ReaderHandle, clips: list[DockedClip]) -> None:
+    def give(self, handle: ReaderHandle, clips: Sequence[DockedClip]) -> None:
         """Receipts for clips that the dock holds, those that may have one now. Raises ReaderGoneError."""
         for start in range(0, len(clips), AT_A_TIME):
-            self.conclude(handle, self.send(handle, clips[start : start + AT_A_TIME]))
+            some = clips[start : start + AT_A_TIME]
+            issued = self.issue([clip.clip_id for clip in some if clip.clip_id is not None])
+            self.conclude(handle, self.send(handle, some, issued))
 
-    def send(self, handle: ReaderHandle, clips: list[DockedClip]) -> Sent | None:
-        """Begins to give them, and does not wait: other batches go on. None where nothing is to be written."""
+    def issue(self, clip_ids: Sequence[str]) -> Issued:
+        """On any thread but the service's."""
+        if self._erase == "never":
+            return {}
         dock = self._docking.dock
-        if dock.config.ingest.erase == "never":
-            for clip in clips:
+        said = self._docking.service.call(lambda: receipts.issue(dock, clip_ids))
+        given = {clip_id: receipt for clip_id, receipt in said.items() if isinstance(receipt, Receipt)}
+        signed = envelopes.sign_all(list(given.values()), dock.sign_key)
+        kept: Issued = {clip_id: reason for clip_id, reason in said.items() if isinstance(reason, str)}
+        return kept | {clip_id: envelope.to_bytes() for clip_id, envelope in zip(given, signed, strict=True)}
+
+    def send(self, handle: ReaderHandle, clips: Sequence[DockedClip], issued: Issued) -> Sent | None:
+        """Begins to give them, and does not wait: other batches go on. None where nothing is to be written."""
+        files: dict[str, bytes] = {}
+        given: list[DockedClip] = []
+        for clip in clips:
+            receipt = issued.get(clip.clip_id) if clip.clip_id is not None else None
+            if isinstance(receipt, bytes):
+                files[clip.stem] = receipt
+                given.append(clip)
+            elif self._erase == "never":
                 clip.done = True
-            return None
-        names = [clip.clip_id for clip in clips if clip.clip_id is not None]
-        issued = self._docking.service.call(lambda: [receipts.issue(dock, name) for name in names])
-        given: dict[str, bytes] = {}
-        for clip, receipt in zip(clips, issued, strict=True):
-            if isinstance(receipt, str):
-                clip.problem = receipt
             else:
-                given[clip.stem] = envelopes.sign(receipt, dock.sign_key).to_bytes()
-        if not given:
-            return None
-        return Sent(handle.begin_receipts(given), [clip for clip in clips if clip.stem in given])
+                clip.problem = receipt
+        return Sent(handle.begin_receipts(files), given) if given else None
 
     def conclude(self, handle: ReaderHandle, sent: Sent | None) -> None:
         """Waits until they are durable on the camera, and records it. Raises ReaderGoneError."""
@@ -62,7 +75,7 @@ class Receipting:
         if names:
             self._docking.service.call(lambda: receipts.record(dock, names, bay))
         for clip in written:
-            clip.receipted, clip.problem, clip.done = True, None, self._erased_by_camera
+            clip.receipted, clip.problem, clip.done = True, None, self._erase == "receipt"
         for clip in sent.clips:
             if clip.stem in failed:
                 self._docking.fail(clip, failed[clip.stem])

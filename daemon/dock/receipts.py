@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,26 +28,27 @@ def missing(dock: Dock, clip: ClipRow) -> str | None:
     return None
 
 
-def issue(dock: Dock, clip_id: str) -> Receipt | str:
-    """The clip's receipt, to be signed; or, in words, what keeps it back.
+def issue(dock: Dock, clip_ids: Collection[str]) -> dict[str, Receipt | str]:
+    """Clips' receipts, to be signed; or, in words, what keeps one back."""
+    clips = dock.store.clips_by_id(clip_ids)
+    first = dock.custody.first_of(clips)
+    not_yet: dict[str, Receipt | str] = dict.fromkeys(clip_ids, "not taken in yet")
+    return not_yet | {clip_id: _receipt(dock, clip, first[clip_id]) for clip_id, clip in clips.items()}
 
-    `sequence` is the custody entry that recorded the clip's intake.
-    """
-    clip = dock.store.clip(clip_id)
-    if clip is None:
-        return "not taken in yet"
+
+def _receipt(dock: Dock, clip: ClipRow, sequence: int) -> Receipt | str:
+    """`sequence` is the custody entry that recorded the clip's intake."""
     reason = missing(dock, clip)
     if reason is not None:
         return reason
-    so_far = entries(dock, clip_id) if clip.receipted else []
     return Receipt(
-        clip_id=clip_id,
+        clip_id=clip.clip_id,
         dock_id=dock.dock_id,
         camera_serial=clip.camera_serial,
         clip_sha256=clip.clip_sha256,
         sealed_sha256=clip.sealed_sha256,
-        sequence=dock.custody.first_of(clip_id),
-        erase_after=erase_after(dock, so_far),
+        sequence=sequence,
+        erase_after=erase_after(dock, entries(dock, clip.clip_id) if clip.receipted else []),
     )
 
 
@@ -64,6 +66,5 @@ def entries(dock: Dock, clip_id: str) -> list[dict[str, Any]]:
 
 def record(dock: Dock, clip_ids: list[str], bay: str) -> None:
     """The receipts are durable on the camera."""
-    for clip_id in clip_ids:
-        dock.store.mark_receipted(clip_id)
+    dock.store.mark_receipted(clip_ids)
     dock.record_all([Event("receipted", clip_id, {"bay": bay}) for clip_id in clip_ids], prompt=False)

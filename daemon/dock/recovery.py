@@ -6,7 +6,7 @@ import logging
 import shutil
 
 from daemon.dock import custody_files, disposal, evict, intake, orders, place
-from daemon.dock.intake import Settled
+from daemon.dock.intake import Composed
 from daemon.dock.state import Dock
 from daemon.model.errors import VerificationError
 from daemon.model.statements import Capture
@@ -27,14 +27,15 @@ def recover(dock: Dock) -> int:
         directory = dock.vault.find(clip_id)
         if directory is None or dock.store.clip(clip_id) is not None:
             place.clear(dock.vault, clip_id)
-            dock.store.unstage(clip_id)
+            dock.store.unstage([clip_id])
             log.info(
                 "dropped unfinished work on clip %s; it is still on its camera", clip_id, extra={"clip_id": clip_id}
             )
             continue
         job = intake.job_from(text)
         capture = _capture(directory) if job.capture_sha256 else None
-        intake.commit(dock, [Settled(job, _envelope(directory, "seal"), _envelope(directory, "tag"), capture)])
+        seal, tag = _envelope(directory, "seal"), _envelope(directory, "tag")
+        intake.commit(dock, [Composed(job, seal, tag, capture, None)])
         finished += 1
         fields = {"clip_id": clip_id, "bay": job.bay, "camera": job.camera_serial}
         log.info("finished taking in clip %s", clip_id, extra=fields)

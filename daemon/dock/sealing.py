@@ -6,6 +6,7 @@ lives from a clip's first byte until its sealed file was read back from the medi
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import secrets
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from daemon.core import mp4
 from daemon.dock import pipeline, safe
@@ -195,10 +198,17 @@ def _check(sealing: Sealing, slots: list[Slot], alive: Callable[[], None]) -> Me
 def _wrapped(data_key: bytes, command: Message) -> list[Message]:
     wrapped = []
     for pem in command["recipients"]:
-        key = parse_open_public(pem, what="recipient")
-        info = data_key_info(command["dock_id"], command["clip_id"], command["capture_sha256"], keyid(key))
+        key, key_id = _recipient(pem)
+        info = data_key_info(command["dock_id"], command["clip_id"], command["capture_sha256"], key_id)
         wrapped.append(wrap(data_key, key, info).plain())
     return wrapped
+
+
+@functools.lru_cache(maxsize=8)
+def _recipient(pem: str) -> tuple[EllipticCurvePublicKey, str]:
+    """A recipient's key and its keyid: the same few for clip after clip."""
+    key = parse_open_public(pem, what="recipient")
+    return key, keyid(key)
 
 
 def _after(before: int, progress: pipeline.Progress) -> pipeline.Progress:

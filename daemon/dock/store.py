@@ -5,7 +5,9 @@ An error here leaves the outcome of a commit unknown, so it is NotDurableError: 
 
 from __future__ import annotations
 
+import operator
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -160,7 +162,17 @@ class OrderRow:
 _SKEW = timedelta(days=1)
 _LONGEST = timedelta(days=3)
 """Bounds of a search by time: no applied skew and no recording is longer."""
-_CLIP_FIELDS = ", ".join(field.name for field in fields(ClipRow))
+_CLIP_NAMES = [field.name for field in fields(ClipRow)]
+_CLIP_FIELDS = ", ".join(_CLIP_NAMES)
+_clip_values = operator.attrgetter(*_CLIP_NAMES)
+
+
+def marks(values: Collection[object]) -> str:
+    """As many `?` as there are values, for a list of them in SQL."""
+    return ", ".join("?" * len(values))
+
+
+_ADD_CLIP = f"INSERT INTO clip ({_CLIP_FIELDS}) VALUES ({marks(_CLIP_NAMES)})"  # noqa: S608
 
 
 def clip_rows(db: sqlite3.Connection, where: str, *values: object) -> list[ClipRow]:
@@ -181,9 +193,21 @@ class Store(Database):
     def clip(self, clip_id: str) -> ClipRow | None:
         return self._clip("clip_id = ?", clip_id)
 
-    def clip_of_file(self, camera_serial: str, stem: str, footage: str) -> ClipRow | None:
-        """The clip that was taken in from just this file of this camera."""
-        return self._clip("camera_serial = ? AND stem = ? AND footage = ?", camera_serial, stem, footage)
+    def clips_by_id(self, clip_ids: Collection[str]) -> dict[str, ClipRow]:
+        """Those of these that the dock holds."""
+        return {clip.clip_id: clip for clip in self._clips(f"clip_id IN ({marks(clip_ids)})", *clip_ids)}
+
+    def is_known(self, clip_id: str) -> bool:
+        """Whether a clip has this id, or is to get it."""
+        sql = "SELECT 1 FROM clip WHERE clip_id = ? UNION ALL SELECT 1 FROM staging WHERE clip_id = ?"
+        return self.db.execute(sql, (clip_id, clip_id)).fetchone() is not None
+
+    def clip_of_file(self, camera_serial: str, stem: str, footage: str, clip_sha256: str | None) -> ClipRow | None:
+        """The clip that was taken in from just this file of this camera; or the one it brought under this name with
+        these bytes, where they are known.
+        """
+        where = "camera_serial = ? AND stem = ? AND (footage = ? OR clip_sha256 = ?) ORDER BY footage <> ?"
+        return self._clip(where, camera_serial, stem, footage, clip_sha256, footage)
 
     def clip_of_bytes(self, camera_serial: str, stem: str, clip_sha256: str) -> ClipRow | None:
         """The clip this camera brought under this name with these bytes."""
@@ -192,11 +216,10 @@ class Store(Database):
     def clips(self, state: State | None = None) -> list[ClipRow]:
         return self._clips("state = ?", state) if state else self._clips("true")
 
-    def add_clip(self, clip: ClipRow) -> None:
-        marks = ", ".join("?" for _ in fields(ClipRow))
-        values = [getattr(clip, field.name) for field in fields(ClipRow)]
-        self.db.execute("INSERT OR IGNORE INTO officer VALUES (?)", (clip.officer_id,))
-        self.db.execute(f"INSERT INTO clip ({_CLIP_FIELDS}) VALUES ({marks})", values)  # noqa: S608
+    def add_clips(self, clips: Collection[ClipRow]) -> None:
+        officers = {(clip.officer_id,) for clip in clips}
+        self.db.executemany("INSERT OR IGNORE INTO officer VALUES (?)", officers)
+        self.db.executemany(_ADD_CLIP, map(_clip_values, clips))
 
     def move(self, clip_id: str, state: State, sequence: int) -> None:
         """The clip's new state, announced by the notice with this sequence."""
@@ -259,8 +282,8 @@ class Store(Database):
     def mark_cleared(self, clip_id: str) -> None:
         self.db.execute("UPDATE clip SET cleared = 1 WHERE clip_id = ?", (clip_id,))
 
-    def mark_receipted(self, clip_id: str) -> None:
-        self.db.execute("UPDATE clip SET receipted = 1 WHERE clip_id = ?", (clip_id,))
+    def mark_receipted(self, clip_ids: Collection[str]) -> None:
+        self.db.execute(f"UPDATE clip SET receipted = 1 WHERE clip_id IN ({marks(clip_ids)})", tuple(clip_ids))  # noqa: S608
 
     def mark_erased(self, clip_id: str) -> None:
         self.db.execute("UPDATE clip SET erased = 1 WHERE clip_id = ?", (clip_id,))
@@ -296,11 +319,17 @@ class Store(Database):
 
     def next_sequence(self) -> int:
         """The next notice's sequence, from 1, never used twice even when a clip is retagged or disposed of."""
+        return self.next_sequences(1)[0]
+
+    def next_sequences(self, count: int) -> range:
+        """As `next_sequence`, for so many notices."""
         row = self.db.execute(
-            "INSERT INTO meta VALUES ('sequence', '1')"
-            " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING value"
+            "INSERT INTO meta VALUES ('sequence', ?1)"
+            " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + ?1 RETURNING value",
+            (count,),
         ).fetchone()
-        return int(row[0])
+        last = int(row[0])
+        return range(last - count + 1, last + 1)
 
     def notices_after(self, sequence: int, limit: int) -> list[ClipRow]:
         """Clips whose current notice has a higher sequence, lowest first."""
@@ -355,11 +384,8 @@ class Store(Database):
     def stage(self, clip_id: str, job: str) -> None:
         self.db.execute("INSERT OR REPLACE INTO staging VALUES (?, ?)", (clip_id, job))
 
-    def unstage(self, clip_id: str) -> None:
-        self.db.execute("DELETE FROM staging WHERE clip_id = ?", (clip_id,))
-
-    def is_staged(self, clip_id: str) -> bool:
-        return self.db.execute("SELECT 1 FROM staging WHERE clip_id = ?", (clip_id,)).fetchone() is not None
+    def unstage(self, clip_ids: Collection[str]) -> None:
+        self.db.execute(f"DELETE FROM staging WHERE clip_id IN ({marks(clip_ids)})", tuple(clip_ids))  # noqa: S608
 
     def staged(self) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in self.db.execute("SELECT clip_id, job FROM staging")]

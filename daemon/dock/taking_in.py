@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from daemon.dock import intake, place
-from daemon.dock.calls import StoppedError
 from daemon.dock.docking import DockedClip, Docking
-from daemon.dock.intake import Composed, Job, ReadCapture, Settled, Unsigned
+from daemon.dock.intake import Job
 from daemon.dock.reader_handle import Batch, ReaderHandle
+from daemon.dock.receipting import Issued
+from daemon.dock.settling import Sealed, Settled, Settling
 from daemon.dock.store import ClipRow
 from daemon.dock.turns import Turns
-from daemon.model.errors import CameraReadError, NotDurableError, UnavailableError
+from daemon.model.errors import CameraReadError, UnavailableError
 from daemon.seal.stream import sealed_size
 from daemon.vault.space import DiskFullError
 
@@ -28,29 +29,20 @@ class UnderWay:
     number: int
     batch: Batch
     clips: dict[str, tuple[DockedClip, Job]]
-    settling: Future[dict[str, ClipRow]] | None = None
+    settling: Future[Settled] | None = None
 
     @property
     def jobs(self) -> list[Job]:
         return [job for _, job in self.clips.values()]
 
 
-class Sealed(NamedTuple):
-    """A clip that the reader has sealed, and what it answered."""
-
-    job: Job
-    capture: ReadCapture
-    answer: dict[str, Any]
-
-
 class TakingIn:
-    """Brings one docking's batches into the vault. Used by the bay's thread only.
+    """Brings one docking's batches into the vault. Used by the bay's thread only."""
 
-    Settling waits for the medium again and again: the bay has it done beside its own work.
-    """
-
-    def __init__(self, docking: Docking, turns: Turns, helper: Executor) -> None:
+    def __init__(self, docking: Docking, turns: Turns, settling: Settling, helper: Executor) -> None:
+        """`helper` settles batches beside the bay's thread."""
         self._docking = docking
+        self._settling = settling
         self._helper = helper
         self._dock = docking.dock
         self._service = docking.service
@@ -96,19 +88,20 @@ class TakingIn:
         answers = self._answers(handle, begun)
         self._measure(begun, answers)
         sealed = [Sealed(job, clip.capture, answers[clip_id]) for clip_id, (clip, job) in begun.clips.items()]
-        begun.settling = self._helper.submit(self._take_in_or_stop, sealed)
+        begun.settling = self._helper.submit(self._settling.settle, sealed)
 
-    def conclude(self, begun: UnderWay) -> list[DockedClip]:
-        """Waits until a batch is committed. Returns its clips that the dock holds now, for their receipts.
+    def conclude(self, begun: UnderWay) -> tuple[list[DockedClip], Issued]:
+        """Waits until a batch is committed. Returns its clips that the dock holds now, and their receipts.
 
         Raises NotDurableError when nobody knows what is on the medium.
         """
         if begun.settling is None:
             raise AssertionError("a batch is settled before it is concluded")
         docking, standing = self._docking, self._docking.standing
-        held = []
+        held: list[DockedClip] = []
+        receipts: Issued = {}
         try:
-            rows = begun.settling.result()
+            rows, receipts = begun.settling.result()
         except DiskFullError as error:
             docking.drop(begun.jobs)
             for clip, _ in begun.clips.values():
@@ -122,7 +115,7 @@ class TakingIn:
                     words, fields = "took in clip %s: %s, %d bytes", docking.fields(clip_id)
                     log.info(words, clip_id, row.integrity, job.footage[0], extra=fields)
         standing.ended(begun.number)
-        return held
+        return held, receipts
 
     def give_up(self, begun: UnderWay) -> None:
         """The reader is gone, and what it had not finished with it."""
@@ -173,38 +166,3 @@ class TakingIn:
         self._dock.metrics.read(max(0, whole - self._docking.standing.read(begun.number)))
         for answer in answers.values():
             self._dock.metrics.sealed(answer["sealed"]["sync_seconds"], answer["sealed"]["read_back_seconds"])
-
-    def _take_in_or_stop(self, batch: list[Sealed]) -> dict[str, ClipRow]:
-        """As `_take_in`. An unknown outcome stops the dock at once: the bay's thread may be waiting for its camera."""
-        try:
-            return self._take_in(batch)
-        except NotDurableError as error:
-            self._service.fail(error)
-            raise
-
-    def _take_in(self, batch: list[Sealed]) -> dict[str, ClipRow]:
-        """The batch's clips as the dock holds them, by the ids they were to get. On a helper's thread."""
-        found = self._service.call(lambda: [intake.compose(self._dock, *one) for one in batch])
-        rows = {one.job.clip_id: row for one, row in zip(batch, found, strict=True) if isinstance(row, ClipRow)}
-        if rows:
-            self._docking.drop([one.job for one in batch if one.job.clip_id in rows])
-        key = self._dock.sign_key
-        new = [(one, said.sign(key)) for one, said in zip(batch, found, strict=True) if isinstance(said, Unsigned)]
-        if new:
-            place.settle(self._dock.vault, {one.job.clip_id: composed for one, composed in new})
-            rows |= self._commit(new)
-        return rows
-
-    def _commit(self, clips: list[tuple[Sealed, Composed]]) -> dict[str, ClipRow]:
-        """The commit point. The clips lie in their places: if this fails, only a restart can tell what is true."""
-        dock = self._dock
-
-        settled = [Settled(one.job, said.seal, said.tag, one.capture.capture) for one, said in clips]
-        try:
-            rows = self._service.call(lambda: intake.commit(dock, settled))
-        except StoppedError:
-            raise
-        except Exception as error:
-            names = ", ".join(one.job.clip_id for one, _ in clips)
-            raise NotDurableError(f"in the vault, but the commit failed ({error}): clips {names}") from error
-        return {row.clip_id: row for row in rows}

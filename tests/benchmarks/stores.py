@@ -62,33 +62,32 @@ def _add(dock: Dock, number: int, rng: random.Random) -> None:
     at = _START + timedelta(seconds=90 * number)
     digest = hashlib.sha256(clip_id.encode()).hexdigest()
     times = [format_instant(at + timedelta(seconds=after)) for after in (0, 10, 60, 300)]
-    dock.store.add_clip(
-        ClipRow(
-            clip_id=clip_id,
-            state=State.LOCKED,
-            integrity="verified",
-            bay="bay-1",
-            camera_serial=f"cam-{number % 800}",
-            officer_id=str(50_000 + number % 800),
-            stem=clip_id,
-            footage=f"{number} 0 0",
-            capture_sha256=digest,
-            clip_sha256=digest,
-            sealed_sha256=digest,
-            sealed_bytes=150_000_000,
-            skew=0.0,
-            started_at=times[0],
-            triggered_at=times[1],
-            stopped_at=times[2],
-            ingested_at=times[3],
-            tag_revision=1,
-            activation=digest,
-            dispatch_due=None,
-            sequence=number + 1,
-            receipted=True,
-            erased=True,
-        )
+    row = ClipRow(
+        clip_id=clip_id,
+        state=State.LOCKED,
+        integrity="verified",
+        bay="bay-1",
+        camera_serial=f"cam-{number % 800}",
+        officer_id=str(50_000 + number % 800),
+        stem=clip_id,
+        footage=f"{number} 0 0",
+        capture_sha256=digest,
+        clip_sha256=digest,
+        sealed_sha256=digest,
+        sealed_bytes=150_000_000,
+        skew=0.0,
+        started_at=times[0],
+        triggered_at=times[1],
+        stopped_at=times[2],
+        ingested_at=times[3],
+        tag_revision=1,
+        activation=digest,
+        dispatch_due=None,
+        sequence=number + 1,
+        receipted=True,
+        erased=True,
     )
+    dock.store.add_clips([row])
     detail = {"bay": "bay-1", "camera_serial": f"cam-{number % 800}", "clip_sha256": digest, "sealed_sha256": digest}
     dock.custody.append(Event("ingested", clip_id, detail, (digest, digest)), at)
 

@@ -15,7 +15,7 @@ import pytest
 
 from daemon.custody.log import CustodyLog, Event
 from daemon.dock.custody_files import CustodyFiles
-from daemon.dock.intake import Composed
+from daemon.dock.intake import Composed, Job
 from daemon.dock.place import settle
 from daemon.model.statements import Seal
 from daemon.vault import durable
@@ -77,7 +77,8 @@ def a_settled_clip(vault: VaultLayout) -> Promised:
     (vault.incoming / CLIP / "tags").mkdir(parents=True)
     durable.write_new(vault.incoming / CLIP / "clip.sealed", b"sealed")
     seal, tag = signed(statement("seal"), "dock-1"), signed(statement("tag"), "dock-1")
-    settle(vault, {CLIP: Composed("clips", seal, tag, b"capture")})
+    job = Job(CLIP, None, "bay-1", "cam-1", "1234", CLIP, (6, 0, 0), 0.0, "absent", None, None, None)
+    settle(vault, [Composed(job, seal, tag, None, b"capture")])
     clip = vault.clip(CLIP)
 
     def whole() -> bool:
