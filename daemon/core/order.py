@@ -11,7 +11,7 @@ WEAPONS = frozenset({"sidearm", "conducted_energy_weapon"})
 SMALL = 1 << 20
 """Clips up to this size (bytes) are taken in together: one sync and one commit for all of them."""
 _SHORT = 64 << 20
-_MOST_TOGETHER = 64
+_MOST_TOGETHER = 128
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from daemon.dock.reader_handle import ReaderHandle
 from daemon.model.statements import Receipt
 from daemon.seal import envelope as envelopes
 
-AT_A_TIME = 64
+AT_A_TIME = 128
 Issued = dict[str, bytes | str]
 """Clips' receipts as files, by clip id; or, in words, what keeps one back."""
 

@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _TICK = 1.0
-_TELL_EVERY, _TELL = 0.2, 10
+_TELL_EVERY, _TELL = 0.5, 20
 """While bays are busy, seconds between messages, and how many at once: what the broker says to them is written down
 together.
 """

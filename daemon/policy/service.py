@@ -15,7 +15,7 @@ from daemon.custody.log import CustodyLog
 from daemon.link.credentials import read_credentials
 from daemon.link.mailbox import Mailbox, Reload
 from daemon.link.metrics import served
-from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Received
+from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published, Received
 from daemon.link.notify import Notifier
 from daemon.link.reload import take_effect
 from daemon.model.clock import Clock
@@ -42,6 +42,10 @@ _AWAY_SECONDS = 15.0
 """How long a leader without a broker keeps others from leading, and leaves it to them then."""
 _AT_ONCE = 100
 """Messages in one transaction: with several services, the others wait for its end."""
+_GATHER_SECONDS, _GATHER_MOST = 0.05, 20
+"""How long, and for how many, what docks tell waits for more: one transaction takes them all in. Brokers give no more
+than 20 (Mosquitto, where nobody says otherwise) before they are acknowledged.
+"""
 _CATCHING_UP, _REGIME, _MISSED = "catching up", "regime", "missed"
 """What all services know, in the store: whether the leader is catching up, by which regime it decides, and a number
 that a service changes when messages may have been lost with its connection.
@@ -98,7 +102,9 @@ class PolicyService:
         self._reread = reread or (lambda: config)
         self._desk = desk = open_desk(config, clock, serve=True)
         self._lead = desk.store.lead
-        self._mailbox: Mailbox[LinkEvent | Reload] = Mailbox(tick_seconds=1.0, most=_AT_ONCE)
+        self._mailbox: Mailbox[LinkEvent | Reload] = Mailbox(
+            1.0, _AT_ONCE, can_wait=self._can_wait, gather_seconds=_GATHER_SECONDS, gather_most=_GATHER_MOST
+        )
         self._notifier = Notifier()
         self._hearing = Hearing(config, desk.topics, self._mailbox.put, shared=self._lead.shared)
         self._publishing: Publishing | None = None
@@ -157,6 +163,16 @@ class PolicyService:
     def reload(self) -> None:
         """Reads configuration and trust again, from a signal handler."""
         self._mailbox.put(Reload())
+
+    def _can_wait(self, event: LinkEvent | Reload) -> bool:
+        """What docks tell, and what the broker answers, comes in bursts; what people ask for never waits."""
+        match event:
+            case Published():
+                return True
+            case Received():
+                return self._desk.topics.split(event.topic)[:1] == ("dock",)
+            case _:
+                return False
 
     def _step(self, batch: list[LinkEvent | Reload]) -> None:
         """One transaction over everything that came in; acknowledged and published only when it is durable."""

@@ -15,6 +15,9 @@ from daemon.model.errors import ConfigurationError, NotDurableError
 from daemon.vault.durable import fsync_directory, make_directories
 from daemon.vault.migration import migrate
 
+_CACHE = 16_000
+"""KiB of pages kept in memory: clips are found by ids in no order, and SQLite's own 2,000 are read again and again."""
+
 
 class Database:
     """One connection, owned by one thread at a time."""
@@ -46,7 +49,7 @@ class Database:
                 f"{self._path}: written by a newer version (schema {found}, this one knows {version})",
                 hint="install that newer version again; nothing was changed",
             )
-        for pragma in ("synchronous = FULL", "trusted_schema = OFF", "secure_delete = ON"):
+        for pragma in ("synchronous = FULL", "trusted_schema = OFF", "secure_delete = ON", f"cache_size = -{_CACHE}"):
             self.db.execute(f"PRAGMA {pragma}")
         if 0 < found < version:
             migrate(self.db, self._path, found, version, steps)

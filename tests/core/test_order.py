@@ -36,9 +36,9 @@ def test_weapons_then_dispatched_then_short_before_long() -> None:
 def test_small_ones_go_together_and_large_ones_alone() -> None:
     small = [waiting(f"small-{number:03}", number + 1) for number in range(130)]
     found = order(*small, waiting("large", LARGE), waiting("gun", LARGE, "sidearm"))
-    assert [len(batch) for batch in found] == [1, 64, 64, 2, 1]
+    assert [len(batch) for batch in found] == [1, 128, 2, 1]
     assert found[0] == ["gun"]
-    assert [name for batch in found[1:4] for name in batch] == [clip.clip for clip in small]
+    assert [name for batch in found[1:3] for name in batch] == [clip.clip for clip in small]
     assert order() == []
 
 
