@@ -12,7 +12,11 @@ _TICK = os.sysconf("SC_CLK_TCK")
 def family(pid: int) -> Iterator[int]:
     """`pid` and every process below it."""
     yield pid
-    for task in Path(f"/proc/{pid}/task").iterdir():
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return  # it has ended since: a reader whose camera is gone
+    for task in tasks:
         try:
             children = (task / "children").read_text().split()
         except OSError:

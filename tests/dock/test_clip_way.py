@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -62,6 +63,32 @@ class Dying(InlineHandle):
     def receipts(self, number: int) -> dict[str, Exception]:
         self._count("receipts")
         return super().receipts(number)
+
+
+class Listening(InlineHandle):
+    """Notes whose captures are asked for."""
+
+    def __init__(self, mount: Path) -> None:
+        super().__init__(mount, LIMITS)
+        self.asked: list[str] = []
+
+    def captures(self, stems: list[str]) -> dict[str, bytes | CameraReadError]:
+        self.asked += stems
+        return super().captures(stems)
+
+
+def test_captures_are_read_once_their_clips_are_still(tmp_path: Path) -> None:
+    with open_house(tmp_path, settle_seconds=0.05) as house:
+        house.acknowledge()
+        house.record(CLIP, b"footage")
+        docked = Docked("bay-1", house.mount.path, "1")
+        bay, handle = InlineBay(house.dock, house.service, docked, house.service._turns), Listening(house.mount.path)
+        assert bay.look(handle) == "waiting"
+        assert handle.asked == []
+        time.sleep(0.06)  # as the bay's thread does
+        assert bay.look(handle) == "done"
+        assert handle.asked == [CLIP]
+        handle.close()
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -33,6 +33,32 @@ def test_the_tally_is_what_counting_would_give(tmp_path: Path) -> None:
     store.close()
 
 
+def test_sequences_taken_together_are_never_given_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "dock.sqlite")
+    assert [store.next_sequence(), *store.next_sequences(3), store.next_sequence()] == [1, 2, 3, 4, 5]
+    store.close()
+
+
+def test_a_clip_is_known_by_its_file_before_its_bytes(tmp_path: Path) -> None:
+    _, config = make_world(tmp_path)
+    fill(config, 2)
+    store = Store(config.state / "dock.sqlite")
+    by_file, by_bytes = store.clips()
+    for clip in (by_file, by_bytes):
+        store.db.execute("UPDATE clip SET camera_serial = 'cam-1', stem = 'a' WHERE clip_id = ?", (clip.clip_id,))
+
+    def known(footage: str, clip_sha256: str | None) -> str | None:
+        found = store.clip_of_file("cam-1", "a", footage, clip_sha256)
+        return found.clip_id if found else None
+
+    assert known(by_file.footage, by_bytes.clip_sha256) == by_file.clip_id
+    assert known("another file", by_bytes.clip_sha256) == by_bytes.clip_id
+    assert known("another file", None) is None
+    assert store.is_known(by_file.clip_id)
+    assert not store.is_known("another")
+    store.close()
+
+
 def test_a_store_that_an_earlier_version_left_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "dock.sqlite"
     with closing(sqlite3.connect(path)) as db:
