@@ -54,7 +54,7 @@ class Records:
         self._log = log
         self._size = log.size
         self._checkpoint = log.checkpoint(key, self._size)
-        self._hash = functools.cache(self._hash_over)
+        self._hash = functools.cache(functools.partial(_hash_over, log.node))
 
     def of(self, clip_id: str) -> bytes:
         """One clip's record."""
@@ -75,8 +75,9 @@ class Records:
     def _proof(self, sequence: int) -> list[str]:
         return [self._hash(*leaves) for leaves in tree.inclusion_ranges(sequence, self._size)]
 
-    def _hash_over(self, start: int, end: int) -> str:
-        return base64.b64encode(tree.range_hash(start, end, self._log.node)).decode()
+
+def _hash_over(read: tree.Read, start: int, end: int) -> str:
+    return base64.b64encode(tree.range_hash(start, end, read)).decode()
 
 
 @dataclass(frozen=True)
