@@ -34,7 +34,7 @@ Open = Callable[[Message], int]
 """Opens a clip's footage. Raises CameraReadError."""
 
 _TELL_EVERY = 0.1
-_WRITING_SLOTS, _CHECKING_SLOTS = 4, 3
+_WRITING_SLOTS, _CHECKING_SLOTS = 6, 4
 
 
 @dataclass
