@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+_PATIENCE = 30_000.0
+"""Milliseconds until what a page does not show counts as missing: how fast the machine is decides no test."""
 _FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -38,6 +40,7 @@ def chromium() -> str:
 @contextmanager
 def launched(playwright: Playwright) -> Iterator[Browser]:
     """Debian's Chromium, without a window and without looking for anything on the network."""
+    expect.set_options(timeout=_PATIENCE)
     browser = playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
     yield browser
     browser.close()
@@ -55,7 +58,7 @@ class Screen:
         """A page on a screen of its own; what its scripts complain of fails the test."""
         with self.browser.new_context(**context) as opened:
             page = opened.new_page()
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(_PATIENCE)
             complaints: list[str] = []
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.goto(self.url + path)
