@@ -11,7 +11,8 @@ WEAPONS = frozenset({"sidearm", "conducted_energy_weapon"})
 SMALL = 1 << 20
 """Clips up to this size (bytes) are taken in together: one sync and one commit for all of them."""
 _SHORT = 64 << 20
-_MOST_TOGETHER = 128
+MOST_TOGETHER = 128
+"""How many small clips make a batch; so many receipts are given, or clips erased, at once as well."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def batches(waiting: Iterable[Waiting[T]]) -> Iterator[list[Waiting[T]]]:
             yield [clip]
             continue
         small.append(clip)
-        if len(small) == _MOST_TOGETHER:
+        if len(small) == MOST_TOGETHER:
             yield small
             small = []
     if small:

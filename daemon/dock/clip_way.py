@@ -7,14 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import datetime
 
-from daemon.core.order import Waiting, batches
+from daemon.core.order import MOST_TOGETHER, Waiting, batches
 from daemon.core.settle import FileStat, Sighting, quiet, readiness
 from daemon.dock import erasing, intake
 from daemon.dock.docking import DockedClip, Docking
 from daemon.dock.in_flight import InFlight
 from daemon.dock.intake import ReadCapture
 from daemon.dock.reader_handle import ReaderHandle
-from daemon.dock.receipting import AT_A_TIME, Receipting
+from daemon.dock.receipting import Receipting
 from daemon.dock.settling import Settling
 from daemon.dock.taking_in import TakingIn
 from daemon.dock.turns import Turns
@@ -155,8 +155,8 @@ class ClipWay:
 
     def _erase(self, handle: ReaderHandle, clips: list[DockedClip]) -> None:
         """Deletes clips whose receipts are durable on this camera, once their time has come."""
-        for start in range(0, len(clips), AT_A_TIME):
-            self._erase_some(handle, clips[start : start + AT_A_TIME])
+        for start in range(0, len(clips), MOST_TOGETHER):
+            self._erase_some(handle, clips[start : start + MOST_TOGETHER])
 
     def _erase_some(self, handle: ReaderHandle, clips: list[DockedClip]) -> None:
         found = [erasing.Found(clip.stem, clip.clip_id or "", clip.last.footage, clip.read_here) for clip in clips]

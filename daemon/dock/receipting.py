@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from daemon.core.order import MOST_TOGETHER
 from daemon.dock import receipts
 from daemon.dock.docking import DockedClip, Docking
 from daemon.dock.reader_handle import ReaderHandle
 from daemon.model.statements import Receipt
 from daemon.seal import envelope as envelopes
 
-AT_A_TIME = 128
 Issued = dict[str, bytes | str]
 """Clips' receipts as files, by clip id; or, in words, what keeps one back."""
 
@@ -33,8 +33,8 @@ class Receipting:
 
     def give(self, handle: ReaderHandle, clips: Sequence[DockedClip]) -> None:
         """Receipts for clips that the dock holds, those that may have one now. Raises ReaderGoneError."""
-        for start in range(0, len(clips), AT_A_TIME):
-            some = clips[start : start + AT_A_TIME]
+        for start in range(0, len(clips), MOST_TOGETHER):
+            some = clips[start : start + MOST_TOGETHER]
             issued = self.issue([clip.clip_id for clip in some if clip.clip_id is not None])
             self.conclude(handle, self.send(handle, some, issued))
 
