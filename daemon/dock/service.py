@@ -55,10 +55,8 @@ together.
 """
 _COPY_EVERY = 1.0
 """While bays are busy, seconds between custody copies."""
-_GATHER_SECONDS, _GATHER_MOST = 0.5, 20
-"""How long, and how many, dispatch documents wait for more, unacknowledged: one transaction works them out together.
-Brokers give no more than 20 (Mosquitto, where nobody says otherwise) before they are acknowledged, orders among them.
-"""
+_GATHER_SECONDS = 0.5
+"""How long dispatch documents wait for more, unacknowledged: one transaction works them out together."""
 _PERSIST_CLOCK_EVERY = 10.0
 _PRUNE_EVERY = 3600.0
 _SESSION = 7 * 24 * 3600
@@ -136,7 +134,6 @@ class DockService:
             _TICK,
             can_wait=lambda item: isinstance(item, Received) and inbox.can_wait(dock, item),
             gather_seconds=_GATHER_SECONDS,
-            gather_most=_GATHER_MOST,
         )
         self._leisure = Leisure(clock, lambda: self._mailbox.waiting)
         self._telling = self._leisure.share(_TELL_EVERY, _TELL)

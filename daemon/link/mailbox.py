@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+_IN_FLIGHT = 20
+"""Brokers give no more (Mosquitto, where nobody says otherwise) until these are acknowledged, whatever comes next."""
 
 
 class Reload:
@@ -24,7 +26,7 @@ class Mailbox(Generic[Item]):
         *,
         can_wait: Callable[[Item], bool] = lambda _: False,
         gather_seconds: float = 0.0,
-        gather_most: int = 0,
+        gather_most: int = _IN_FLIGHT,
     ) -> None:
         """`most` items make a batch; an empty one follows when a tick has passed with nothing.
 

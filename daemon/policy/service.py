@@ -42,10 +42,8 @@ _AWAY_SECONDS = 15.0
 """How long a leader without a broker keeps others from leading, and leaves it to them then."""
 _AT_ONCE = 100
 """Messages in one transaction: with several services, the others wait for its end."""
-_GATHER_SECONDS, _GATHER_MOST = 0.05, 20
-"""How long, and for how many, what docks tell waits for more: one transaction takes them all in. Brokers give no more
-than 20 (Mosquitto, where nobody says otherwise) before they are acknowledged.
-"""
+_GATHER_SECONDS = 0.05
+"""How long what docks tell waits for more, unacknowledged: one transaction takes them all in."""
 _CATCHING_UP, _REGIME, _MISSED = "catching up", "regime", "missed"
 """What all services know, in the store: whether the leader is catching up, by which regime it decides, and a number
 that a service changes when messages may have been lost with its connection.
@@ -103,7 +101,7 @@ class PolicyService:
         self._desk = desk = open_desk(config, clock, serve=True)
         self._lead = desk.store.lead
         self._mailbox: Mailbox[LinkEvent | Reload] = Mailbox(
-            1.0, _AT_ONCE, can_wait=self._can_wait, gather_seconds=_GATHER_SECONDS, gather_most=_GATHER_MOST
+            tick_seconds=1.0, most=_AT_ONCE, can_wait=self._can_wait, gather_seconds=_GATHER_SECONDS
         )
         self._notifier = Notifier()
         self._hearing = Hearing(config, desk.topics, self._mailbox.put, shared=self._lead.shared)
