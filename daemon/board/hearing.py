@@ -8,12 +8,12 @@ import uuid
 from collections.abc import Callable
 
 from daemon.board.picture import Picture
-from daemon.link.mailbox import Mailbox
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Received, Subscribed
-from daemon.link.notify import Notifier
 from daemon.link.retry import Retry
 from daemon.model.clock import Clock
 from daemon.model.config import Broker
+from daemon.runtime.mailbox import Mailbox
+from daemon.runtime.service_manager import Notifier
 
 log = logging.getLogger(__name__)
 

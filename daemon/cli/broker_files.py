@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from daemon.link.access import ROLES, Client, access_list
+from daemon.cli.setup.broker_access import ROLES, Client, access_list
 from daemon.model.errors import ConfigurationError, MalformedError
 from daemon.model.resources import mosquitto_dir
 from daemon.seal import certificates

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from daemon.vault.objects import open_objects
+from daemon.vault.replica.objects import open_objects
 from daemon.vault.sources import Directory, Replica, Source
 
 

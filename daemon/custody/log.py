@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from daemon.custody import tree
+from daemon.database.sqlite import read_only
 from daemon.model import strict_json
 from daemon.model.errors import TamperedError
 from daemon.model.times import format_instant
 from daemon.model.types import check_clip_id, check_id
 from daemon.seal.keys import SignKey
 from daemon.seal.note import Checkpoint, sign_checkpoint
-from daemon.vault.database import read_only
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS custody_entry (sequence INTEGER PRIMARY KEY, clip_id TEXT, line BLOB NOT NULL);
@@ -60,7 +60,7 @@ class Cursor(Protocol):
 
 
 class Rows(Protocol):
-    """A connection to a database that has the log's tables: SQLite's, or PostgreSQL's (daemon.vault.postgres).
+    """A connection to a database that has the log's tables: SQLite's, or PostgreSQL's (daemon.database.postgres).
 
     Values stand as `?` in the SQL. What is written is durable when the owner's transaction is.
     """

@@ -23,9 +23,9 @@ from daemon.seal import envelope as envelopes
 from daemon.seal.note import Checkpoint, parse_checkpoint, verify_checkpoint
 from daemon.seal.trust import Trust
 from daemon.vault.layout import ClipDirectory, VaultLayout
-from daemon.vault.objects import Objects
 from daemon.vault.reading import hash_file, read_document, size_of
-from daemon.vault.replica_keys import sealed_key
+from daemon.vault.replica.keys import sealed_key
+from daemon.vault.replica.objects import Objects
 
 Known = Callable[[int], bytes | None]
 """The leaf hash that a log's entry should have, where it is known."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daemon.core.activation import Assignment, Clip, newest_stops
+from daemon.database.sqlite import read_only
 from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.store import clip_rows
 from daemon.dock.tagging import worn_of
 from daemon.model.config import DockConfig
 from daemon.model.times import format_instant
-from daemon.vault.database import read_only
 
 _AROUND = timedelta(days=2)
 

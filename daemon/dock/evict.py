@@ -18,9 +18,9 @@ from daemon.dock.store import ClipRow
 from daemon.model.errors import BwcError, TamperedError
 from daemon.model.times import format_instant
 from daemon.vault import durable
-from daemon.vault.objects import Objects, Pace
 from daemon.vault.reading import MissingError
-from daemon.vault.replica_keys import sealed_key
+from daemon.vault.replica.keys import sealed_key
+from daemon.vault.replica.objects import Objects, Pace
 from daemon.vault.space import free_bytes
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from prometheus_client import Counter, Gauge, Histogram, Info
 
 from daemon import __version__
 from daemon.core.lifecycle import State
-from daemon.link.metrics import new_registry
 from daemon.model.documents import Bay, BayState, DockStatus
 from daemon.model.statements import Integrity
+from daemon.runtime.metrics_server import new_registry
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 HELD = (State.LOCKED, State.RELEASED, State.QUARANTINED, State.DISPOSED)

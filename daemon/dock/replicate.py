@@ -28,11 +28,11 @@ from daemon.dock.turns import night_limit
 from daemon.model.config import Replica
 from daemon.model.errors import BwcError, ConfigurationError, NotDurableError, TamperedError
 from daemon.model.times import format_instant
-from daemon.vault import papers
-from daemon.vault import replica_keys as keys
 from daemon.vault.layout import ClipDirectory
-from daemon.vault.objects import Objects
 from daemon.vault.reading import MissingError, read_document
+from daemon.vault.replica import keys as keys
+from daemon.vault.replica import small_files
+from daemon.vault.replica.objects import Objects
 
 log = logging.getLogger(__name__)
 _FIRST_PAUSE = 1.0
@@ -169,7 +169,7 @@ class Replicator:
         files, entries = {name: read_document(path) for name, path in _statements(found, wanted)}, 0
         if wanted.held:  # at first the log's lines say it all, and more is to be said at once: `replicated`
             files["custody.json"], entries = self._service.call(lambda: self._record_of(clip.clip_id))
-        folded = papers.fold(files)
+        folded = small_files.fold(files)
         self._objects.put(keys.papers_key(clip.clip_id, entries, folded), folded, len(folded))
         self._service.call(lambda: self._conclude(wanted, key))
 

@@ -28,11 +28,7 @@ from daemon.dock.state import Dock
 from daemon.dock.store import Store
 from daemon.dock.turns import Turns
 from daemon.link.credentials import read_credentials
-from daemon.link.mailbox import Mailbox, Reload
-from daemon.link.metrics import served
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Received, Subscribed
-from daemon.link.notify import Notifier
-from daemon.link.reload import take_effect
 from daemon.link.retry import Retry
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
@@ -40,10 +36,14 @@ from daemon.model.documents import Bay
 from daemon.model.errors import BwcError, ConfigurationError, NotDurableError
 from daemon.model.times import format_instant, parse_instant
 from daemon.model.topics import Topics
+from daemon.runtime.mailbox import Mailbox, Reload
+from daemon.runtime.metrics_server import served
+from daemon.runtime.reload import take_effect
+from daemon.runtime.service_manager import Notifier
 from daemon.seal.keys import load_sign_key, load_sign_public
 from daemon.seal.trust import Trust, load_trust, refuse_rollback
 from daemon.vault.layout import VaultLayout
-from daemon.vault.objects import Objects, open_objects
+from daemon.vault.replica.objects import Objects, open_objects
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

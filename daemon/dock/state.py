@@ -20,7 +20,7 @@ from daemon.model.topics import Topics
 from daemon.seal.keys import SignKey
 from daemon.seal.trust import Trust
 from daemon.vault.layout import VaultLayout
-from daemon.vault.objects import Objects
+from daemon.vault.replica.objects import Objects
 
 
 @dataclass

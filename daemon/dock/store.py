@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from daemon.core.lifecycle import State
+from daemon.database.sqlite import Database
 from daemon.model.times import format_instant
-from daemon.vault.database import Database
 
 VERSION = 4
 _REPLICA = """

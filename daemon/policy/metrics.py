@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from prometheus_client import Counter, Gauge, Info
 
 from daemon import __version__
-from daemon.link.metrics import new_registry
 from daemon.model import statements as st
+from daemon.runtime.metrics_server import new_registry
 
 _OUTCOMES = ("released", "refused", "revoked", "expired")
 

@@ -13,11 +13,7 @@ from functools import partial
 
 from daemon.custody.log import CustodyLog
 from daemon.link.credentials import read_credentials
-from daemon.link.mailbox import Mailbox, Reload
-from daemon.link.metrics import served
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published, Received
-from daemon.link.notify import Notifier
-from daemon.link.reload import take_effect
 from daemon.model.clock import Clock
 from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
@@ -30,6 +26,10 @@ from daemon.policy.hearing import INBOX, SHARE, Hearing
 from daemon.policy.publishing import PUBLISHER, Publishing
 from daemon.policy.regime import find as find_regime
 from daemon.policy.store import open_store
+from daemon.runtime.mailbox import Mailbox, Reload
+from daemon.runtime.metrics_server import served
+from daemon.runtime.reload import take_effect
+from daemon.runtime.service_manager import Notifier
 from daemon.seal.keys import keyid, load_open_key, load_sign_key, load_sign_public
 from daemon.seal.trust import Trust, load_trust, parse_trust, refuse_rollback
 

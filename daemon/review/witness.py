@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from daemon.custody.witness import Alarm, Cosigner, WitnessedLog, describe
-from daemon.link.mailbox import Mailbox
 from daemon.link.mqtt import Disconnected, LinkEvent, MqttClient, Received, Subscribed
 from daemon.model.clock import Clock
 from daemon.model.config import Broker
 from daemon.model.errors import UnavailableError, VerificationError
 from daemon.model.topics import Topics
+from daemon.runtime.mailbox import Mailbox
 from daemon.seal.note import verify_checkpoint
 from daemon.seal.trust import Trust
 from daemon.vault.layout import VaultLayout

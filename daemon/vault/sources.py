@@ -10,11 +10,11 @@ from typing import BinaryIO, Protocol, cast
 
 from daemon.model.errors import TamperedError
 from daemon.model.types import is_clip_id
-from daemon.vault import papers
-from daemon.vault import replica_keys as keys
 from daemon.vault.layout import ClipDirectory, VaultLayout
-from daemon.vault.objects import Objects, Stored
 from daemon.vault.reading import MissingError, find_clip, open_sealed
+from daemon.vault.replica import keys as keys
+from daemon.vault.replica import small_files
+from daemon.vault.replica.objects import Objects, Stored
 
 _LINES = re.compile(r"custody/[0-9]{12}\.jsonl/", re.ASCII)
 
@@ -62,7 +62,7 @@ class Replica:
                 hint="does --vault end with the dock's id, as in …/central-1?",
             )
         clip = self._layout.clip(clip_id)
-        for name, data in papers.unfold(self._small(stored), what=f"{self.objects.url}/{stored.key}").items():
+        for name, data in small_files.unfold(self._small(stored), what=f"{self.objects.url}/{stored.key}").items():
             path = clip.path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
@@ -99,7 +99,7 @@ class Replica:
                     yield line
 
     def _small(self, stored: Stored) -> bytes:
-        if stored.size > papers.LIMIT:
+        if stored.size > small_files.LIMIT:
             raise TamperedError(f"{self.objects.url}/{stored.key}: {stored.size} bytes, more than such a file has")
         return b"".join(self.objects.read(stored.key, stored.size))
 

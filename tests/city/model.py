@@ -19,8 +19,8 @@ from daemon.model.errors import BwcError
 from daemon.model.times import parse_instant
 from daemon.seal import envelope as envelopes
 from daemon.vault.layout import ClipDirectory, VaultLayout
-from daemon.vault.objects import Objects, open_objects
-from daemon.vault.replica_keys import sealed_key
+from daemon.vault.replica.keys import sealed_key
+from daemon.vault.replica.objects import Objects, open_objects
 from tests.city.agency import City
 
 _MOMENT = timedelta(seconds=30)

@@ -127,7 +127,7 @@ def test_a_commit_is_there_after_the_cut(disk: power.Disk, vault: VaultLayout) -
     """In a process of its own, which the cut leaves with an open database."""
     path = vault.root / "state" / "db.sqlite"
     code = (
-        "import sys, time; from pathlib import Path; from daemon.vault.database import Database\n"
+        "import sys, time; from pathlib import Path; from daemon.database.sqlite import Database\n"
         "db = Database(Path(sys.argv[1]), 'CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT);', 1)\n"
         "with db.transaction(): db.set('key', 'value')\n"
         "print('committed', flush=True); time.sleep(60)"

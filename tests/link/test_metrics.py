@@ -9,8 +9,8 @@ import urllib.request
 import pytest
 from prometheus_client import Gauge
 
-from daemon.link.metrics import new_registry, served
 from daemon.model.errors import ConfigurationError
+from daemon.runtime.metrics_server import new_registry, served
 
 
 def test_they_are_told_while_the_block_runs() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.link.notify import Notifier
+from daemon.runtime.service_manager import Notifier
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_ready_alive_and_stopping_are_said(manager: socket.socket) -> None:
 
 def test_a_short_watchdog_is_fed_in_time(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((100.0, 100.9, 101.0, 102.5))
-    monkeypatch.setattr("daemon.link.notify.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("daemon.runtime.service_manager.time.monotonic", lambda: next(clock))
     notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "4000000"})
     for words in ("at 100.0", "too soon", "at 101.0", "at 102.5"):
         notifier.alive(lambda words=words: words)  # type: ignore[misc]

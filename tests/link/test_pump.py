@@ -7,9 +7,9 @@ from collections.abc import Hashable
 
 import pytest
 
-from daemon.link.mailbox import Mailbox
 from daemon.link.mqtt import Published
 from daemon.link.pump import Pump
+from daemon.runtime.mailbox import Mailbox
 
 
 class FakeClient:

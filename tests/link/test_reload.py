@@ -11,9 +11,9 @@ import pytest
 
 from daemon.link.credentials import read_credentials
 from daemon.link.mqtt import Connected, Received
-from daemon.link.reload import changed, take_effect
 from daemon.model.config import DockConfig, load_config
 from daemon.model.errors import ConfigurationError
+from daemon.runtime.reload import changed, take_effect
 from tests.broker.shipped import Mosquitto
 from tests.link.conftest import Watched, reach
 

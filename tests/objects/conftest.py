@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.vault.objects import Objects
+from daemon.vault.replica.objects import Objects
 from tests.objects.swift import Swift, install
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon.cli.demo.stage import free_port
-from daemon.vault.objects import Objects, open_objects
+from daemon.vault.replica.objects import Objects, open_objects
 from tests.objects.signed import Account, kill_all, send
 from tests.system.precinct import wait_until
 

@@ -23,7 +23,7 @@ from obstore.store import MemoryStore
 from daemon.dock import evict, service
 from daemon.dock.check import Vault, VaultCheck
 from daemon.dock.replicate import Replicator
-from daemon.vault.objects import Objects
+from daemon.vault.replica.objects import Objects
 from tests.hostile.house import AGENCY, House, open_house
 
 CLIPS = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(3)]

@@ -13,8 +13,8 @@ import obstore
 import pytest
 
 from daemon.model.errors import BwcError, ConfigurationError, TamperedError, UnavailableError
-from daemon.vault.objects import Objects, open_objects
 from daemon.vault.reading import MissingError
+from daemon.vault.replica.objects import Objects, open_objects
 from tests.objects.conftest import Bucket
 from tests.objects.faulty import Faults, proxy
 

@@ -18,7 +18,7 @@ from daemon.cli.demo.world import DOCK
 from daemon.custody.evidence import verify_clip
 from daemon.seal.keys import load_sign_public
 from daemon.seal.trust import load_trust
-from daemon.vault.objects import Objects
+from daemon.vault.replica.objects import Objects
 from daemon.vault.sources import Replica
 from tests.objects.conftest import Bucket
 from tests.objects.faulty import Faults, proxy

@@ -21,9 +21,9 @@ from daemon.dock.check import Vault, VaultCheck
 from daemon.dock.replicate import Replicator
 from daemon.model.errors import ConfigurationError, LockedError, TamperedError
 from daemon.review.opening import Viewer, open_clip
-from daemon.vault import papers
-from daemon.vault import replica_keys as keys
 from daemon.vault.reading import MissingError
+from daemon.vault.replica import keys as keys
+from daemon.vault.replica import small_files
 from daemon.vault.sources import Directory, Replica
 from tests import agency
 from tests.agency import CLIP, OTHER_CLIP
@@ -76,7 +76,7 @@ def files(bucket: Bucket, clip_id: str) -> set[str]:
     """The small files of a clip that the store holds."""
     newest = keys.newest(bucket.objects.list(keys.clip_prefix(clip_id)), clip_id)
     assert newest is not None
-    return set(papers.unfold(b"".join(bucket.objects.read(newest.key)), what=newest.key))
+    return set(small_files.unfold(b"".join(bucket.objects.read(newest.key)), what=newest.key))
 
 
 def receipts(house: House) -> list[str]:

@@ -12,9 +12,9 @@ from typing import NoReturn
 
 import pytest
 
+from daemon.database.sqlite import Database
 from daemon.model.errors import BwcError, ConfigurationError, NotDurableError, TamperedError
 from daemon.vault import durable
-from daemon.vault.database import Database
 from daemon.vault.layout import VaultLayout
 from daemon.vault.reading import HashingReader, MissingError, hash_file, read_document, size_of
 from daemon.vault.space import DiskFullError, free_bytes, has_room, room

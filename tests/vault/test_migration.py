@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from daemon.database.sqlite import Database
 from daemon.model.errors import ConfigurationError
 from daemon.vault import durable
-from daemon.vault.database import Database
 from tests.dock.mounting import tmpfs
 from tests.system.precinct import wait_until
 
@@ -76,7 +76,7 @@ def test_what_is_only_in_the_write_ahead_log_is_in_the_copy(old: Path) -> None:
     script = f"""
 import os, sys
 from pathlib import Path
-from daemon.vault.database import Database
+from daemon.database.sqlite import Database
 database = Database(Path(sys.argv[1]), {OLD!r}, 1)
 database.set("late", "1")
 os._exit(0)
@@ -145,7 +145,7 @@ def test_while_another_program_uses_it(old: Path) -> None:
 
 
 def test_killed_in_the_middle(old: Path) -> None:
-    script = "import sys; from pathlib import Path; from daemon.vault.database import Database\n"
+    script = "import sys; from pathlib import Path; from daemon.database.sqlite import Database\n"
     script += f"Database(Path(sys.argv[1]), {OLD!r}, 2, ({ENDLESS!r},))"
     child = subprocess.Popen([sys.executable, "-c", script, str(old)])
     try:

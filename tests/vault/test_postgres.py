@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from daemon.database.postgres import Postgres
 from daemon.model.errors import ConfigurationError, NotDurableError, UnavailableError
-from daemon.vault.postgres import Postgres
 from tests import postgres
 from tests.postgres import Server
 

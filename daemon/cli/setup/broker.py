@@ -12,7 +12,7 @@ import click
 from daemon.cli import broker_files
 from daemon.cli.options import JSON
 from daemon.cli.output import print_json
-from daemon.link.access import ROLES
+from daemon.cli.setup.broker_access import ROLES
 from daemon.model.errors import ConfigurationError
 from daemon.model.types import check_id
 from daemon.seal.keys import load_sign_public

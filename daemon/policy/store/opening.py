@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from daemon.custody.log import CustodyLog, Rows, open_read_only
+from daemon.database.sqlite import Database
 from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.policy.store import tables
@@ -17,10 +18,9 @@ from daemon.policy.store.attestations import Attestations
 from daemon.policy.store.posts import Posts
 from daemon.policy.store.requests import Requests
 from daemon.policy.store.sql import DIALECTS
-from daemon.vault.database import Database
 
 if TYPE_CHECKING:
-    from daemon.vault.postgres import Postgres
+    from daemon.database.postgres import Postgres
 
 _FILE = "policy.sqlite"
 
@@ -151,7 +151,7 @@ def read_log(config: PolicyConfig, origin: str, actor: str) -> Iterator[CustodyL
 
 def _postgres(config: PolicyConfig) -> Postgres:
     try:
-        from daemon.vault.postgres import Postgres
+        from daemon.database.postgres import Postgres
     except ImportError as error:
         raise ConfigurationError(
             f"store.url: PostgreSQL's driver cannot be used ({error})", hint="pip install 'bwc-dock[postgres]'"

@@ -1,4 +1,4 @@
-"""A durable PostgreSQL database that several services share: the counterpart of daemon.vault.database.
+"""A durable PostgreSQL database that several services share: the counterpart of daemon.database.sqlite.
 
 The transactions of all services run one after the other: each takes one lock at its beginning, so that whoever decides
 sees all that was decided before. A lost connection ends the service that had it, which is started again: what it

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from daemon.database.migration import migrate
 from daemon.model.errors import ConfigurationError, NotDurableError
 from daemon.vault.durable import fsync_directory, make_directories
-from daemon.vault.migration import migrate
 
 _CACHE = 16_000
 """KiB of pages kept in memory: clips are found by ids in no order, and SQLite's own 2,000 are read again and again."""
@@ -25,7 +25,7 @@ class Database:
     dialect = "sqlite"
 
     def __init__(self, path: Path, schema: str, version: int, steps: Sequence[str] = ()) -> None:
-        """Opens or creates it; an older one is brought up to date by `steps` (daemon.vault.migration).
+        """Opens or creates it; an older one is brought up to date by `steps` (daemon.database.migration).
 
         Raises ConfigurationError for a newer one, for an older one that cannot be, or for none at all.
         """

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from daemon.vault.objects import Stored
+from daemon.vault.replica.objects import Stored
 
 SEALED = "clip.sealed"
 PAPERS = "papers.json"
