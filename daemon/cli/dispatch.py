@@ -11,10 +11,10 @@ import click
 from daemon.cli import dispatch_files
 from daemon.cli.dispatch_files import SetAside
 from daemon.cli.dispatch_output import as_csv, as_document, print_text
-from daemon.core.activation import GRACE_SECONDS
-from daemon.core.assignments import assignments
-from daemon.core.compliance import Compliance, review
-from daemon.core.eido import instant
+from daemon.core.dispatch.activation import GRACE_SECONDS
+from daemon.core.dispatch.assignments import assignments
+from daemon.core.dispatch.compliance import Compliance, review
+from daemon.core.dispatch.eido import instant
 from daemon.model import strict_json
 from daemon.model.config import DockConfig, load_config
 

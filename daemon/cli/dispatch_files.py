@@ -13,9 +13,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from daemon.core import eido
-from daemon.core.activation import Clip, newest_stops
-from daemon.core.eido import Snapshot
+from daemon.core.dispatch import eido
+from daemon.core.dispatch.activation import Clip, newest_stops
+from daemon.core.dispatch.eido import Snapshot
 from daemon.model import strict_json
 from daemon.model.errors import ConfigurationError, MalformedError, SchemaError, VerificationError
 from daemon.model.types import check_id

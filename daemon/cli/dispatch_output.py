@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from daemon.cli.dispatch_files import SetAside
-from daemon.core.activation import Judged
-from daemon.core.compliance import ORDER, Compliance, Tally
+from daemon.core.dispatch.activation import Judged
+from daemon.core.dispatch.compliance import ORDER, Compliance, Tally
 from daemon.model.times import format_instant
 
 _COLOURS = {"absent": "red", "late": "yellow", "partial": "yellow", "pending": "dim", "on_time": "green"}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import datetime
 
-from daemon.core.order import MOST_TOGETHER, Waiting, batches
+from daemon.core.read_order import MOST_TOGETHER, Waiting, batches
 from daemon.core.settle import FileStat, Sighting, quiet, readiness
 from daemon.dock import erasing, intake
 from daemon.dock.docking import DockedClip, Docking

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from daemon.core.activation import Assignment, Clip, newest_stops
+from daemon.core.dispatch.activation import Assignment, Clip, newest_stops
 from daemon.database.sqlite import read_only
 from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.store import clip_rows

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.core.eido import LIMIT
+from daemon.core.dispatch.eido import LIMIT
 from daemon.dock.hints import Hints
 from daemon.model.errors import UnavailableError
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from daemon.core.crews import Sighting
-from daemon.core.eido import Merge, Snapshot, Status
+from daemon.core.dispatch.crews import Sighting
+from daemon.core.dispatch.eido import Merge, Snapshot, Status
 from daemon.model.times import format_instant, parse_instant
 
 SCHEMA = """
@@ -48,7 +48,7 @@ class History(NamedTuple):
 
 
 class DispatchSaid:
-    """Tables in the dock's database, and the sightings (daemon.core.crews) that crews are worked out from."""
+    """Tables in the dock's database, and the sightings (daemon.core.dispatch.crews) that crews are worked out from."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db

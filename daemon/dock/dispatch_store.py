@@ -1,7 +1,7 @@
 """Dispatch documents and the assignments worked out from them, in the dock's store.
 
 A document touches only what it mentions: its incidents, those merged with them, and those waiting for a unit's crew.
-What comes out is what daemon.core.assignments makes of all documents at once.
+What comes out is what daemon.core.dispatch.assignments makes of all documents at once.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from daemon.core import eido
-from daemon.core.activation import Assignment
-from daemon.core.assignments import worked_out
-from daemon.core.crews import SHIFT, Crews
-from daemon.core.eido import Snapshot
+from daemon.core.dispatch import eido
+from daemon.core.dispatch.activation import Assignment
+from daemon.core.dispatch.assignments import worked_out
+from daemon.core.dispatch.crews import SHIFT, Crews
+from daemon.core.dispatch.eido import Snapshot
 from daemon.dock import dispatch_said
 from daemon.dock.dispatch_said import DispatchSaid
 from daemon.model import strict_json

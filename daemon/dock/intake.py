@@ -17,10 +17,10 @@ from functools import partial
 from typing import Any
 
 from daemon.core import intake as decide
+from daemon.core.dispatch.spans import merged
 from daemon.core.intake import CaptureState
 from daemon.core.lifecycle import Event as Move
 from daemon.core.lifecycle import State, advance
-from daemon.core.spans import merged
 from daemon.custody.log import Event
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow

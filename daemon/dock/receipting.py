@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from daemon.core.order import MOST_TOGETHER
+from daemon.core.read_order import MOST_TOGETHER
 from daemon.dock import receipts
 from daemon.dock.docking import DockedClip, Docking
 from daemon.dock.reader_handle import ReaderHandle

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from daemon.core.compliance import review
+from daemon.core.dispatch.compliance import review
 from daemon.dock import compliance_source
 from daemon.dock.calls import Service, StoppedError
 from daemon.dock.state import Dock

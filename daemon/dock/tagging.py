@@ -8,9 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from daemon.core.activation import Clip
-from daemon.core.crews import SHIFT
-from daemon.core.tags import Tagging, tag_clips
+from daemon.core.dispatch.activation import Clip
+from daemon.core.dispatch.crews import SHIFT
+from daemon.core.dispatch.tags import Tagging, tag_clips
 from daemon.custody.log import Event
 from daemon.dock.state import Dock
 from daemon.dock.store import ClipRow

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import time
 
-from daemon.core.order import at_once
+from daemon.core.read_order import at_once
 from daemon.model.clock import Clock
 from daemon.model.config import Ingest
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, TypeVar
 
-from daemon.core.order import WEAPONS
+from daemon.core.read_order import WEAPONS
 from daemon.model import statements as st
 from daemon.policy.desk import Desk
 from daemon.policy.facts import (

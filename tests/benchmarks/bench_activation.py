@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from daemon.core.activation import Assignment, Clip, match
+from daemon.core.dispatch.activation import Assignment, Clip, match
 from device_sim import dispatch, plan
 
 _ROUNDS = 3

@@ -21,8 +21,8 @@ from click.testing import CliRunner
 from daemon.cli.dispatch import dispatch
 from daemon.cli.dispatch_files import capture
 from daemon.cli.dispatch_output import print_text
-from daemon.core.activation import Assignment, Clip
-from daemon.core.compliance import review, tally
+from daemon.core.dispatch.activation import Assignment, Clip
+from daemon.core.dispatch.compliance import review, tally
 from daemon.model.errors import ConfigurationError
 from device_sim import dispatch as center
 from device_sim import plan

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from daemon.core.activation import Assignment, Clip
-from daemon.core.eido import instant
+from daemon.core.dispatch.activation import Assignment, Clip
+from daemon.core.dispatch.eido import instant
 
 DAY = datetime(2023, 11, 29, tzinfo=UTC)
 

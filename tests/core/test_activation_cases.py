@@ -7,10 +7,10 @@ from itertools import permutations
 
 import pytest
 
-from daemon.core import eido
-from daemon.core.activation import Clip, Matching, match
-from daemon.core.assignments import assignments
-from daemon.core.tags import tag_clips
+from daemon.core.dispatch import eido
+from daemon.core.dispatch.activation import Clip, Matching, match
+from daemon.core.dispatch.assignments import assignments
+from daemon.core.dispatch.tags import tag_clips
 
 from .calls import assignment, at, clip, document, newest_stops
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.activation import Assignment, Clip, Matching, match
-from daemon.core.assignments import assignments
-from daemon.core.eido import Incident, Merge, Snapshot, Status, together
+from daemon.core.dispatch.activation import Assignment, Clip, Matching, match
+from daemon.core.dispatch.assignments import assignments
+from daemon.core.dispatch.eido import Incident, Merge, Snapshot, Status, together
 
 from .calls import DAY, newest_stops
 

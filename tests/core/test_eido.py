@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core import eido
-from daemon.core.eido import EidoError, Merge, Snapshot, Status
+from daemon.core.dispatch import eido
+from daemon.core.dispatch.eido import EidoError, Merge, Snapshot, Status
 
 from .calls import at, document
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from daemon.core.order import SMALL, Waiting, at_once, batches
+from daemon.core.read_order import SMALL, Waiting, at_once, batches
 
 LARGE = SMALL + 1
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.spans import Span, merged
+from daemon.core.dispatch.spans import Span, merged
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

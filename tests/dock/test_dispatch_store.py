@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.core import eido
-from daemon.core.assignments import assignments
-from daemon.core.eido import EidoError
+from daemon.core.dispatch import eido
+from daemon.core.dispatch.assignments import assignments
+from daemon.core.dispatch.eido import EidoError
 from daemon.dock.dispatch_store import DispatchStore
 from device_sim import dispatch
 

@@ -17,7 +17,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
-from daemon.core import eido, mp4
+from daemon.core import mp4
+from daemon.core.dispatch import eido
 from daemon.custody.bundle import verify_bundle, write_bundle
 from daemon.custody.proof import check_consistency, check_inclusion
 from daemon.custody.record import read_entry, verify_record

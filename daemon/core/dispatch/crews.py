@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Protocol
 
-from daemon.core.eido import Status
+from daemon.core.dispatch.eido import Status
 
 SHIFT = timedelta(hours=12)
 """How long a crew that was named counts as being on its unit: officers log on anew for every shift."""

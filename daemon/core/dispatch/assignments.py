@@ -23,9 +23,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from daemon.core.activation import Assignment
-from daemon.core.crews import Crews, Named
-from daemon.core.eido import Incident, Merge, Snapshot, Status
+from daemon.core.dispatch.activation import Assignment
+from daemon.core.dispatch.crews import Crews, Named
+from daemon.core.dispatch.eido import Incident, Merge, Snapshot, Status
 
 _CLEARING = frozenset({"Cleared", "AssignmentCancelled"})
 _MatchedBy = Literal["officer", "unit"]

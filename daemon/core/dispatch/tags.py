@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from daemon.core.activation import GRACE_SECONDS, Assignment, Clip, ClipActivation, ClipVerdict, Part, match
+from daemon.core.dispatch.activation import GRACE_SECONDS, Assignment, Clip, ClipActivation, ClipVerdict, Part, match
 from daemon.model.statements import TaggedAssignment
 
 MAX_TAGGED = 100

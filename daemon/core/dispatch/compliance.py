@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from daemon.core.activation import GRACE_SECONDS, Assignment, Clip, ClipActivation, Judged, match
+from daemon.core.dispatch.activation import GRACE_SECONDS, Assignment, Clip, ClipActivation, Judged, match
 
 if TYPE_CHECKING:
     from daemon.model.statements import Verdict
