@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from daemon.core.pace import Pace, at_full_speed
 from daemon.custody.evidence import Finding, check_tags_and_orders, verify_clip
 from daemon.custody.log import CustodyLog
 from daemon.custody.record import Proven
 from daemon.custody.tree import append, leaf_hash
 from daemon.custody.verify import Root, entry_problem
-from daemon.dock.pipeline import Pace, at_full_speed
 from daemon.model.errors import BwcError, UnavailableError
 from daemon.model.statements import Seal
 from daemon.model.types import is_clip_id

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from daemon.core.lifecycle import State
+from daemon.core.pace import Pace
 from daemon.custody.log import Event
 from daemon.dock.calls import Service
 from daemon.dock.state import Dock
@@ -20,7 +21,7 @@ from daemon.model.times import format_instant
 from daemon.vault import durable
 from daemon.vault.reading import MissingError
 from daemon.vault.replica.keys import sealed_key
-from daemon.vault.replica.objects import Objects, Pace
+from daemon.vault.replica.objects import Objects
 from daemon.vault.space import free_bytes
 
 log = logging.getLogger(__name__)

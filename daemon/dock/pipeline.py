@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.core.pace import Pace, at_full_speed
 from daemon.dock import stages
 from daemon.dock.stages import SLOT, Slot
 from daemon.model.errors import CameraReadError, TamperedError
@@ -24,9 +25,6 @@ from daemon.vault import durable
 
 Progress = Callable[[int], None]
 """Told how many bytes of the clip are done."""
-
-Pace = Callable[[int], None]
-"""Told how many bytes are read, just before or after; waits as long as it must."""
 
 _ALIGN = mmap.PAGESIZE
 _BUFFERED_SLICE = 128 * 1024  # without O_DIRECT, small slices are nearly as fast; large ones are 3 to 4 times slower
@@ -61,10 +59,6 @@ class Written:
 def make_slots(count: int = 4) -> list[Slot]:
     """The buffers of one pipeline, for any number of clips after one another."""
     return [Slot() for _ in range(count)]
-
-
-def at_full_speed(_: int) -> None:
-    """The pace of whoever has no limit."""
 
 
 def seal(source: int, target: Path, data_key: bytes, clip_id: str, slots: Sequence[Slot], progress: Progress) -> Sealed:

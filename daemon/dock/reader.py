@@ -66,7 +66,7 @@ def main(pipe: Connection, mount: str, limits: Message) -> None:
             case "seal":
                 sealer.begin(command)
             case "pace":
-                sealer.pace.bytes_per_second = command["bytes_per_second"]
+                sealer.read_limit.bytes_per_second = command["bytes_per_second"]
             case _:
                 alive = partial(send, {"id": command["id"], "alive": True})
                 send({"id": command["id"], **reader.answer(command, alive)})

@@ -21,6 +21,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from daemon.core import mp4
+from daemon.core.pace import Pace
 from daemon.dock import pipeline, safe
 from daemon.dock.pipeline import Written
 from daemon.dock.stages import Slot
@@ -48,7 +49,7 @@ class Sealing:
     failure: Message | None = None
 
 
-class Pace:
+class ReadLimit:
     """At most so many bytes a second, as told; 0 is no limit."""
 
     def __init__(self) -> None:
@@ -68,7 +69,7 @@ class Sealer:
     def __init__(self, open_footage: Open, send: Callable[[Message], None]) -> None:
         self._open = open_footage
         self._send = send
-        self.pace = Pace()
+        self.read_limit = ReadLimit()
         self._to_write: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._to_check: queue.SimpleQueue[tuple[int, list[Sealing]]] = queue.SimpleQueue()
         self._started = False
@@ -85,7 +86,7 @@ class Sealer:
         slots = pipeline.make_slots(_WRITING_SLOTS)
         while True:
             command = self._to_write.get()
-            batch = write_batch(command["clips"], self._open, slots, self._progress(command["id"]), self.pace)
+            batch = write_batch(command["clips"], self._open, slots, self._progress(command["id"]), self.read_limit)
             self._send({"id": command["id"], "written": True})
             self._to_check.put((command["id"], batch))
 
@@ -104,7 +105,7 @@ class Sealer:
 
 
 def write_batch(
-    commands: list[Message], open_footage: Open, slots: list[Slot], progress: pipeline.Progress, pace: pipeline.Pace
+    commands: list[Message], open_footage: Open, slots: list[Slot], progress: pipeline.Progress, pace: Pace
 ) -> list[Sealing]:
     """Writes each clip's sealed file; all that could be written are durable when it returns."""
     batch, done, together = [], 0, len(commands) > 1
@@ -159,7 +160,7 @@ def _write(
     open_footage: Open,
     slots: list[Slot],
     progress: pipeline.Progress,
-    pace: pipeline.Pace,
+    pace: Pace,
     sync: bool,
 ) -> None:
     command = sealing.command

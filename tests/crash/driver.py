@@ -14,6 +14,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, TypeVar
 
+from daemon.core.pace import at_full_speed
 from daemon.dock import pipeline, reader, reader_handle, recovery, safe
 from daemon.dock.bays import BayThread
 from daemon.dock.calls import StoppedError
@@ -50,7 +51,7 @@ class InlineHandle(ReaderHandle):
     def begin(self, commands: list[dict[str, Any]], progress: Callable[[int], None]) -> Batch:
         batch = Batch(len(self._batches), progress)
         given = json.loads(json.dumps(commands))
-        begun = write_batch(given, self._reader.open_footage, self._slots, progress, pipeline.at_full_speed)
+        begun = write_batch(given, self._reader.open_footage, self._slots, progress, at_full_speed)
         batch.written, batch.answer = True, json.loads(json.dumps(check_batch(begun, self._slots, lambda: None)))
         self._batches[batch.number] = batch
         return batch

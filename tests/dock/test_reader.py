@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from daemon.core.pace import at_full_speed
 from daemon.dock import pipeline, reader, safe
 from daemon.dock.reader import Reader, name_of, stem_of
 from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
@@ -420,7 +421,7 @@ def test_a_failed_sync_fails_all_that_waited_for_it(
 ) -> None:
     monkeypatch.setattr(durable, "syncfs", broken(errno.EIO))
     slots = pipeline.make_slots()
-    batch = write_batch(several(mount, 3), inside.open_footage, slots, lambda _: None, pipeline.at_full_speed)
+    batch = write_batch(several(mount, 3), inside.open_footage, slots, lambda _: None, at_full_speed)
     assert [answer["error"] for answer in check_batch(batch, slots, lambda: None)] == ["NotDurableError"] * 3
 
 

@@ -11,7 +11,7 @@ import re
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from daemon.core.pace import Pace, at_full_speed
 from daemon.model.errors import BwcError, ConfigurationError, TamperedError, UnavailableError
 from daemon.vault.reading import MissingError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-Pace = Callable[[int], None]
 _PART = 8 << 20
 _MOST_PARTS = 9_000
 _AT_ONCE = 3
@@ -55,10 +55,6 @@ class Kept:
 
     until: datetime | None
     versions: bool
-
-
-def at_full_speed(_: int) -> None:
-    """The pace of whoever need not wait."""
 
 
 def open_objects(url: str, settings: Path | None = None, ca: Path | None = None, **more: str | None) -> Objects:
