@@ -13,7 +13,7 @@ from daemon.core.lifecycle import State, advance
 from daemon.custody.log import Event
 from daemon.dock import tagging
 from daemon.dock.state import Dock
-from daemon.dock.store import ClipRow
+from daemon.dock.store.store import ClipRow
 from daemon.model.errors import SignerNotAllowedError
 from daemon.model.statements import Correction
 from daemon.model.times import format_instant

@@ -12,7 +12,7 @@ from daemon.core.lifecycle import Event as Move
 from daemon.core.lifecycle import advance
 from daemon.custody.log import Event
 from daemon.dock.state import Dock
-from daemon.dock.store import ClipRow
+from daemon.dock.store.store import ClipRow
 from daemon.model.errors import InconsistentError
 from daemon.model.statements import Disposal
 from daemon.model.times import format_instant

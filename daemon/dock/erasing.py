@@ -17,7 +17,7 @@ from daemon.custody.log import Event
 from daemon.dock import receipts
 from daemon.dock.reader_handle import ReaderHandle
 from daemon.dock.state import Dock
-from daemon.dock.store import ClipRow
+from daemon.dock.store.store import ClipRow
 from daemon.model.errors import BwcError, CameraReadError, UnavailableError
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from daemon.core.pace import Pace
 from daemon.custody.log import Event
 from daemon.dock.calls import Service
 from daemon.dock.state import Dock
-from daemon.dock.store import ClipRow
+from daemon.dock.store.store import ClipRow
 from daemon.model.errors import BwcError, TamperedError
 from daemon.model.times import format_instant
 from daemon.vault import durable

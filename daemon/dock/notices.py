@@ -14,7 +14,7 @@ from typing import Any
 from daemon.core.lifecycle import State
 from daemon.dock import orders
 from daemon.dock.state import Dock
-from daemon.dock.store import ClipRow
+from daemon.dock.store.store import ClipRow
 from daemon.model import strict_json
 from daemon.model.documents import Lock, Notice, NoticeRelease
 from daemon.model.errors import BwcError, MalformedError, SchemaError

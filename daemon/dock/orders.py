@@ -12,7 +12,7 @@ from daemon.core.lock import LockView
 from daemon.custody.log import Event
 from daemon.dock import disposal
 from daemon.dock.state import Dock
-from daemon.dock.store import ClipRow, OrderRow
+from daemon.dock.store.store import ClipRow, OrderRow
 from daemon.model import statements as st
 from daemon.model.errors import BwcError, InconsistentError, MalformedError, ReplayedError, VerificationError
 from daemon.model.times import format_instant, parse_instant

@@ -22,7 +22,7 @@ from daemon.dock.check import Vault, VaultCheck, clips_of
 from daemon.dock.intake import Own, clip_row
 from daemon.dock.service import open_dock, open_replica
 from daemon.dock.state import Dock
-from daemon.dock.store import ClipRow, OrderRow
+from daemon.dock.store.store import ClipRow, OrderRow
 from daemon.dock.tagging import Worn
 from daemon.model import statements as st
 from daemon.model import strict_json

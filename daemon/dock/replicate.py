@@ -22,8 +22,8 @@ from daemon.custody.log import Event
 from daemon.custody.record import Records
 from daemon.dock import evict
 from daemon.dock.calls import Service, StoppedError
-from daemon.dock.replica_store import Wanted
 from daemon.dock.state import Dock
+from daemon.dock.store.replica import Wanted
 from daemon.dock.turns import night_limit
 from daemon.model.config import Replica
 from daemon.model.errors import BwcError, ConfigurationError, NotDurableError, TamperedError

@@ -18,14 +18,14 @@ from daemon.dock.bays import BayThread
 from daemon.dock.calls import StoppedError
 from daemon.dock.custody_files import CustodyCopies
 from daemon.dock.dispatch_folder import FolderIntake
-from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.leisure import SOON, Leisure
 from daemon.dock.mounts import Docked, MountWatcher
 from daemon.dock.replicate import Replicator
 from daemon.dock.scrub import Scrubber
 from daemon.dock.shift import ShiftCounter
 from daemon.dock.state import Dock
-from daemon.dock.store import Store
+from daemon.dock.store.dispatch import DispatchStore
+from daemon.dock.store.store import Store
 from daemon.dock.turns import Turns
 from daemon.link.credentials import read_credentials
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Received, Subscribed

@@ -10,7 +10,7 @@ from daemon.dock.calls import StoppedError
 from daemon.dock.docking import Docking
 from daemon.dock.intake import Composed, Job, ReadCapture
 from daemon.dock.receipting import Issued, Receipting
-from daemon.dock.store import ClipRow
+from daemon.dock.store.store import ClipRow
 from daemon.model.errors import NotDurableError
 from daemon.model.statements import Seal, Tag
 from daemon.seal import envelope as envelopes

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from daemon.core.lock import Reading
 from daemon.custody.log import CustodyLog, Event
-from daemon.dock.dispatch_store import DispatchStore
 from daemon.dock.metrics import DockMetrics
-from daemon.dock.replica_store import ReplicaStore
-from daemon.dock.store import Store
+from daemon.dock.store.dispatch import DispatchStore
+from daemon.dock.store.replica import ReplicaStore
+from daemon.dock.store.store import Store
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
 from daemon.model.times import format_instant, parse_instant, truncate

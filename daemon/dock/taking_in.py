@@ -13,7 +13,7 @@ from daemon.dock.intake import Job
 from daemon.dock.reader_handle import Batch, ReaderHandle
 from daemon.dock.receipting import Issued
 from daemon.dock.settling import Sealed, Settled, Settling
-from daemon.dock.store import ClipRow
+from daemon.dock.store.store import ClipRow
 from daemon.dock.turns import Turns
 from daemon.model.errors import CameraReadError, UnavailableError
 from daemon.seal.stream import sealed_size

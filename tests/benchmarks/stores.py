@@ -21,7 +21,7 @@ from daemon.dock import inbox
 from daemon.dock.custody_files import CustodyFiles
 from daemon.dock.service import open_dock
 from daemon.dock.state import Dock
-from daemon.dock.store import ClipRow
+from daemon.dock.store.store import ClipRow
 from daemon.link.mqtt import LinkEvent, MqttClient, Subscribed
 from daemon.link.session import Session
 from daemon.model.clock import SystemClock

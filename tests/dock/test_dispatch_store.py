@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from daemon.core.dispatch import eido
 from daemon.core.dispatch.assignments import assignments
 from daemon.core.dispatch.eido import EidoError
-from daemon.dock.dispatch_store import DispatchStore
+from daemon.dock.store.dispatch import DispatchStore
 from device_sim import dispatch
 
 START = datetime(2023, 11, 29, 20, 0, tzinfo=UTC)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from daemon.core.lifecycle import State
-from daemon.dock.replica_store import ReplicaStore
-from daemon.dock.store import ClipRow, Store
+from daemon.dock.store.replica import ReplicaStore
+from daemon.dock.store.store import ClipRow, Store
 from tests.benchmarks.stores import fill, make_world
 
 

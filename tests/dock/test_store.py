@@ -8,9 +8,9 @@ from pathlib import Path
 
 from daemon.core.lifecycle import State
 from daemon.custody.log import CustodyLog
-from daemon.dock.dispatch_store import DispatchStore
-from daemon.dock.replica_store import ReplicaStore
-from daemon.dock.store import Store
+from daemon.dock.store.dispatch import DispatchStore
+from daemon.dock.store.replica import ReplicaStore
+from daemon.dock.store.store import Store
 from tests.benchmarks.stores import fill, make_world
 
 DOCUMENT = b'{"incidentComponent": [{"internalIncidentId": "I-1", "lastUpdateTimeStamp": "2020-01-01T00:00:00Z"}]}'

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.dock.store import ClipRow, Store
+from daemon.dock.store.store import ClipRow, Store
 from daemon.model.errors import ConfigurationError
 from daemon.model.times import parse_instant
 
@@ -30,7 +30,7 @@ class Wanted:
 
 
 class ReplicaStore:
-    """The replica's tables (in daemon.dock.store's schema). Used on the service's thread."""
+    """The replica's tables (in daemon.dock.store.store's schema). Used on the service's thread."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

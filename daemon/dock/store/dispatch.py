@@ -18,8 +18,8 @@ from daemon.core.dispatch.activation import Assignment
 from daemon.core.dispatch.assignments import worked_out
 from daemon.core.dispatch.crews import SHIFT, Crews
 from daemon.core.dispatch.eido import Snapshot
-from daemon.dock import dispatch_said
-from daemon.dock.dispatch_said import DispatchSaid
+from daemon.dock.store import dispatch_history
+from daemon.dock.store.dispatch_history import DispatchSaid
 from daemon.model import strict_json
 from daemon.model.times import format_instant, parse_instant
 
@@ -154,7 +154,7 @@ class DispatchStore:
 
     def _create(self) -> None:
         """The tables; the documents that an earlier version has left are read again."""
-        self._db.executescript(f"BEGIN; {SCHEMA} {dispatch_said.SCHEMA}")
+        self._db.executescript(f"BEGIN; {SCHEMA} {dispatch_history.SCHEMA}")
         if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'dispatch_document_3'").fetchone():
             left = self._db.execute("SELECT digest, body, received_at FROM dispatch_document_3 ORDER BY received_at")
             for number, (digest, body, received_at) in enumerate(left, 1):

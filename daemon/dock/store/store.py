@@ -40,7 +40,7 @@ CREATE TRIGGER spool_evicted AFTER UPDATE OF evicted ON replica WHEN NEW.evicted
   UPDATE spool SET bytes = bytes - (SELECT sealed_bytes FROM clip WHERE clip_id = NEW.clip_id);
 END;
 """
-"""The tables of daemon.dock.replica_store."""
+"""The tables of daemon.dock.store.replica."""
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE clip (
@@ -94,7 +94,7 @@ CREATE TABLE IF NOT EXISTS dispatch_document (
 DROP INDEX IF EXISTS dispatch_document_age;
 ALTER TABLE dispatch_document RENAME TO dispatch_document_3;
 """
-"""Clips are copied anew, their small files as one object; daemon.dock.dispatch_store reads its documents again."""
+"""Clips are copied anew, their small files as one object; daemon.dock.store.dispatch reads its documents again."""
 _STEPS = (
     "CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;",
     f"{_REPLICA} ALTER TABLE replica ADD COLUMN statements TEXT NOT NULL DEFAULT '';",
