@@ -152,7 +152,7 @@ def seal(file: Path, escrow: tuple[Path, ...], clip_id: str, out: Path, dock_id:
     \b
     Example:  bwc dock seal a.mp4 --escrow policy.open.pub.pem --clip-id $(uuidgen) --out sealed/
     """
-    from daemon.dock.offline import seal_file
+    from daemon.dock.camera.single_file import seal_file
 
     result = seal_file(file, list(escrow), clip_id, out, dock_id)
     _report(result, as_json)
@@ -169,7 +169,7 @@ def unseal(folder: Path, key: Path, out: Path, as_json: bool) -> None:
     \b
     Example:  bwc dock unseal sealed/ --key recovery.open.pem --out a.mp4
     """
-    from daemon.dock.offline import unseal_file
+    from daemon.dock.camera.single_file import unseal_file
 
     _report(unseal_file(folder, key, out), as_json)
 

@@ -12,11 +12,11 @@ from typing import Any
 from daemon.core.skew import docking_skew
 from daemon.custody.log import Event
 from daemon.dock.calls import Service, StoppedError
+from daemon.dock.camera.handle import CameraHangsError, ReaderGoneError, ReaderHandle
+from daemon.dock.camera.mounts import Docked
 from daemon.dock.clip_way import WRITING, ClipWay
 from daemon.dock.docking import Docking
 from daemon.dock.intake import CameraSeen
-from daemon.dock.mounts import Docked
-from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
 from daemon.dock.standing import Standing
 from daemon.dock.state import Dock
 from daemon.dock.turns import Turns

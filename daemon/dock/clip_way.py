@@ -10,10 +10,10 @@ from datetime import datetime
 from daemon.core.read_order import MOST_TOGETHER, Waiting, batches
 from daemon.core.settle import FileStat, Sighting, quiet, readiness
 from daemon.dock import erasing, intake
+from daemon.dock.camera.handle import ReaderHandle
 from daemon.dock.docking import DockedClip, Docking
 from daemon.dock.in_flight import InFlight
 from daemon.dock.intake import ReadCapture
-from daemon.dock.reader_handle import ReaderHandle
 from daemon.dock.receipting import Receipting
 from daemon.dock.settling import Settling
 from daemon.dock.taking_in import TakingIn

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from daemon.dock.reader_handle import ReaderHandle
+from daemon.dock.camera.handle import ReaderHandle
 from daemon.dock.receipting import Receipting, Sent
 from daemon.dock.taking_in import TakingIn, UnderWay
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from daemon.core.read_order import MOST_TOGETHER
 from daemon.dock import receipts
+from daemon.dock.camera.handle import ReaderHandle
 from daemon.dock.docking import DockedClip, Docking
-from daemon.dock.reader_handle import ReaderHandle
 from daemon.model.statements import Receipt
 from daemon.seal import envelope as envelopes
 

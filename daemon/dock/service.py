@@ -16,10 +16,10 @@ from daemon.dock import announce, inbox, orders, recovery, tagging
 from daemon.dock.announce import Announcer
 from daemon.dock.bays import BayThread
 from daemon.dock.calls import StoppedError
+from daemon.dock.camera.mounts import Docked, MountWatcher
 from daemon.dock.custody_files import CustodyCopies
 from daemon.dock.dispatch_folder import FolderIntake
 from daemon.dock.leisure import SOON, Leisure
-from daemon.dock.mounts import Docked, MountWatcher
 from daemon.dock.replicate import Replicator
 from daemon.dock.scrub import Scrubber
 from daemon.dock.shift import ShiftCounter

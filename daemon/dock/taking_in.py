@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.dock import intake, place
+from daemon.dock.camera.handle import Batch, ReaderHandle
 from daemon.dock.docking import DockedClip, Docking
 from daemon.dock.intake import Job
-from daemon.dock.reader_handle import Batch, ReaderHandle
 from daemon.dock.receipting import Issued
 from daemon.dock.settling import Sealed, Settled, Settling
 from daemon.dock.store.store import ClipRow

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from daemon.dock import pipeline
+from daemon.dock.camera import byte_path
 from tests.benchmarks import disk
 
 SIZE = int(os.environ.get("BENCH_CLIP_BYTES", 2 << 30))
@@ -29,7 +29,7 @@ def run() -> dict[str, Any]:
         folder = Path(name)
         source = folder / "footage"
         disk.fill(source, SIZE)
-        slots = pipeline.make_slots()
+        slots = byte_path.make_slots()
         seal, back, sha, write, read = [], [], [], [], []
         for number in range(ROUNDS):
             sha.append(SIZE / disk.sha256(source))
@@ -37,7 +37,7 @@ def run() -> dict[str, Any]:
             read.append(disk.read_rate(folder / f"{number}.written"))
             target = folder / f"{number}.sealed"
             with source.open("rb") as file:
-                sealed = pipeline.seal(file.fileno(), target, os.urandom(32), "clip", slots, lambda _: None)
+                sealed = byte_path.seal(file.fileno(), target, os.urandom(32), "clip", slots, lambda _: None)
             seal.append(SIZE / sealed.seconds)
             back.append(SIZE / sealed.read_back_seconds)
         slowest = [min(rates) for rates in zip(sha, write, strict=True)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median, mode
 from typing import Any
 
-from daemon.dock.reader_handle import Batch, ReaderHandle
+from daemon.dock.camera.handle import Batch, ReaderHandle
 from tests.agency import open_pem
 from tests.benchmarks import disk
 from tests.benchmarks.measure import pss

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from daemon.dock import stages
+from daemon.dock.camera import slots
 from daemon.seal.stream import PLAIN, TAG
 
 _PIECE = 4 << 20
@@ -76,7 +76,7 @@ def processor_rate(size: int = 1 << 30) -> float:
     """
 
     def work() -> None:
-        plain, sealed = stages.buffer(2 << 20), stages.buffer(2 << 20)
+        plain, sealed = slots.buffer(2 << 20), slots.buffer(2 << 20)
         key, nonce = AESGCM(os.urandom(32)), os.urandom(12)
         plain[:] = os.urandom(len(plain))
         footage, stored = hashlib.sha256(), hashlib.sha256()
@@ -118,7 +118,7 @@ def limits(written: Path, size: int) -> Limits:
 
 def write_rate(path: Path, size: int) -> float:
     """Bytes a second of a new file, written past the page cache and synced."""
-    piece = stages.buffer(_PIECE)
+    piece = slots.buffer(_PIECE)
     piece[:] = os.urandom(_PIECE)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_DIRECT, 0o600)
     try:
@@ -134,7 +134,7 @@ def write_rate(path: Path, size: int) -> float:
 
 def read_rate(path: Path) -> float:
     """Bytes a second read past the page cache."""
-    piece, done = stages.buffer(_PIECE), 0
+    piece, done = slots.buffer(_PIECE), 0
     fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
     try:
         started = time.perf_counter()

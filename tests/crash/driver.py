@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from daemon.core.pace import at_full_speed
-from daemon.dock import pipeline, reader, reader_handle, recovery, safe
+from daemon.dock import recovery
 from daemon.dock.bays import BayThread
 from daemon.dock.calls import StoppedError
-from daemon.dock.mounts import Docked, plain
-from daemon.dock.reader_handle import Batch, ReaderHandle
-from daemon.dock.sealing import check_batch, write_batch
+from daemon.dock.camera import byte_path, handle, process, safe_open
+from daemon.dock.camera.handle import Batch, ReaderHandle
+from daemon.dock.camera.mounts import Docked, plain
+from daemon.dock.camera.sealer import check_batch, write_batch
+from daemon.dock.camera.slots import Slot
 from daemon.dock.service import DockService
-from daemon.dock.stages import Slot
 from daemon.model.clock import Clock, SystemClock
 from daemon.model.config import DockConfig, load_config
 from daemon.model.documents import Bay
@@ -42,8 +43,8 @@ class InlineHandle(ReaderHandle):
 
     def __init__(self, mount: Path, limits: dict[str, Any], slots: list[Slot] | None = None) -> None:
         self._mount = os.open(mount, os.O_RDONLY | os.O_DIRECTORY)
-        self._reader = reader.Reader(self._mount, limits)
-        self._slots = slots or pipeline.make_slots()
+        self._reader = process.Reader(self._mount, limits)
+        self._slots = slots or byte_path.make_slots()
         self._batches: dict[int, Batch] = {}
         self._numbers = itertools.count()
         self._answers: dict[int, dict[str, Any]] = {}
@@ -57,10 +58,10 @@ class InlineHandle(ReaderHandle):
         return batch
 
     def close(self) -> None:
-        safe.close(self._mount)
+        safe_open.close(self._mount)
 
     def results(self, batch: Batch) -> list[dict[str, Any] | Exception]:
-        return [reader_handle._error(answer) if "error" in answer else answer for answer in batch.answer or ()]
+        return [handle._error(answer) if "error" in answer else answer for answer in batch.answer or ()]
 
     def _send(self, command: dict[str, Any]) -> None:
         answer = self._reader.answer(json.loads(json.dumps(command)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.dock.reader_handle import ReaderHandle
+from daemon.dock.camera.handle import ReaderHandle
 from daemon.model.times import format_instant
 from tests.agency import CLIP, NOW, open_pem, signed, statement
 

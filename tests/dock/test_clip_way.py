@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import pytest
 
 from daemon.dock import clip_way, place
-from daemon.dock.mounts import Docked
-from daemon.dock.reader_handle import Batch, ReaderGoneError
+from daemon.dock.camera.handle import Batch, ReaderGoneError
+from daemon.dock.camera.mounts import Docked
 from daemon.dock.service import away_seconds
 from daemon.model.errors import CameraReadError, NotDurableError
 from daemon.model.times import format_instant

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daemon.custody.log import Event
-from daemon.dock import eraser
-from daemon.dock.mounts import Docked
-from daemon.dock.reader_handle import ReaderGoneError, ReaderHandle
+from daemon.dock.camera import eraser
+from daemon.dock.camera.handle import ReaderGoneError, ReaderHandle
+from daemon.dock.camera.mounts import Docked
 from daemon.model.errors import BwcError, CameraReadError, UnavailableError
 from daemon.model.statements import Receipt
 from daemon.model.times import format_instant

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from daemon.dock.offline import seal_file, unseal_file
+from daemon.dock.camera.single_file import seal_file, unseal_file
 from daemon.model.errors import BwcError, ConfigurationError, SchemaError, TamperedError, VerificationError
 from daemon.seal.keys import new_pair
 from daemon.seal.stream import FIRST, PLAIN

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.dock import pipeline, stages
-from daemon.dock.pipeline import Sealed
-from daemon.dock.stages import SLOT, Slot
+from daemon.dock.camera import byte_path
+from daemon.dock.camera.byte_path import Sealed
+from daemon.dock.camera.slots import SLOT, Slot, run
 from daemon.model.errors import CameraReadError, NotDurableError, TamperedError
 from daemon.seal import stream
 from daemon.seal.stream import FIRST, PLAIN, SEGMENT
@@ -50,7 +50,7 @@ SIZES = {
 
 @pytest.fixture(scope="module")
 def slots() -> list[Slot]:
-    return pipeline.make_slots()
+    return byte_path.make_slots()
 
 
 class Bench:
@@ -69,7 +69,7 @@ class Bench:
     def seal(self, progress: Callable[[int], object] | None = None) -> Sealed:
         fd = os.open(self.source, os.O_RDONLY)
         try:
-            return pipeline.seal(fd, self.target, KEY, CLIP, self.slots, progress or self.progress.append)
+            return byte_path.seal(fd, self.target, KEY, CLIP, self.slots, progress or self.progress.append)
         finally:
             os.close(fd)
 
@@ -395,7 +395,7 @@ def test_the_first_failure_of_any_stage_ends_them_all(slots: list[Slot], stage: 
         return handle
 
     with pytest.raises(MarkedError):
-        stages.run(slots, fill, [work(number) for number in range(3)])
+        run(slots, fill, [work(number) for number in range(3)])
     assert filled <= at + 1 + 2 * len(slots)
     assert handled == list(range(1, at + 2)), "nothing is handled after the failure"
 
@@ -411,5 +411,5 @@ def test_every_stage_sees_every_slot_in_order(slots: list[Slot]) -> None:
     def watch(number: int) -> Callable[[Slot], None]:
         return lambda slot: seen[number].append(slot.length)
 
-    stages.run(slots, fill, [watch(number) for number in range(3)])
+    run(slots, fill, [watch(number) for number in range(3)])
     assert seen == [list(range(50))] * 3

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from daemon.core.pace import at_full_speed
-from daemon.dock import pipeline, reader, safe
-from daemon.dock.reader import Reader, name_of, stem_of
-from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
-from daemon.dock.sealing import check_batch, write_batch
+from daemon.dock.camera import byte_path, process, safe_open
+from daemon.dock.camera.handle import CameraHangsError, ReaderGoneError, ReaderHandle
+from daemon.dock.camera.process import Reader, name_of, stem_of
+from daemon.dock.camera.sealer import check_batch, write_batch
 from daemon.model.errors import BwcError, CameraReadError, NotDurableError, UnavailableError
 from daemon.model.statements import WrappedKey
 from daemon.seal import stream
@@ -91,11 +91,11 @@ def test_too_many_clips(mount: Mount, handle: ReaderHandle) -> None:
         handle.scan()
 
 
-@pytest.mark.parametrize("limit", [reader.SMALL, reader.SMALL + 1])
+@pytest.mark.parametrize("limit", [process.SMALL, process.SMALL + 1])
 def test_a_capture_as_it_lies_there(mount: Mount, handle: ReaderHandle, limit: int) -> None:
     data = b"x" * limit
     (mount.path / "clips" / f"{CLIP}.capture.json").write_bytes(data)
-    if limit > reader.SMALL:
+    if limit > process.SMALL:
         with pytest.raises(CameraReadError):
             capture(handle)
     else:
@@ -348,10 +348,10 @@ def test_a_clip_erased_during_the_scan(mount: Mount, inside: Reader, monkeypatch
 
 def test_only_sealing_can_fail_for_the_vault(mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     mount.footage()
-    monkeypatch.setattr(safe, "read_small", broken(errno.EIO))
+    monkeypatch.setattr(safe_open, "read_small", broken(errno.EIO))
     assert first_error(inside.answer({"do": "captures", "stems": [CLIP]})) == "CameraReadError"
-    monkeypatch.setattr(pipeline, "write", broken(errno.EIO))
-    [sealing] = write_batch([mount.command()], inside.open_footage, pipeline.make_slots(), print, print)
+    monkeypatch.setattr(byte_path, "write", broken(errno.EIO))
+    [sealing] = write_batch([mount.command()], inside.open_footage, byte_path.make_slots(), print, print)
     assert sealing.failure is not None
     assert sealing.failure["error"] == "OSError"
 
@@ -361,7 +361,7 @@ def test_an_unknown_command(inside: Reader) -> None:
 
 
 def test_an_error_keeps_its_type_over_the_pipe() -> None:
-    from daemon.dock.reader_handle import _error
+    from daemon.dock.camera.handle import _error
 
     kinds: dict[str, type[BwcError]] = {
         "NotDurableError": NotDurableError,
@@ -420,7 +420,7 @@ def test_a_failed_sync_fails_all_that_waited_for_it(
     mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(durable, "syncfs", broken(errno.EIO))
-    slots = pipeline.make_slots()
+    slots = byte_path.make_slots()
     batch = write_batch(several(mount, 3), inside.open_footage, slots, lambda _: None, at_full_speed)
     assert [answer["error"] for answer in check_batch(batch, slots, lambda: None)] == ["NotDurableError"] * 3
 

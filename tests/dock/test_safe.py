@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.dock import safe
+from daemon.dock.camera import safe_open
 from daemon.model.errors import CameraReadError
 from tests.dock.mounting import tmpfs
 
@@ -25,7 +25,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
             number = getattr(errno, request.param)
             raise OSError(number, os.strerror(number))
 
-        monkeypatch.setattr(safe, "_openat2", refused)
+        monkeypatch.setattr(safe_open, "_openat2", refused)
     return str(request.param)
 
 
@@ -47,12 +47,12 @@ def root(mount: Path) -> Iterator[int]:
 
 @pytest.mark.usefixtures("way")
 def test_reads_a_file(root: int) -> None:
-    assert safe.read_small(root, "clips/a.mp4", limit=LIMIT) == b"footage"
-    fd = safe.open_file(root, "clips/a.mp4", limit=7)
+    assert safe_open.read_small(root, "clips/a.mp4", limit=LIMIT) == b"footage"
+    fd = safe_open.open_file(root, "clips/a.mp4", limit=7)
     assert not os.get_inheritable(fd)
     assert os.read(fd, 100) == b"footage"
     os.close(fd)
-    folder = safe.open_directory(root, "clips")
+    folder = safe_open.open_directory(root, "clips")
     assert os.listdir(folder) == ["a.mp4"]
     os.close(folder)
 
@@ -94,7 +94,7 @@ def test_refuses(mount: Path, root: int, what: str) -> None:
     limit = LIMIT if what != "a file with a hole" else 1 << 30
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(CameraReadError):
-        safe.open_file(root, "clips/evil.mp4", limit=limit)
+        safe_open.open_file(root, "clips/evil.mp4", limit=limit)
     assert len(os.listdir("/proc/self/fd")) <= before, "no descriptor is left open"
 
 
@@ -116,7 +116,7 @@ def test_refuses_what_is_no_file(mount: Path, root: int, name: str) -> None:
             except PermissionError:
                 pytest.skip("making a device needs root")
         with pytest.raises(CameraReadError):
-            safe.open_file(root, "clips/evil.mp4", limit=LIMIT)
+            safe_open.open_file(root, "clips/evil.mp4", limit=LIMIT)
 
 
 @pytest.mark.usefixtures("way")
@@ -134,7 +134,7 @@ def test_refuses_what_is_no_file(mount: Path, root: int, name: str) -> None:
     ],
 )
 def test_never_leaves_the_mount(root: int, path: str) -> None:
-    for opened in (lambda: safe.open_file(root, path, limit=LIMIT), lambda: safe.open_directory(root, path)):
+    for opened in (lambda: safe_open.open_file(root, path, limit=LIMIT), lambda: safe_open.open_directory(root, path)):
         with pytest.raises(CameraReadError):
             os.close(opened())
 
@@ -144,8 +144,8 @@ def test_a_linked_folder_on_the_way(mount: Path, root: int) -> None:
     (mount / "clips").rename(mount / "real")
     (mount / "clips").symlink_to("real")
     for opened in (
-        lambda: safe.open_file(root, "clips/a.mp4", limit=LIMIT),
-        lambda: safe.open_directory(root, "clips"),
+        lambda: safe_open.open_file(root, "clips/a.mp4", limit=LIMIT),
+        lambda: safe_open.open_directory(root, "clips"),
     ):
         with pytest.raises(CameraReadError):
             os.close(opened())
@@ -158,9 +158,9 @@ def test_a_linked_folder_on_the_way(mount: Path, root: int) -> None:
 def test_odd_names_are_opened_and_shown_harmlessly(mount: Path, root: int, name: bytes) -> None:
     (mount / "clips" / os.fsdecode(name)).write_bytes(b"x")
     path = f"clips/{os.fsdecode(name)}"
-    assert safe.read_small(root, path, limit=LIMIT) == b"x"
+    assert safe_open.read_small(root, path, limit=LIMIT) == b"x"
     with pytest.raises(CameraReadError) as caught:
-        safe.read_small(root, path, limit=0)
+        safe_open.read_small(root, path, limit=0)
     assert str(caught.value).isascii()
     assert str(caught.value).isprintable()
 
@@ -173,9 +173,9 @@ def test_another_mount_inside(mount: Path, root: int, tmp_path: Path, bound: str
         (inner / "a.mp4").write_bytes(b"x")
         with pytest.raises(CameraReadError):
             if bound == "file":
-                safe.read_small(root, "clips/inner/a.mp4", limit=LIMIT)
+                safe_open.read_small(root, "clips/inner/a.mp4", limit=LIMIT)
             else:
-                os.close(safe.open_directory(root, "clips/inner"))
+                os.close(safe_open.open_directory(root, "clips/inner"))
 
 
 @pytest.mark.usefixtures("way")
@@ -185,7 +185,7 @@ def test_a_file_that_shrinks_between_two_looks(root: int, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "lseek", lseek)
     with pytest.raises(CameraReadError):
-        safe.open_file(root, "clips/a.mp4", limit=LIMIT)
+        safe_open.open_file(root, "clips/a.mp4", limit=LIMIT)
 
 
 def test_a_read_that_fails(root: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,4 +194,4 @@ def test_a_read_that_fails(root: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "read", read)
     with pytest.raises(CameraReadError):
-        safe.read_small(root, "clips/a.mp4", limit=LIMIT)
+        safe_open.read_small(root, "clips/a.mp4", limit=LIMIT)

@@ -12,7 +12,7 @@ from typing import Any
 
 from daemon.custody.log import CustodyLog, Event
 from daemon.custody.record import Records
-from daemon.dock import pipeline, sealing
+from daemon.dock.camera import byte_path, sealer
 from daemon.dock.check import Finding, Vault, VaultCheck
 from daemon.dock.custody_files import CustodyFiles
 from daemon.vault.layout import ClipDirectory, VaultLayout
@@ -59,7 +59,7 @@ class SmallVault:
             "capture_sha256": None,
             "recipients": [open_pem("policy")],
         }
-        answer = sealing.seal_to(fd, command, pipeline.make_slots(), lambda _: None)
+        answer = sealer.seal_to(fd, command, byte_path.make_slots(), lambda _: None)
         os.close(fd)
         source.unlink()
         sealed = answer["sealed"]

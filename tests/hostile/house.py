@@ -15,8 +15,9 @@ from unittest.mock import patch
 from cryptography.hazmat.primitives import serialization
 
 from daemon.custody.evidence import ClipEvidence, verify_clip
-from daemon.dock import inbox, mounts
-from daemon.dock.mounts import Docked
+from daemon.dock import inbox
+from daemon.dock.camera import mounts
+from daemon.dock.camera.mounts import Docked
 from daemon.dock.state import Dock
 from daemon.link.mqtt import Received
 from daemon.model import statements as st

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from daemon.dock.reader_handle import ReaderHandle
+from daemon.dock.camera.handle import ReaderHandle
 from daemon.model.errors import BwcError, CameraReadError, UnavailableError
 from tests import agency
 from tests.agency import CLIP

@@ -25,9 +25,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from daemon.dock import intake, pipeline, safe
+from daemon.dock import intake
+from daemon.dock.camera import byte_path, safe_open
+from daemon.dock.camera.handle import CameraHangsError, ReaderGoneError, ReaderHandle
 from daemon.dock.intake import CameraSeen
-from daemon.dock.reader_handle import CameraHangsError, ReaderGoneError, ReaderHandle
 from daemon.model.documents import Camera
 from daemon.model.errors import BwcError, NotDurableError, TamperedError, VerificationError
 from daemon.model.parse import parse_model
@@ -178,7 +179,7 @@ def resident(pid: int) -> int:
 
 
 def _mounts(count: int, seed: int, case: Case) -> int:
-    slots = pipeline.make_slots()
+    slots = byte_path.make_slots()
     with scratch() as root, _watched(case):
         memory = _Memory(count, f"{count} mounts", case)
         for number in range(count):
@@ -197,7 +198,7 @@ def _mounts(count: int, seed: int, case: Case) -> int:
 @contextmanager
 def _watched(case: Case) -> Iterator[None]:
     """Whatever `safe` hands out is looked at once more."""
-    real = safe.open_file
+    real = safe_open.open_file
 
     def open_file(root: int, path: str, *, limit: int) -> int:
         fd = real(root, path, limit=limit)
@@ -206,11 +207,11 @@ def _watched(case: Case) -> Iterator[None]:
         case.must(good and info.st_dev == os.fstat(root).st_dev, f"opened {path!r}: {info}")
         return fd
 
-    safe.open_file = open_file
+    safe_open.open_file = open_file
     try:
         yield
     finally:
-        safe.open_file = real
+        safe_open.open_file = real
 
 
 def _read(bay: Bay, handle: ReaderHandle, what: str, case: Case) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from daemon.dock import safe
+from daemon.dock.camera import safe_open
 from daemon.model.errors import CameraReadError
 from tests.hostile.targets import folder
 
@@ -54,7 +54,7 @@ def _race(root: int, count: int, told: dict[str, int]) -> None:
     for number in range(count):
         told["swaps"] += 1
         try:
-            content = safe.read_small(root, "clips/a.mp4", limit=100) if number % 4 else _folder(root)
+            content = safe_open.read_small(root, "clips/a.mp4", limit=100) if number % 4 else _folder(root)
         except CameraReadError:
             told["caught"] += 1
             continue
@@ -66,7 +66,7 @@ def _race(root: int, count: int, told: dict[str, int]) -> None:
 
 def _folder(root: int) -> bytes:
     """The folder that `clips` is, opened as a scan does, or as the receipts' is before it is written to."""
-    fd = safe.open_directory(root, "clips")
+    fd = safe_open.open_directory(root, "clips")
     try:
         return GOOD if "outside" not in os.listdir(fd) else SECRET
     finally:
@@ -76,17 +76,17 @@ def _folder(root: int) -> bytes:
 @contextmanager
 def _by(way: str) -> Iterator[None]:
     """openat2, or as where a filter answers ENOSYS in its place."""
-    real = safe._openat2
+    real = safe_open._openat2
 
     def refused(root: int, path: str, flags: int) -> int:
         raise OSError(_ENOSYS, os.strerror(_ENOSYS))
 
     if way == "walk":
-        safe._openat2 = refused
+        safe_open._openat2 = refused
     try:
         yield
     finally:
-        safe._openat2 = real
+        safe_open._openat2 = real
 
 
 class _Naive:

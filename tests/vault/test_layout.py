@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pyfakefs.fake_filesystem import FakeFilesystem
 
-from daemon.dock.mounts import Docked, mounted, plain
+from daemon.dock.camera.mounts import Docked, mounted, plain
 from daemon.vault.layout import ClipDirectory, VaultLayout
 from daemon.vault.reading import MissingError, find_clip, open_sealed, read_document
 from tests.agency import CLIP, OTHER_CLIP

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from daemon.dock.mounts import MOUNTINFO
+from daemon.dock.camera.mounts import MOUNTINFO
 from daemon.link.mqtt import Received
 from daemon.link.session import Session
 from daemon.model import strict_json

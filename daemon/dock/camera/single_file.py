@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from daemon.dock import pipeline
-from daemon.dock.sealing import seal_to
+from daemon.dock.camera import byte_path
+from daemon.dock.camera.sealer import seal_to
 from daemon.model import strict_json
 from daemon.model.documents import WrappedKeys
 from daemon.model.errors import BwcError, CameraReadError, ConfigurationError, SchemaError, TamperedError
@@ -86,7 +86,7 @@ def seal_file(file: Path, escrow: list[Path], clip_id: str, out: Path, dock_id: 
 def _seal_whole(source: int, command: dict[str, Any], target: Path) -> dict[str, Any]:
     """Seals; what fails leaves no part of `target` behind, and never touches one that was there before."""
     try:
-        return seal_to(source, command, pipeline.make_slots(), lambda _: None)
+        return seal_to(source, command, byte_path.make_slots(), lambda _: None)
     except FileExistsError:
         raise
     except BaseException:

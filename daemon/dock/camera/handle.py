@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from daemon.dock import reader
+from daemon.dock.camera import process
 from daemon.model.errors import BwcError, CameraReadError, NotDurableError, TamperedError, UnavailableError
 from daemon.vault.space import disk_full
 
@@ -30,7 +30,9 @@ class CameraHangsError(CameraReadError):
 
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["daemon.dock.reader", "click"])  # each process runs the program's main module again
+_context.set_forkserver_preload(
+    ["daemon.dock.camera.process", "click"]
+)  # each process runs the program's main module again
 _starting = threading.Lock()  # multiprocessing starts its fork server once, but not from two threads at a time
 
 
@@ -56,7 +58,7 @@ class ReaderHandle:
         self._batches: dict[int, Batch] = {}
         self._answers: dict[int, Message] = {}
         self._process: BaseProcess = _context.Process(
-            target=reader.main, args=(theirs, str(mount), limits), daemon=True, name=f"bwc-reader {mount.name}"
+            target=process.main, args=(theirs, str(mount), limits), daemon=True, name=f"bwc-reader {mount.name}"
         )
         try:
             with _starting:

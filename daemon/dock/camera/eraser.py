@@ -11,8 +11,8 @@ import stat
 from collections.abc import Callable
 from typing import Any
 
-from daemon.dock import safe
-from daemon.dock.stems import CAPTURE, FOOTAGE, name_of
+from daemon.dock.camera import safe_open
+from daemon.dock.camera.file_names import CAPTURE, FOOTAGE, name_of
 from daemon.model.errors import BwcError, CameraReadError, UnavailableError
 
 Message = dict[str, Any]
@@ -31,7 +31,7 @@ class Eraser:
         """
         answers: Message = {}
         try:
-            folder = safe.open_directory(self._mount, "clips")
+            folder = safe_open.open_directory(self._mount, "clips")
         except CameraReadError as error:
             return dict.fromkeys(clips, _answer(UnavailableError(f"could not be erased: {error}")))
         try:
@@ -41,7 +41,7 @@ class Eraser:
             meant = self._each(meant, answers, lambda stem: _unlink_same(folder, stem, clips[stem]["footage"]))
             meant = self._settle(folder, meant, answers)
         finally:
-            safe.close(folder)
+            safe_open.close(folder)
         return answers | {stem: {} for stem in meant}
 
     def _each(self, stems: list[str], answers: Message, step: Callable[[str], None]) -> list[str]:
@@ -75,14 +75,14 @@ class Eraser:
     def _digest(self, name: str, size: int) -> str | None:
         """SHA-256 of the whole file, None when it ends early."""
         digest, left = hashlib.sha256(), size
-        fd = safe.open_file(self._mount, f"clips/{name}", limit=self._limit)
+        fd = safe_open.open_file(self._mount, f"clips/{name}", limit=self._limit)
         try:
             while left and (data := os.read(fd, min(_CHUNK, left))):
                 digest.update(data)
                 left -= len(data)
                 self._alive()
         finally:
-            safe.close(fd)
+            safe_open.close(fd)
         return None if left else digest.hexdigest()
 
 

@@ -10,7 +10,8 @@ and one bay. It takes commands, JSON objects with an `id` over a pipe, and answe
     erase {clips: {stem: {footage, sha256}}}     -> {alive} … {erased: {stem: {} or {error}}}
     pace {bytes_per_second}                      -> {}
 
-Sealing goes on beside the other commands (daemon.dock.sealing). `error` names an error class of daemon.model.errors.
+Sealing goes on beside the other commands (daemon.dock.camera.sealer). `error` names an error class of
+daemon.model.errors.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from daemon.dock import safe
-from daemon.dock.eraser import Eraser
-from daemon.dock.sealing import Sealer
-from daemon.dock.stems import CAPTURE, FOOTAGE, name_of, stem_of
+from daemon.dock.camera import safe_open
+from daemon.dock.camera.eraser import Eraser
+from daemon.dock.camera.file_names import CAPTURE, FOOTAGE, name_of, stem_of
+from daemon.dock.camera.sealer import Sealer
 from daemon.model.errors import BwcError, CameraReadError
 from daemon.seal.keys import forget_in_core_dumps
 from daemon.vault import durable
@@ -96,16 +97,16 @@ class Reader:
 
     def open_footage(self, command: Message) -> int:
         """A clip's footage, opened safely. Raises CameraReadError."""
-        return safe.open_file(self._mount, _clip(command["stem"], FOOTAGE), limit=self._limits["max_clip_bytes"])
+        return safe_open.open_file(self._mount, _clip(command["stem"], FOOTAGE), limit=self._limits["max_clip_bytes"])
 
     def _capture(self, stem: str) -> Message:
-        data = safe.read_small(self._mount, _clip(stem, CAPTURE), limit=SMALL)
+        data = safe_open.read_small(self._mount, _clip(stem, CAPTURE), limit=SMALL)
         return {"data": base64.b64encode(data).decode()}
 
     def _scan(self) -> Message:
         camera: Message = {}
         try:
-            data = safe.read_small(self._mount, "camera.json", limit=SMALL)
+            data = safe_open.read_small(self._mount, "camera.json", limit=SMALL)
             camera["data"] = base64.b64encode(data).decode()
         except CameraReadError as error:
             camera["message"] = str(error)
@@ -113,7 +114,7 @@ class Reader:
 
     def _list_clips(self) -> list[Any]:
         try:
-            fd = safe.open_directory(self._mount, "clips")
+            fd = safe_open.open_directory(self._mount, "clips")
         except CameraReadError as error:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENOENT:
                 return []
@@ -131,7 +132,7 @@ class Reader:
         except OSError as error:
             raise CameraReadError(f"listing clips: {error.strerror}") from error
         finally:
-            safe.close(fd)
+            safe_open.close(fd)
         return [[stem, stat, captures.get(stem)] for stem, stat in sorted(footage.items())]
 
     def _see(self, entry: os.DirEntry[str], suffix: str, found: dict[str, list[int]]) -> None:
@@ -167,7 +168,7 @@ class Reader:
         except (BwcError, OSError) as error:
             return dict.fromkeys(receipts, _unwritten(error))
         finally:
-            safe.close(folder)
+            safe_open.close(folder)
         return answers
 
     def _open_receipts(self) -> int:
@@ -175,7 +176,7 @@ class Reader:
             os.mkdir("receipts", 0o755, dir_fd=self._mount)
         except FileExistsError:
             pass
-        return safe.open_directory(self._mount, "receipts")
+        return safe_open.open_directory(self._mount, "receipts")
 
 
 def _failing(work: Callable[[], Message]) -> Message:

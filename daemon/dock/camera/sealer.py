@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from daemon.core import mp4
 from daemon.core.pace import Pace
-from daemon.dock import pipeline, safe
-from daemon.dock.pipeline import Written
-from daemon.dock.stages import Slot
+from daemon.dock.camera import byte_path, safe_open
+from daemon.dock.camera.byte_path import Written
+from daemon.dock.camera.slots import Slot
 from daemon.model.errors import BwcError, CameraReadError
 from daemon.seal.keys import keyid, parse_open_public
 from daemon.seal.wrap import data_key_info, wrap
@@ -83,7 +83,7 @@ class Sealer:
         self._to_write.put(command)
 
     def _write_batches(self) -> None:
-        slots = pipeline.make_slots(_WRITING_SLOTS)
+        slots = byte_path.make_slots(_WRITING_SLOTS)
         while True:
             command = self._to_write.get()
             batch = write_batch(command["clips"], self._open, slots, self._progress(command["id"]), self.read_limit)
@@ -91,12 +91,12 @@ class Sealer:
             self._to_check.put((command["id"], batch))
 
     def _check_batches(self) -> None:
-        slots = pipeline.make_slots(_CHECKING_SLOTS)
+        slots = byte_path.make_slots(_CHECKING_SLOTS)
         while True:
             number, batch = self._to_check.get()
             self._send({"id": number, "clips": check_batch(batch, slots, self._alive(number))})
 
-    def _progress(self, number: int) -> pipeline.Progress:
+    def _progress(self, number: int) -> byte_path.Progress:
         return _seldom(lambda done: self._send({"id": number, "progress": done}))
 
     def _alive(self, number: int) -> Callable[[], None]:
@@ -105,7 +105,7 @@ class Sealer:
 
 
 def write_batch(
-    commands: list[Message], open_footage: Open, slots: list[Slot], progress: pipeline.Progress, pace: Pace
+    commands: list[Message], open_footage: Open, slots: list[Slot], progress: byte_path.Progress, pace: Pace
 ) -> list[Sealing]:
     """Writes each clip's sealed file; all that could be written are durable when it returns."""
     batch, done, together = [], 0, len(commands) > 1
@@ -141,10 +141,10 @@ def check_batch(batch: list[Sealing], slots: list[Slot], alive: Callable[[], Non
     return [_check(sealing, slots, alive) for sealing in batch]
 
 
-def seal_to(source: int, command: Message, slots: list[Slot], progress: pipeline.Progress) -> Message:
+def seal_to(source: int, command: Message, slots: list[Slot], progress: byte_path.Progress) -> Message:
     """Seals one open file, whole: written, durable, read back, its fresh data key wrapped and forgotten."""
     data_key = secrets.token_bytes(32)
-    sealed = pipeline.seal(source, Path(command["target"]), data_key, command["clip_id"], slots, progress)
+    sealed = byte_path.seal(source, Path(command["target"]), data_key, command["clip_id"], slots, progress)
     return {"sealed": vars(sealed), "wrapped_keys": _wrapped(data_key, command)}
 
 
@@ -159,7 +159,7 @@ def _write(
     sealing: Sealing,
     open_footage: Open,
     slots: list[Slot],
-    progress: pipeline.Progress,
+    progress: byte_path.Progress,
     pace: Pace,
     sync: bool,
 ) -> None:
@@ -168,9 +168,11 @@ def _write(
     try:
         sealing.playable = _inspect(source, command)
         target, key = Path(command["target"]), sealing.data_key
-        sealing.written = pipeline.write(source, target, key, command["clip_id"], slots, progress, pace=pace, sync=sync)
+        sealing.written = byte_path.write(
+            source, target, key, command["clip_id"], slots, progress, pace=pace, sync=sync
+        )
     finally:
-        safe.close(source)
+        safe_open.close(source)
 
 
 def _inspect(source: int, command: Message) -> bool:
@@ -189,7 +191,7 @@ def _check(sealing: Sealing, slots: list[Slot], alive: Callable[[], None]) -> Me
     if sealing.failure is not None or sealing.written is None:
         return sealing.failure or {"error": "BwcError", "message": "nothing was written"}
     try:
-        sealed = pipeline.read_back(sealing.written, slots, alive)
+        sealed = byte_path.read_back(sealing.written, slots, alive)
         wrapped = _wrapped(data_key, sealing.command)
     except (BwcError, OSError) as error:
         return failure(error)
@@ -212,7 +214,7 @@ def _recipient(pem: str) -> tuple[EllipticCurvePublicKey, str]:
     return key, keyid(key)
 
 
-def _after(before: int, progress: pipeline.Progress) -> pipeline.Progress:
+def _after(before: int, progress: byte_path.Progress) -> byte_path.Progress:
     return lambda done: progress(before + done)
 
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.core.pace import Pace, at_full_speed
-from daemon.dock import stages
-from daemon.dock.stages import SLOT, Slot
+from daemon.dock.camera.slots import SLOT, Slot, run
 from daemon.model.errors import CameraReadError, TamperedError
 from daemon.seal import stream
 from daemon.seal.stream import HEADER, Segment, StreamKey
@@ -157,7 +156,7 @@ def _write(
         def write(slot: Slot) -> None:
             out.write(slot.sealed[: _sealed_length(slot)], _sealed_start(slot))
 
-        stages.run(slots, fill, [hash_plain, encrypt, write])
+        run(slots, fill, [hash_plain, encrypt, write])
         _refuse_more(source, size)
         sync_seconds = out.finish(sync)
     finally:
@@ -189,7 +188,7 @@ def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot], a
             for segment, sealed in _sealed_views(slot):  # what comes out is not looked at, each over the one before
                 key.decrypt_into(segment, sealed, slots[0].room(segment.length))
 
-        stages.run(slots, fill, [hash_sealed, check])
+        run(slots, fill, [hash_sealed, check])
     finally:
         os.close(fd)
     return digest.hexdigest()
