@@ -110,7 +110,7 @@ def _of_dock(
     config: DockConfig, grace: float | None, begin: datetime | None, end: datetime | None
 ) -> tuple[Compliance, list[SetAside]]:
     """Over the dock's own store; the last 24 hours when no period is given."""
-    from daemon.dock import compliance_source
+    from daemon.dock.dispatch import compliance_source
 
     end = end or datetime.now(UTC)
     begin = begin or end - timedelta(days=1)

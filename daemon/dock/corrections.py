@@ -11,7 +11,7 @@ from datetime import timedelta
 from daemon.core.lifecycle import Event as Move
 from daemon.core.lifecycle import State, advance
 from daemon.custody.log import Event
-from daemon.dock import tagging
+from daemon.dock.dispatch import tags
 from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow
 from daemon.model.errors import SignerNotAllowedError
@@ -59,8 +59,8 @@ def _change_wearer(dock: Dock, clip: ClipRow, officer_id: str, digest: str) -> C
     dock.store.set_officer(clip.clip_id, officer_id)
     detail = {"officer_id": officer_id, "instead_of": clip.officer_id}
     dock.record(Event("corrected", clip.clip_id, detail, (digest,)))
-    worn = tagging.worn_of(clip)
+    worn = tags.worn_of(clip)
     if worn is not None:
         for officer in (officer_id, clip.officer_id):
-            tagging.retag(dock, officer, worn.started_at - _AROUND, worn.stopped_at + _AROUND)
+            tags.retag(dock, officer, worn.started_at - _AROUND, worn.stopped_at + _AROUND)
     return replace(clip, officer_id=officer_id)

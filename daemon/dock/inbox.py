@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable
 
 from daemon.custody.log import Event
-from daemon.dock import corrections, orders, tagging
+from daemon.dock import corrections, orders
+from daemon.dock.dispatch import tags
 from daemon.dock.state import Dock
 from daemon.link.mqtt import Received
 from daemon.model.errors import InconsistentError, VerificationError
@@ -42,7 +43,7 @@ def receive(dock: Dock, message: Received, acknowledged: Callable[[int], None], 
         case ("order", _, clip_id):
             orders.receive(dock, message.payload, clip_id)
         case ("cad", incident_id):
-            tagging.receive(dock, message.payload, f"cad/{incident_id}")
+            tags.receive(dock, message.payload, f"cad/{incident_id}")
         case ("attestation", _, "opened", _):
             _opened(dock, message.payload)
         case ("attestation", _, "correction", _):
@@ -54,7 +55,7 @@ def receive(dock: Dock, message: Received, acknowledged: Callable[[int], None], 
 def _correction(dock: Dock, data: bytes, wake: Callable[[], None]) -> None:
     if not data:
         return
-    tagging.settle(dock)  # what is corrected here is tagged anew
+    tags.settle(dock)  # what is corrected here is tagged anew
     try:
         if corrections.receive(dock, data):
             wake()  # the clip's camera may have its receipt now

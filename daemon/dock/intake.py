@@ -22,9 +22,9 @@ from daemon.core.intake import CaptureState
 from daemon.core.lifecycle import Event as Move
 from daemon.core.lifecycle import State, advance
 from daemon.custody.log import Event
+from daemon.dock.dispatch.tags import Worn, dispatch_due, fingerprint, first_seen, make_tag, retag
 from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow
-from daemon.dock.tagging import Worn, dispatch_due, fingerprint, first_seen, make_tag, retag
 from daemon.model import strict_json
 from daemon.model.errors import (
     BwcError,

@@ -12,17 +12,18 @@ from typing import Any, TypeVar
 
 from daemon.core.lifecycle import State
 from daemon.custody.log import CustodyLog
-from daemon.dock import announce, inbox, orders, recovery, tagging
+from daemon.dock import announce, inbox, orders, recovery
 from daemon.dock.announce import Announcer
 from daemon.dock.bays import BayThread
 from daemon.dock.calls import StoppedError
 from daemon.dock.camera.mounts import Docked, MountWatcher
 from daemon.dock.custody_files import CustodyCopies
-from daemon.dock.dispatch_folder import FolderIntake
+from daemon.dock.dispatch import tags
+from daemon.dock.dispatch.folder import FolderIntake
+from daemon.dock.dispatch.shift_report import ShiftCounter
 from daemon.dock.leisure import SOON, Leisure
 from daemon.dock.replicate import Replicator
 from daemon.dock.scrub import Scrubber
-from daemon.dock.shift import ShiftCounter
 from daemon.dock.state import Dock
 from daemon.dock.store.dispatch import DispatchStore
 from daemon.dock.store.store import Store
@@ -244,7 +245,7 @@ class DockService:
         self.stop()
 
     def _receive_file(self, data: bytes, name: str) -> None:
-        self.call(lambda: tagging.receive(self._dock, data, name))
+        self.call(lambda: tags.receive(self._dock, data, name))
 
     # the loop
 
@@ -265,7 +266,7 @@ class DockService:
         with dock.store.transaction():
             for item in items:
                 self._handle(item, done)
-            tagging.settle(dock)
+            tags.settle(dock)
             self._tick()
         grown = self._copies.at_once()
         after, dock.after = dock.after, []
@@ -328,7 +329,7 @@ class DockService:
 
     def _decide(self, item: _Call, done: list[Callable[[], None]]) -> None:
         """Runs one bay's question; its own error undoes only its own writes."""
-        tagging.settle(self._dock)
+        tags.settle(self._dock)
         db = self._dock.store.db
         db.execute("SAVEPOINT decision")
         try:

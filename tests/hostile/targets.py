@@ -190,13 +190,14 @@ class Targets:
             path.unlink()
 
     def _hear(self, topic: str, data: bytes) -> None:
-        from daemon.dock import inbox, tagging
+        from daemon.dock import inbox
+        from daemon.dock.dispatch import tags
 
         dock = self._house.dock
         with self._undone(dock.store):
             message = Received("consumer", topic, data, retained=False, mid=0, qos=1)
             inbox.receive(dock, message, lambda _: None, lambda: None)
-            tagging.settle(dock)
+            tags.settle(dock)
             self._house.service._announcer.acknowledged(0)
         dock.after.clear()
         dock.touched.clear()

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from daemon.core.dispatch.compliance import review
-from daemon.dock import compliance_source
 from daemon.dock.calls import Service, StoppedError
+from daemon.dock.dispatch import compliance_source
 from daemon.dock.state import Dock
 from daemon.model.documents import ShiftActivation
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from daemon.core.dispatch.activation import Assignment, Clip, newest_stops
 from daemon.database.sqlite import read_only
+from daemon.dock.dispatch.tags import worn_of
 from daemon.dock.store.dispatch import DispatchStore
 from daemon.dock.store.store import clip_rows
-from daemon.dock.tagging import worn_of
 from daemon.model.config import DockConfig
 from daemon.model.times import format_instant
 
