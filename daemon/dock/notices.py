@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.core.lifecycle import State
-from daemon.dock import orders
+from daemon.dock.inbox import orders
 from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow
 from daemon.model import strict_json

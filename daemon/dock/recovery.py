@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 
-from daemon.dock import custody_files, disposal, evict, intake, orders, place
+from daemon.dock import custody_files, evict, intake, place
+from daemon.dock.inbox import disposal, orders
 from daemon.dock.intake import Composed
 from daemon.dock.state import Dock
 from daemon.model.errors import VerificationError

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from daemon.core.lifecycle import State
 from daemon.custody.log import CustodyLog
-from daemon.dock import announce, inbox, orders, recovery
+from daemon.dock import announce, recovery
 from daemon.dock.announce import Announcer
 from daemon.dock.bays import BayThread
 from daemon.dock.calls import StoppedError
@@ -21,6 +21,7 @@ from daemon.dock.custody_files import CustodyCopies
 from daemon.dock.dispatch import tags
 from daemon.dock.dispatch.folder import FolderIntake
 from daemon.dock.dispatch.shift_report import ShiftCounter
+from daemon.dock.inbox import orders, router
 from daemon.dock.leisure import SOON, Leisure
 from daemon.dock.replicate import Replicator
 from daemon.dock.scrub import Scrubber
@@ -133,7 +134,7 @@ class DockService:
         self._copies = CustodyCopies(dock)
         self._mailbox: Mailbox[_Item] = Mailbox(
             _TICK,
-            can_wait=lambda item: isinstance(item, Received) and inbox.can_wait(dock, item),
+            can_wait=lambda item: isinstance(item, Received) and router.can_wait(dock, item),
             gather_seconds=_GATHER_SECONDS,
         )
         self._leisure = Leisure(clock, lambda: self._mailbox.waiting)
@@ -165,7 +166,7 @@ class DockService:
             f"{config.agency}-{config.dock_id}-inbox",
             self._mailbox.put,
             name="consumer",
-            subscriptions=inbox.subscriptions(dock),
+            subscriptions=router.subscriptions(dock),
             session_seconds=_SESSION,
         )
         self._watcher = MountWatcher(
@@ -292,7 +293,7 @@ class DockService:
                 if thread is not None and thread.identity == item.identity:
                     self._announcer.bay(item.bay)
             case Received():
-                inbox.receive(self._dock, item, self._acknowledged, self._wake_bays)
+                router.receive(self._dock, item, self._acknowledged, self._wake_bays)
                 done.append(lambda: self._consumer.ack(item))
             case Subscribed():
                 if item.refused:

@@ -17,8 +17,8 @@ from daemon.cli.demo.stage import BWC, Stage, free_port
 from daemon.cli.demo.world import DOCK, World
 from daemon.core.lifecycle import State
 from daemon.custody.log import CustodyLog, Event
-from daemon.dock import inbox
 from daemon.dock.custody_files import CustodyFiles
+from daemon.dock.inbox import router
 from daemon.dock.service import open_dock
 from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow
@@ -111,7 +111,7 @@ def dock_with(root: Path, clips: int) -> Iterator[Precinct]:
 def _be_known(config: DockConfig) -> None:
     """The broker holds a session of the dock's: it has not forgotten what it retains."""
     dock = open_dock(config, SystemClock())
-    topics = inbox.subscriptions(dock)
+    topics = router.subscriptions(dock)
     dock.store.close()
     events: queue.SimpleQueue[LinkEvent] = queue.SimpleQueue()
     name = f"{config.agency}-{config.dock_id}-inbox"

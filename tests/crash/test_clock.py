@@ -14,7 +14,7 @@ import pytest
 
 from daemon.cli.demo.world import AGENCY, DOCK, OFFICER
 from daemon.core.lifecycle import State
-from daemon.dock import orders
+from daemon.dock.inbox import orders
 from daemon.dock.state import Dock
 from daemon.model.config import DockConfig, load_config
 from daemon.model.statements import Because, Release, Seal

@@ -15,9 +15,9 @@ from unittest.mock import patch
 from cryptography.hazmat.primitives import serialization
 
 from daemon.custody.evidence import ClipEvidence, verify_clip
-from daemon.dock import inbox
 from daemon.dock.camera import mounts
 from daemon.dock.camera.mounts import Docked
+from daemon.dock.inbox import router
 from daemon.dock.state import Dock
 from daemon.link.mqtt import Received
 from daemon.model import statements as st
@@ -68,7 +68,7 @@ class House:
     def hear(self, topic: str, payload: bytes) -> None:
         """One message of the broker's."""
         message = Received("consumer", topic, payload, retained=False, mid=0, qos=1)
-        self.service.call(lambda: inbox.receive(self.dock, message, lambda _: None, lambda: None))
+        self.service.call(lambda: router.receive(self.dock, message, lambda _: None, lambda: None))
 
     def acknowledge(self, through: int = 0) -> None:
         """The policy service can open what this dock seals: receipts may be written."""

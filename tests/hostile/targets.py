@@ -190,13 +190,13 @@ class Targets:
             path.unlink()
 
     def _hear(self, topic: str, data: bytes) -> None:
-        from daemon.dock import inbox
         from daemon.dock.dispatch import tags
+        from daemon.dock.inbox import router
 
         dock = self._house.dock
         with self._undone(dock.store):
             message = Received("consumer", topic, data, retained=False, mid=0, qos=1)
-            inbox.receive(dock, message, lambda _: None, lambda: None)
+            router.receive(dock, message, lambda _: None, lambda: None)
             tags.settle(dock)
             self._house.service._announcer.acknowledged(0)
         dock.after.clear()

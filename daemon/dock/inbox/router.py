@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 
 from daemon.custody.log import Event
-from daemon.dock import corrections, orders
 from daemon.dock.dispatch import tags
+from daemon.dock.inbox import corrections, orders
 from daemon.dock.state import Dock
 from daemon.link.mqtt import Received
 from daemon.model.errors import InconsistentError, VerificationError
