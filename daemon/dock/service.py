@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 
 from daemon.core.lifecycle import State
 from daemon.custody.log import CustodyLog
-from daemon.dock import announce, recovery
-from daemon.dock.announce import Announcer
+from daemon.dock import recovery
 from daemon.dock.bays import BayThread
 from daemon.dock.calls import StoppedError
 from daemon.dock.camera.mounts import Docked, MountWatcher
@@ -23,6 +22,8 @@ from daemon.dock.dispatch.folder import FolderIntake
 from daemon.dock.dispatch.shift_report import ShiftCounter
 from daemon.dock.inbox import orders, router
 from daemon.dock.leisure import SOON, Leisure
+from daemon.dock.outbox import announcer
+from daemon.dock.outbox.announcer import Announcer
 from daemon.dock.replicate import Replicator
 from daemon.dock.scrub import Scrubber
 from daemon.dock.state import Dock
@@ -158,7 +159,7 @@ class DockService:
             f"{config.agency}-{config.dock_id}",
             self._mailbox.put,
             name="publisher",
-            will=(topics.status(config.dock_id), announce.offline(dock, since)),
+            will=(topics.status(config.dock_id), announcer.offline(dock, since)),
         )
         self._announcer = Announcer(dock, self._publisher, since)
         self._consumer = MqttClient(
@@ -405,7 +406,7 @@ class DockService:
         for thread in self._bays.values():
             thread.stop()
         if self._announcer.connected:
-            status = announce.offline(self._dock, self._dock.now())
+            status = announcer.offline(self._dock, self._dock.now())
             self._publisher.publish_last(self._dock.topics.status(self._dock.dock_id), status)
         self._publisher.stop()
         self._consumer.stop()

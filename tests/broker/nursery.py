@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from daemon.cli.output import start_logging
-from daemon.dock import announce
+from daemon.dock.outbox import announcer
 from daemon.link import mqtt, retry
 from daemon.model.clock import SystemClock
 from daemon.model.config import PolicyConfig, load_config
@@ -22,7 +22,7 @@ from tests.crash.nursery import _fork, run_dock
 
 def main() -> None:
     multiprocessing.resource_tracker.ensure_running()
-    announce.STALL_SECONDS, announce.MOST_PATIENT = 3.0, 12.0
+    announcer.STALL_SECONDS, announcer.MOST_PATIENT = 3.0, 12.0
     retry.RETRY_SECONDS = 2.0
     mqtt.RECONNECT_SECONDS = (1, 2)
     service._REPEAT_EVERY = 1.0

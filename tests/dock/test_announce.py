@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 from typing import Any, cast
 
-from daemon.dock.announce import MOST_PATIENT, STALL_SECONDS, Announcer
+from daemon.dock.outbox.announcer import MOST_PATIENT, STALL_SECONDS, Announcer
 from daemon.link.mqtt import Connected, MqttClient, Published
 from daemon.model.documents import Bay
 from tests.agency import CLIP
