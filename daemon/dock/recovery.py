@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import shutil
 
-from daemon.dock import custody_files, evict, intake, place
+from daemon.dock import intake, place
 from daemon.dock.inbox import disposal, orders
 from daemon.dock.intake import Composed
 from daemon.dock.state import Dock
+from daemon.dock.upkeep import custody_copies, eviction
 from daemon.model.errors import VerificationError
 from daemon.model.statements import Capture
 from daemon.seal import envelope as envelopes
@@ -41,10 +42,10 @@ def recover(dock: Dock) -> int:
         fields = {"clip_id": clip_id, "bay": job.bay, "camera": job.camera_serial}
         log.info("finished taking in clip %s", clip_id, extra=fields)
     dock.after.append(lambda: disposal.destroy_recorded(dock))
-    dock.after.append(lambda: evict.finish_recorded(dock))
+    dock.after.append(lambda: eviction.finish_recorded(dock))
     _sweep_incoming(dock)
     orders.rebase(dock)
-    dock.touched |= custody_files.recently_touched(dock)
+    dock.touched |= custody_copies.recently_touched(dock)
     return finished
 
 

@@ -16,7 +16,6 @@ from daemon.dock import recovery
 from daemon.dock.bays import BayThread
 from daemon.dock.calls import StoppedError
 from daemon.dock.camera.mounts import Docked, MountWatcher
-from daemon.dock.custody_files import CustodyCopies
 from daemon.dock.dispatch import tags
 from daemon.dock.dispatch.folder import FolderIntake
 from daemon.dock.dispatch.shift_report import ShiftCounter
@@ -24,12 +23,13 @@ from daemon.dock.inbox import orders, router
 from daemon.dock.leisure import SOON, Leisure
 from daemon.dock.outbox import announcer
 from daemon.dock.outbox.announcer import Announcer
-from daemon.dock.replicate import Replicator
-from daemon.dock.scrub import Scrubber
 from daemon.dock.state import Dock
 from daemon.dock.store.dispatch import DispatchStore
 from daemon.dock.store.store import Store
 from daemon.dock.turns import Turns
+from daemon.dock.upkeep.custody_copies import CustodyCopies
+from daemon.dock.upkeep.replicator import Replicator
+from daemon.dock.upkeep.scrub import Scrubber
 from daemon.link.credentials import read_credentials
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Received, Subscribed
 from daemon.link.retry import Retry

@@ -14,9 +14,9 @@ from contextlib import closing
 import pytest
 
 from daemon.custody.log import CustodyLog, Event
-from daemon.dock.custody_files import CustodyFiles
 from daemon.dock.intake import Composed, Job
 from daemon.dock.place import settle
+from daemon.dock.upkeep.custody_copies import CustodyFiles
 from daemon.model.statements import Seal
 from daemon.vault import durable
 from daemon.vault.layout import VaultLayout

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from daemon.custody.log import CustodyLog, Event
-from daemon.dock import custody_files
-from daemon.dock.custody_files import CustodyFiles
+from daemon.dock.upkeep import custody_copies
+from daemon.dock.upkeep.custody_copies import CustodyFiles
 from daemon.vault.layout import VaultLayout
 from tests.agency import NOW, sign_key
 
@@ -24,7 +24,7 @@ def log() -> Iterator[CustodyLog]:
 
 @pytest.fixture
 def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VaultLayout:
-    monkeypatch.setattr(custody_files, "LINES_A_FILE", 10)
+    monkeypatch.setattr(custody_copies, "LINES_A_FILE", 10)
     layout = VaultLayout(tmp_path)
     layout.create()
     return layout

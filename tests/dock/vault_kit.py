@@ -14,7 +14,7 @@ from daemon.custody.log import CustodyLog, Event
 from daemon.custody.record import Records
 from daemon.dock.camera import byte_path, sealer
 from daemon.dock.check import Finding, Vault, VaultCheck
-from daemon.dock.custody_files import CustodyFiles
+from daemon.dock.upkeep.custody_copies import CustodyFiles
 from daemon.vault.layout import ClipDirectory, VaultLayout
 from tests.agency import CLIP, EARLIER, NOW, OTHER_CLIP, open_pem, sign_key, signed, statement, trust
 

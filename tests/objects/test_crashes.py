@@ -20,9 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
-from daemon.dock import evict, service
+from daemon.dock import service
 from daemon.dock.check import Vault, VaultCheck
-from daemon.dock.replicate import Replicator
+from daemon.dock.upkeep import eviction
+from daemon.dock.upkeep.replicator import Replicator
 from daemon.vault.replica.objects import Objects
 from tests.hostile.house import AGENCY, House, open_house
 
@@ -81,7 +82,7 @@ class World:
     def run(self, fuse: Fuse) -> bool:
         """Starts the dock and copies and evicts until nothing is left to do; whether that was reached."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(evict.durable, "fsync_directory", fuse.around(evict.durable.fsync_directory))
+            patch.setattr(eviction.durable, "fsync_directory", fuse.around(eviction.durable.fsync_directory))
             for name in ("_send", "check", "has"):
                 patch.setattr(Objects, name, _method(getattr(Objects, name), fuse))
             try:

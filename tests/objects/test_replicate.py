@@ -18,7 +18,7 @@ from daemon.core.lifecycle import State
 from daemon.custody.evidence import verify_clip
 from daemon.dock import erasing
 from daemon.dock.check import Vault, VaultCheck
-from daemon.dock.replicate import Replicator
+from daemon.dock.upkeep.replicator import Replicator
 from daemon.model.errors import ConfigurationError, LockedError, TamperedError
 from daemon.review.opening import Viewer, open_clip
 from daemon.vault.reading import MissingError

@@ -20,11 +20,11 @@ from pathlib import Path
 from daemon.core.lifecycle import State
 from daemon.custody.log import Event
 from daemon.custody.record import Records
-from daemon.dock import evict
 from daemon.dock.calls import Service, StoppedError
 from daemon.dock.state import Dock
 from daemon.dock.store.replica import Wanted
 from daemon.dock.turns import night_limit
+from daemon.dock.upkeep import eviction
 from daemon.model.config import Replica
 from daemon.model.errors import BwcError, ConfigurationError, NotDurableError, TamperedError
 from daemon.model.times import format_instant
@@ -120,7 +120,9 @@ class Replicator:
         return max(0.0, min(waits))
 
     def _make_room(self) -> None:
-        self._attempt(None, lambda: evict.make_room(self._dock, self._service, self._objects, self._pace, self._alarm))
+        self._attempt(
+            None, lambda: eviction.make_room(self._dock, self._service, self._objects, self._pace, self._alarm)
+        )
 
     def _attempt(self, clip_id: str | None, act: Callable[[], None]) -> None:
         try:
