@@ -20,7 +20,7 @@ from daemon.core.lifecycle import State
 from daemon.custody.log import Event
 from daemon.dock.check import Vault, VaultCheck, clips_of
 from daemon.dock.dispatch.tags import Worn
-from daemon.dock.intake import Own, clip_row
+from daemon.dock.ingest.intake import Own, clip_row
 from daemon.dock.service import open_dock, open_replica
 from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow, OrderRow

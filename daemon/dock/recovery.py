@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import shutil
 
-from daemon.dock import intake, place
 from daemon.dock.inbox import disposal, orders
-from daemon.dock.intake import Composed
+from daemon.dock.ingest import intake, staging
+from daemon.dock.ingest.intake import Composed
 from daemon.dock.state import Dock
 from daemon.dock.upkeep import custody_copies, eviction
 from daemon.model.errors import VerificationError
@@ -28,7 +28,7 @@ def recover(dock: Dock) -> int:
     for clip_id, text in dock.store.staged():
         directory = dock.vault.find(clip_id)
         if directory is None or dock.store.clip(clip_id) is not None:
-            place.clear(dock.vault, clip_id)
+            staging.clear(dock.vault, clip_id)
             dock.store.unstage([clip_id])
             log.info(
                 "dropped unfinished work on clip %s; it is still on its camera", clip_id, extra={"clip_id": clip_id}

@@ -14,8 +14,8 @@ from contextlib import closing
 import pytest
 
 from daemon.custody.log import CustodyLog, Event
-from daemon.dock.intake import Composed, Job
-from daemon.dock.place import settle
+from daemon.dock.ingest.intake import Composed, Job
+from daemon.dock.ingest.staging import settle
 from daemon.dock.upkeep.custody_copies import CustodyFiles
 from daemon.model.statements import Seal
 from daemon.vault import durable

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from daemon.dock import clip_way, place
 from daemon.dock.camera.handle import Batch, ReaderGoneError
 from daemon.dock.camera.mounts import Docked
+from daemon.dock.ingest import camera_clips, staging
 from daemon.dock.service import away_seconds
 from daemon.model.errors import CameraReadError, NotDurableError
 from daemon.model.times import format_instant
@@ -116,7 +116,7 @@ def test_a_dock_that_stops_reads_no_more_captures(house: House, monkeypatch: pyt
             asked.append(stems)
             return super().captures(stems)
 
-    monkeypatch.setattr(clip_way, "_WINDOW", 1)
+    monkeypatch.setattr(camera_clips, "_WINDOW", 1)
     bay = InlineBay(house.dock, house.service, Docked("bay-1", house.mount.path, "1"), house.service._turns)
     bay._stopping.set()
     handle = Asked(house.mount.path, LIMITS)
@@ -160,7 +160,7 @@ def test_an_unknown_outcome_stops_the_dock_though_the_bay_waits_for_its_camera(
     def fail(*_: Any) -> None:
         raise NotDurableError("nobody knows")
 
-    monkeypatch.setattr(place, "settle", fail)
+    monkeypatch.setattr(staging, "settle", fail)
     bay = InlineBay(house.dock, house.service, Docked("bay-1", house.mount.path, "1"), house.service._turns)
     handle = Waiting(house.mount.path, LIMITS)
     with pytest.raises(NotDurableError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.dock.standing import Standing
+from daemon.dock.ingest.bay_progress import Standing
 from daemon.model.documents import Bay
 
 

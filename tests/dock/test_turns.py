@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from daemon.dock.turns import Turns, Urgency
+from daemon.dock.ingest.read_turns import Turns, Urgency
 from daemon.model.config import Ingest
 from tests.agency import NOW
 from tests.system.precinct import wait_until

@@ -25,10 +25,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from daemon.dock import intake
 from daemon.dock.camera import byte_path, safe_open
 from daemon.dock.camera.handle import CameraHangsError, ReaderGoneError, ReaderHandle
-from daemon.dock.intake import CameraSeen
+from daemon.dock.ingest import intake
+from daemon.dock.ingest.intake import CameraSeen
 from daemon.model.documents import Camera
 from daemon.model.errors import BwcError, NotDurableError, TamperedError, VerificationError
 from daemon.model.parse import parse_model

@@ -24,9 +24,9 @@ from daemon.custody.proof import check_consistency, check_inclusion
 from daemon.custody.record import read_entry, verify_record
 from daemon.custody.tree import leaf_hash
 from daemon.custody.verify import entry_problem
-from daemon.dock import intake
 from daemon.dock.camera.mounts import mounted
-from daemon.dock.intake import CameraSeen
+from daemon.dock.ingest import intake
+from daemon.dock.ingest.intake import CameraSeen
 from daemon.link.mqtt import Received
 from daemon.model import strict_json
 from daemon.model.documents import Camera

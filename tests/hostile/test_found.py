@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from daemon.custody.bundle import verify_bundle, write_bundle
-from daemon.dock.intake import CameraSeen, job_from, prepare, read_capture
-from daemon.dock.standing import Standing
+from daemon.dock.ingest.bay_progress import Standing
+from daemon.dock.ingest.intake import CameraSeen, job_from, prepare, read_capture
 from daemon.model.documents import Bay
 from daemon.model.errors import MalformedError, SchemaError
 from daemon.model.statements import KINDS

@@ -16,8 +16,8 @@ import pytest
 
 from daemon.core.lifecycle import State
 from daemon.custody.evidence import verify_clip
-from daemon.dock import erasing
 from daemon.dock.check import Vault, VaultCheck
+from daemon.dock.ingest import erasure
 from daemon.dock.upkeep.replicator import Replicator
 from daemon.model.errors import ConfigurationError, LockedError, TamperedError
 from daemon.review.opening import Viewer, open_clip
@@ -415,7 +415,7 @@ def test_a_clip_that_was_evicted_may_be_deleted_from_its_camera_all_the_same(tmp
         take_in(house, CLIP)
         until_level(house)
         assert house.dock.replica.is_evicted(CLIP)
-        assert house.service.call(lambda: erasing.permit(house.dock, CLIP)) is None
+        assert house.service.call(lambda: erasure.permit(house.dock, CLIP)) is None
 
 
 def test_no_faster_than_it_may_be_and_at_night_slower(tmp_path: Path, bucket: Bucket) -> None:

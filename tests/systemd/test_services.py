@@ -83,7 +83,7 @@ def test_the_journal_has_fields(station: Station) -> None:
     with docked(station.machine, "bay-3"):
         clip = station.record("bay-3", 100_000)
         wait_until(station.receipt("bay-3", clip).exists, "the receipt")
-    (said,) = station.machine.journal(f"CLIP_ID={clip}", "LOGGER=daemon.dock.taking_in")
+    (said,) = station.machine.journal(f"CLIP_ID={clip}", "LOGGER=daemon.dock.ingest.batches")
     assert said["MESSAGE"].startswith(f"took in clip {clip}")
     assert (said["BAY"], said["CAMERA"], said["PRIORITY"]) == ("bay-3", CAMERA, "6")
     assert said["_SYSTEMD_UNIT"] == DOCK_UNIT and said["SYSLOG_IDENTIFIER"] == "bwc"

@@ -9,15 +9,15 @@ from datetime import datetime
 
 from daemon.core.read_order import MOST_TOGETHER, Waiting, batches
 from daemon.core.settle import FileStat, Sighting, quiet, readiness
-from daemon.dock import erasing, intake
 from daemon.dock.camera.handle import ReaderHandle
-from daemon.dock.docking import DockedClip, Docking
-from daemon.dock.in_flight import InFlight
-from daemon.dock.intake import ReadCapture
-from daemon.dock.receipting import Receipting
-from daemon.dock.settling import Settling
-from daemon.dock.taking_in import TakingIn
-from daemon.dock.turns import Turns
+from daemon.dock.ingest import erasure, intake
+from daemon.dock.ingest.batches import TakingIn
+from daemon.dock.ingest.docking import DockedClip, Docking
+from daemon.dock.ingest.in_flight import InFlight
+from daemon.dock.ingest.intake import ReadCapture
+from daemon.dock.ingest.read_turns import Turns
+from daemon.dock.ingest.receipt_delivery import Receipting
+from daemon.dock.ingest.settling import Settling
 from daemon.model.errors import CameraReadError
 
 WRITING = "waiting for the camera to finish writing"
@@ -70,7 +70,7 @@ class ClipWay:
         if gone or not self._looked:
             self._looked = True
             serial, bay = self._docking.camera.serial, self._docking.bay
-            self._service.call(lambda: erasing.record_gone(self._dock, serial, present, bay))
+            self._service.call(lambda: erasure.record_gone(self._dock, serial, present, bay))
 
     def advance(self, handle: ReaderHandle, stopping: Callable[[], bool] = lambda: False) -> set[str]:
         """Brings every clip as far as it goes now. Returns what they wait for; nothing when all are safe here."""
@@ -159,8 +159,8 @@ class ClipWay:
             self._erase_some(handle, clips[start : start + MOST_TOGETHER])
 
     def _erase_some(self, handle: ReaderHandle, clips: list[DockedClip]) -> None:
-        found = [erasing.Found(clip.stem, clip.clip_id or "", clip.last.footage, clip.read_here) for clip in clips]
-        outcomes = erasing.erase(self._dock, self._service.call, handle, self._docking.bay, found)
+        found = [erasure.Found(clip.stem, clip.clip_id or "", clip.last.footage, clip.read_here) for clip in clips]
+        outcomes = erasure.erase(self._dock, self._service.call, handle, self._docking.bay, found)
         for clip in clips:
             outcome = outcomes[clip.stem]
             clip.problem, clip.done = None, outcome is None or isinstance(outcome, CameraReadError)

@@ -8,10 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from daemon.core.settle import Sighting
-from daemon.dock import intake, place
 from daemon.dock.calls import Service
-from daemon.dock.intake import CameraSeen, Job, ReadCapture
-from daemon.dock.standing import Standing
+from daemon.dock.ingest import intake, staging
+from daemon.dock.ingest.bay_progress import Standing
+from daemon.dock.ingest.intake import CameraSeen, Job, ReadCapture
 from daemon.dock.state import Dock
 from daemon.model.types import is_clip_id
 from daemon.vault.space import DiskFullError
@@ -66,7 +66,7 @@ class Docking:
     def drop(self, jobs: Collection[Job]) -> None:
         """These are not taken in this time: nothing of them is kept."""
         for job in jobs:
-            place.clear(self.dock.vault, job.clip_id)
+            staging.clear(self.dock.vault, job.clip_id)
         self.service.call(lambda: intake.abandon(self.dock, jobs))
 
     def fail(self, clip: DockedClip, error: Exception) -> None:

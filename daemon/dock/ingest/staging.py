@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from daemon.dock.intake import Composed
+from daemon.dock.ingest.intake import Composed
 from daemon.model.errors import NotDurableError
 from daemon.seal.stream import sealed_size
 from daemon.vault import durable

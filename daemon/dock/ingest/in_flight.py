@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections import deque
 
 from daemon.dock.camera.handle import ReaderHandle
-from daemon.dock.receipting import Receipting, Sent
-from daemon.dock.taking_in import TakingIn, UnderWay
+from daemon.dock.ingest.batches import TakingIn, UnderWay
+from daemon.dock.ingest.receipt_delivery import Receipting, Sent
 
 
 class InFlight:

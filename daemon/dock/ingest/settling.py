@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from daemon.dock import intake, place
 from daemon.dock.calls import StoppedError
-from daemon.dock.docking import Docking
-from daemon.dock.intake import Composed, Job, ReadCapture
-from daemon.dock.receipting import Issued, Receipting
+from daemon.dock.ingest import intake, staging
+from daemon.dock.ingest.docking import Docking
+from daemon.dock.ingest.intake import Composed, Job, ReadCapture
+from daemon.dock.ingest.receipt_delivery import Issued, Receipting
 from daemon.dock.store.store import ClipRow
 from daemon.model.errors import NotDurableError
 from daemon.model.statements import Seal, Tag
@@ -59,7 +59,7 @@ class Settling:
         new = [(one, said) for one, said in zip(batch, found, strict=True) if not isinstance(said, ClipRow)]
         if new:
             clips = self._signed(new)
-            place.settle(self._dock.vault, clips)
+            staging.settle(self._dock.vault, clips)
             rows |= self._commit(clips)
         return rows
 

@@ -7,14 +7,14 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
-from daemon.dock import intake, place
 from daemon.dock.camera.handle import Batch, ReaderHandle
-from daemon.dock.docking import DockedClip, Docking
-from daemon.dock.intake import Job
-from daemon.dock.receipting import Issued
-from daemon.dock.settling import Sealed, Settled, Settling
+from daemon.dock.ingest import intake, staging
+from daemon.dock.ingest.docking import DockedClip, Docking
+from daemon.dock.ingest.intake import Job
+from daemon.dock.ingest.read_turns import Turns
+from daemon.dock.ingest.receipt_delivery import Issued
+from daemon.dock.ingest.settling import Sealed, Settled, Settling
 from daemon.dock.store.store import ClipRow
-from daemon.dock.turns import Turns
 from daemon.model.errors import CameraReadError, UnavailableError
 from daemon.seal.stream import sealed_size
 from daemon.vault.space import DiskFullError
@@ -131,7 +131,7 @@ class TakingIn:
         """Whether there is room for it."""
         reserve = self._dock.config.ingest.reserve_bytes
         try:
-            place.stage(self._dock.vault, job.clip_id, job.footage[0], reserve)
+            staging.stage(self._dock.vault, job.clip_id, job.footage[0], reserve)
         except DiskFullError as error:
             self._dock.want_room(sealed_size(job.footage[0]) + reserve)
             self._docking.drop([job])

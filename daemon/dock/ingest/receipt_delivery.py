@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daemon.core.read_order import MOST_TOGETHER
-from daemon.dock import receipts
 from daemon.dock.camera.handle import ReaderHandle
-from daemon.dock.docking import DockedClip, Docking
+from daemon.dock.ingest import receipts
+from daemon.dock.ingest.docking import DockedClip, Docking
 from daemon.model.statements import Receipt
 from daemon.seal import envelope as envelopes
 
