@@ -68,7 +68,7 @@ def check(
 
     from daemon.cli.vaults import is_url, replica_at
     from daemon.custody.log import open_read_only
-    from daemon.dock.check import Vault, VaultCheck, check_store
+    from daemon.custody.vault_check import Vault, VaultCheck, check_store
     from daemon.dock.service import open_replica
     from daemon.seal.keys import load_sign_public
     from daemon.seal.trust import load_trust

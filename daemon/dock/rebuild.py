@@ -18,11 +18,11 @@ from typing import Any
 
 from daemon.core.lifecycle import State
 from daemon.custody.log import Event
-from daemon.dock.check import Vault, VaultCheck, clips_of
+from daemon.custody.vault_check import Vault, VaultCheck, clips_of
+from daemon.dock.context import Dock
 from daemon.dock.dispatch.tags import Worn
 from daemon.dock.ingest.intake import Own, clip_row
 from daemon.dock.service import open_dock, open_replica
-from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow, OrderRow
 from daemon.model import statements as st
 from daemon.model import strict_json

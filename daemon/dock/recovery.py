@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import shutil
 
+from daemon.dock.context import Dock
 from daemon.dock.inbox import disposal, orders
 from daemon.dock.ingest import intake, staging
 from daemon.dock.ingest.intake import Composed
-from daemon.dock.state import Dock
 from daemon.dock.upkeep import custody_copies, eviction
 from daemon.model.errors import VerificationError
 from daemon.model.statements import Capture

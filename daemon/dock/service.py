@@ -13,18 +13,18 @@ from typing import Any, TypeVar
 from daemon.core.lifecycle import State
 from daemon.custody.log import CustodyLog
 from daemon.dock import recovery
-from daemon.dock.calls import StoppedError
+from daemon.dock.background import SOON, Leisure
 from daemon.dock.camera.mounts import Docked, MountWatcher
+from daemon.dock.context import Dock
 from daemon.dock.dispatch import tags
 from daemon.dock.dispatch.folder import FolderIntake
 from daemon.dock.dispatch.shift_report import ShiftCounter
 from daemon.dock.inbox import orders, router
 from daemon.dock.ingest.bay import BayThread
 from daemon.dock.ingest.read_turns import Turns
-from daemon.dock.leisure import SOON, Leisure
+from daemon.dock.loop import StoppedError
 from daemon.dock.outbox import announcer
 from daemon.dock.outbox.announcer import Announcer
-from daemon.dock.state import Dock
 from daemon.dock.store.dispatch import DispatchStore
 from daemon.dock.store.store import Store
 from daemon.dock.upkeep.custody_copies import CustodyCopies

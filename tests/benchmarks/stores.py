@@ -17,9 +17,9 @@ from daemon.cli.demo.stage import BWC, Stage, free_port
 from daemon.cli.demo.world import DOCK, World
 from daemon.core.lifecycle import State
 from daemon.custody.log import CustodyLog, Event
+from daemon.dock.context import Dock
 from daemon.dock.inbox import router
 from daemon.dock.service import open_dock
-from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow
 from daemon.dock.upkeep.custody_copies import CustodyFiles
 from daemon.link.mqtt import LinkEvent, MqttClient, Subscribed

@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 
 from daemon.core.pace import at_full_speed
 from daemon.dock import recovery
-from daemon.dock.calls import StoppedError
 from daemon.dock.camera import byte_path, handle, process, safe_open
 from daemon.dock.camera.handle import Batch, ReaderHandle
 from daemon.dock.camera.mounts import Docked, plain
 from daemon.dock.camera.sealer import check_batch, write_batch
 from daemon.dock.camera.slots import Slot
 from daemon.dock.ingest.bay import BayThread
+from daemon.dock.loop import StoppedError
 from daemon.dock.service import DockService
 from daemon.model.clock import Clock, SystemClock
 from daemon.model.config import DockConfig, load_config

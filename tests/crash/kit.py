@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from daemon.cli.demo import world as worlds
 from daemon.cli.demo.world import AGENCY, CAMERAS, DOCK, World
 from daemon.custody.evidence import verify_clip
-from daemon.dock.check import Vault, VaultCheck
+from daemon.custody.vault_check import Vault, VaultCheck
 from daemon.link.mqtt import LinkEvent, MqttClient, Received
 from daemon.model.config import Broker
 from daemon.model.errors import BwcError

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from daemon.dock.check import check_store
+from daemon.custody.vault_check import check_store
 from tests.dock.vault_kit import SmallVault
 
 Flip = tuple[str, Callable[[], bool]]

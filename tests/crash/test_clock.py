@@ -14,8 +14,8 @@ import pytest
 
 from daemon.cli.demo.world import AGENCY, DOCK, OFFICER
 from daemon.core.lifecycle import State
+from daemon.dock.context import Dock
 from daemon.dock.inbox import orders
-from daemon.dock.state import Dock
 from daemon.model.config import DockConfig, load_config
 from daemon.model.statements import Because, Release, Seal
 from daemon.seal import envelope as envelopes

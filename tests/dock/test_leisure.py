@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from daemon.dock.leisure import Leisure
+from daemon.dock.background import Leisure
 from tests.agency import CLIP
 from tests.hostile.house import open_house
 from tests.policy.office import TurnedClock

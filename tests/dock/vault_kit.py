@@ -12,8 +12,8 @@ from typing import Any
 
 from daemon.custody.log import CustodyLog, Event
 from daemon.custody.record import Records
+from daemon.custody.vault_check import Finding, Vault, VaultCheck
 from daemon.dock.camera import byte_path, sealer
-from daemon.dock.check import Finding, Vault, VaultCheck
 from daemon.dock.upkeep.custody_copies import CustodyFiles
 from daemon.vault.layout import ClipDirectory, VaultLayout
 from tests.agency import CLIP, EARLIER, NOW, OTHER_CLIP, open_pem, sign_key, signed, statement, trust

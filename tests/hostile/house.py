@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import serialization
 from daemon.custody.evidence import ClipEvidence, verify_clip
 from daemon.dock.camera import mounts
 from daemon.dock.camera.mounts import Docked
+from daemon.dock.context import Dock
 from daemon.dock.inbox import router
-from daemon.dock.state import Dock
 from daemon.link.mqtt import Received
 from daemon.model import statements as st
 from daemon.model.config import DockConfig, check_config

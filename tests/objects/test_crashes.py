@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
+from daemon.custody.vault_check import Vault, VaultCheck
 from daemon.dock import service
-from daemon.dock.check import Vault, VaultCheck
 from daemon.dock.upkeep import eviction
 from daemon.dock.upkeep.replicator import Replicator
 from daemon.vault.replica.objects import Objects

@@ -16,7 +16,7 @@ import pytest
 
 from daemon.core.lifecycle import State
 from daemon.custody.evidence import verify_clip
-from daemon.dock.check import Vault, VaultCheck
+from daemon.custody.vault_check import Vault, VaultCheck
 from daemon.dock.ingest import erasure
 from daemon.dock.upkeep.replicator import Replicator
 from daemon.model.errors import ConfigurationError, LockedError, TamperedError

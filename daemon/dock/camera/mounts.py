@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.dock.hints import Hints
+from daemon.dock.folder_watch import Hints
 from daemon.model.types import check_id
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daemon.core.dispatch.eido import LIMIT
-from daemon.dock.hints import Hints
+from daemon.dock.folder_watch import Hints
 from daemon.model.errors import UnavailableError
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from daemon.core.dispatch.compliance import review
-from daemon.dock.calls import Service, StoppedError
+from daemon.dock.context import Dock
 from daemon.dock.dispatch import compliance_source
-from daemon.dock.state import Dock
+from daemon.dock.loop import Service, StoppedError
 from daemon.model.documents import ShiftActivation
 
 _LOOK_EVERY = 30.0

@@ -12,7 +12,7 @@ from daemon.core.dispatch.activation import Clip
 from daemon.core.dispatch.crews import SHIFT
 from daemon.core.dispatch.tags import Tagging, tag_clips
 from daemon.custody.log import Event
-from daemon.dock.state import Dock
+from daemon.dock.context import Dock
 from daemon.dock.store.store import ClipRow
 from daemon.model import strict_json
 from daemon.model.errors import BwcError, VerificationError

@@ -11,8 +11,8 @@ from datetime import timedelta
 from daemon.core.lifecycle import Event as Move
 from daemon.core.lifecycle import State, advance
 from daemon.custody.log import Event
+from daemon.dock.context import Dock
 from daemon.dock.dispatch import tags
-from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow
 from daemon.model.errors import SignerNotAllowedError
 from daemon.model.statements import Correction

@@ -11,7 +11,7 @@ import shutil
 from daemon.core.lifecycle import Event as Move
 from daemon.core.lifecycle import advance
 from daemon.custody.log import Event
-from daemon.dock.state import Dock
+from daemon.dock.context import Dock
 from daemon.dock.store.store import ClipRow
 from daemon.model.errors import InconsistentError
 from daemon.model.statements import Disposal

@@ -10,8 +10,8 @@ from daemon.core.lifecycle import Event as Move
 from daemon.core.lifecycle import State, advance
 from daemon.core.lock import LockView
 from daemon.custody.log import Event
+from daemon.dock.context import Dock
 from daemon.dock.inbox import disposal
-from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow, OrderRow
 from daemon.model import statements as st
 from daemon.model.errors import BwcError, InconsistentError, MalformedError, ReplayedError, VerificationError

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 
 from daemon.custody.log import Event
+from daemon.dock.context import Dock
 from daemon.dock.dispatch import tags
 from daemon.dock.inbox import corrections, orders
-from daemon.dock.state import Dock
 from daemon.link.mqtt import Received
 from daemon.model.errors import InconsistentError, VerificationError
 from daemon.model.statements import Acknowledgement, Opened

@@ -11,15 +11,15 @@ from typing import Any
 
 from daemon.core.skew import docking_skew
 from daemon.custody.log import Event
-from daemon.dock.calls import Service, StoppedError
 from daemon.dock.camera.handle import CameraHangsError, ReaderGoneError, ReaderHandle
 from daemon.dock.camera.mounts import Docked
+from daemon.dock.context import Dock
 from daemon.dock.ingest.bay_progress import Standing
 from daemon.dock.ingest.camera_clips import WRITING, ClipWay
 from daemon.dock.ingest.docking import Docking
 from daemon.dock.ingest.intake import CameraSeen
 from daemon.dock.ingest.read_turns import Turns
-from daemon.dock.state import Dock
+from daemon.dock.loop import Service, StoppedError
 from daemon.model.documents import Camera
 from daemon.model.errors import CameraReadError, NotDurableError, TamperedError, VerificationError
 from daemon.model.parse import parse_model

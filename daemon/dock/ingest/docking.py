@@ -8,11 +8,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from daemon.core.settle import Sighting
-from daemon.dock.calls import Service
+from daemon.dock.context import Dock
 from daemon.dock.ingest import intake, staging
 from daemon.dock.ingest.bay_progress import Standing
 from daemon.dock.ingest.intake import CameraSeen, Job, ReadCapture
-from daemon.dock.state import Dock
+from daemon.dock.loop import Service
 from daemon.model.types import is_clip_id
 from daemon.vault.space import DiskFullError
 

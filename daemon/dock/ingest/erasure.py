@@ -15,8 +15,8 @@ from daemon.core.lifecycle import State
 from daemon.core.settle import FileStat
 from daemon.custody.log import Event
 from daemon.dock.camera.handle import ReaderHandle
+from daemon.dock.context import Dock
 from daemon.dock.ingest import receipts
-from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow
 from daemon.model.errors import BwcError, CameraReadError, UnavailableError
 

@@ -22,8 +22,8 @@ from daemon.core.intake import CaptureState
 from daemon.core.lifecycle import Event as Move
 from daemon.core.lifecycle import State, advance
 from daemon.custody.log import Event
+from daemon.dock.context import Dock
 from daemon.dock.dispatch.tags import Worn, dispatch_due, fingerprint, first_seen, make_tag, retag
-from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow
 from daemon.model import strict_json
 from daemon.model.errors import (

@@ -8,7 +8,7 @@ from typing import Any
 
 from daemon.core.lifecycle import State
 from daemon.custody.log import Event
-from daemon.dock.state import Dock
+from daemon.dock.context import Dock
 from daemon.dock.store.store import ClipRow
 from daemon.model import strict_json
 from daemon.model.statements import Receipt

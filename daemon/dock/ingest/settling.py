@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from daemon.dock.calls import StoppedError
 from daemon.dock.ingest import intake, staging
 from daemon.dock.ingest.docking import Docking
 from daemon.dock.ingest.intake import Composed, Job, ReadCapture
 from daemon.dock.ingest.receipt_delivery import Issued, Receipting
+from daemon.dock.loop import StoppedError
 from daemon.dock.store.store import ClipRow
 from daemon.model.errors import NotDurableError
 from daemon.model.statements import Seal, Tag

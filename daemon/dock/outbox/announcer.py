@@ -15,9 +15,9 @@ from datetime import datetime
 from daemon import __version__
 from daemon.core.lifecycle import State
 from daemon.core.unacknowledged import Unacknowledged
+from daemon.dock.context import Dock
 from daemon.dock.metrics import HELD
 from daemon.dock.outbox import notices
-from daemon.dock.state import Dock
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published
 from daemon.link.pump import Pump
 from daemon.link.retry import Retry

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from daemon.core.lifecycle import State
+from daemon.dock.context import Dock
 from daemon.dock.inbox import orders
-from daemon.dock.state import Dock
 from daemon.dock.store.store import ClipRow
 from daemon.model import strict_json
 from daemon.model.documents import Lock, Notice, NoticeRelease

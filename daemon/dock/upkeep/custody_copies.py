@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daemon.custody.log import CustodyLog
 from daemon.custody.record import Records
-from daemon.dock.state import Dock
+from daemon.dock.context import Dock
 from daemon.model import strict_json
 from daemon.model.errors import TamperedError
 from daemon.seal.keys import SignKey

@@ -13,8 +13,8 @@ from functools import partial
 from daemon.core.lifecycle import State
 from daemon.core.pace import Pace
 from daemon.custody.log import Event
-from daemon.dock.calls import Service
-from daemon.dock.state import Dock
+from daemon.dock.context import Dock
+from daemon.dock.loop import Service
 from daemon.dock.store.store import ClipRow
 from daemon.model.errors import BwcError, TamperedError
 from daemon.model.times import format_instant

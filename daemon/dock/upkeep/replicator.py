@@ -20,9 +20,9 @@ from pathlib import Path
 from daemon.core.lifecycle import State
 from daemon.custody.log import Event
 from daemon.custody.record import Records
-from daemon.dock.calls import Service, StoppedError
+from daemon.dock.context import Dock
 from daemon.dock.ingest.read_turns import night_limit
-from daemon.dock.state import Dock
+from daemon.dock.loop import Service, StoppedError
 from daemon.dock.store.replica import Wanted
 from daemon.dock.upkeep import eviction
 from daemon.model.config import Replica

@@ -14,9 +14,9 @@ from functools import partial
 from daemon.custody.evidence import Finding
 from daemon.custody.log import Event, open_read_only
 from daemon.custody.tree import leaf_hash
-from daemon.dock.calls import Service, StoppedError
-from daemon.dock.check import Vault, check_clip, check_log, check_store, clips_of
-from daemon.dock.state import Dock
+from daemon.custody.vault_check import Vault, check_clip, check_log, check_store, clips_of
+from daemon.dock.context import Dock
+from daemon.dock.loop import Service, StoppedError
 from daemon.model.errors import UnavailableError
 from daemon.model.times import format_instant, parse_instant
 from daemon.model.types import is_clip_id
