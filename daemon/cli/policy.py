@@ -13,9 +13,9 @@ from daemon.cli import policy_live
 from daemon.cli.options import JSON, POLICY_CONFIG
 from daemon.cli.policy_output import print_answers
 from daemon.model.statements import Purpose
-from daemon.policy.decide import decide
-from daemon.policy.facts import load_facts
-from daemon.policy.regime import DEFAULT, Regime, bundled, bundled_names, find
+from daemon.policy.rules.decide import decide
+from daemon.policy.rules.facts import load_facts
+from daemon.policy.rules.regime import DEFAULT, Regime, bundled, bundled_names, find
 
 _FACTS: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path), "help": "The facts, as JSON or TOML."}
 

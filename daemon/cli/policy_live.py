@@ -17,12 +17,12 @@ from daemon.model.config import PolicyConfig, load_config
 from daemon.model.errors import ConfigurationError
 from daemon.model.statements import Purpose
 from daemon.model.times import format_instant
-from daemon.policy import disposal as disposals
-from daemon.policy.decide import Answer
-from daemon.policy.decisions import judge
-from daemon.policy.desk import Desk
-from daemon.policy.regime import find
-from daemon.policy.replay import replay as replay_all
+from daemon.policy.cases import disposal as disposals
+from daemon.policy.cases.decisions import judge
+from daemon.policy.cases.replay import replay as replay_all
+from daemon.policy.context import Desk
+from daemon.policy.rules.decide import Answer
+from daemon.policy.rules.regime import find
 from daemon.policy.service import PolicyService, open_desk
 from daemon.seal.keys import forget_in_core_dumps
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from daemon.core.words import need_sentence
-from daemon.policy.decide import DEFAULT_DENY, Answer
+from daemon.policy.rules.decide import DEFAULT_DENY, Answer
 
 
 def because_lines(answer: Answer) -> list[str]:

@@ -19,12 +19,12 @@ from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
-from daemon.policy import announced, attestations, decisions, disposal
-from daemon.policy.catching_up import CatchingUp
-from daemon.policy.desk import Desk
-from daemon.policy.hearing import INBOX, SHARE, Hearing
-from daemon.policy.publishing import PUBLISHER, Publishing
-from daemon.policy.regime import find as find_regime
+from daemon.policy.cases import attestations, decisions, disposal, notices
+from daemon.policy.context import Desk
+from daemon.policy.mqtt.catch_up import CatchingUp
+from daemon.policy.mqtt.publisher import PUBLISHER, Publishing
+from daemon.policy.mqtt.subscriptions import INBOX, SHARE, Hearing
+from daemon.policy.rules.regime import find as find_regime
 from daemon.policy.store import open_store
 from daemon.runtime.mailbox import Mailbox, Reload
 from daemon.runtime.metrics_server import served
@@ -193,7 +193,7 @@ class PolicyService:
                         self._link(event, now)
             self._tick(now)
             self._decide(changed, done)
-            announced.acknowledge(desk)
+            notices.acknowledge(desk)
         for act in done:
             act()
         if self._publishing is not None:
@@ -302,7 +302,7 @@ class PolicyService:
                 return set()  # whatever is new in it is announced as well
             case ("dock", dock_id, "clip" | "announcement" as kind, clip_id):
                 whole = kind == "announcement"
-                changed = announced.receive(self._desk, message.payload, dock_id, clip_id, whole=whole)
+                changed = notices.receive(self._desk, message.payload, dock_id, clip_id, whole=whole)
                 return {changed} if changed else set()
             case ("attestation", person_id, kind, digest):
                 return attestations.receive(self._desk, message.payload, person_id, kind, digest)

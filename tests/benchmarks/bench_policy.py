@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.model import statements as st
-from daemon.policy import attestations
+from daemon.policy.cases import attestations
 from tests import agency
 from tests.policy.office import Office, open_office
 

@@ -19,8 +19,8 @@ from daemon.model import statements as st
 from daemon.model.config import Broker
 from daemon.model.documents import Lock, NoticeRelease
 from daemon.model.topics import Topics
-from daemon.policy import decisions
-from daemon.policy.catching_up import LONGEST, QUIET, CatchingUp
+from daemon.policy.cases import decisions
+from daemon.policy.mqtt.catch_up import LONGEST, QUIET, CatchingUp
 from daemon.seal import envelope as envelopes
 from tests.agency import CLIP, OTHER_CLIP
 from tests.policy.office import Office, open_office

@@ -12,7 +12,7 @@ from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.documents import Lock, Notice
 from daemon.model.errors import BwcError
-from daemon.policy import announced, attestations
+from daemon.policy.cases import attestations, notices
 from daemon.seal import envelope as envelopes
 from tests import agency
 from tests.agency import CLIP, NOW, OTHER_CLIP
@@ -173,7 +173,7 @@ def _announce(office: Office, name: str, error: str, notice: Notice, topic: str 
     def offer() -> str:
         before = _refusals(office)
         with office.desk.store.transaction():
-            announced.receive(office.desk, data, notice.dock_id, topic or notice.clip_id)
+            notices.receive(office.desk, data, notice.dock_id, topic or notice.clip_id)
         return _observed(before, office)
 
     return Forgery(f"notice {name}", error, offer, lambda: _state(office))

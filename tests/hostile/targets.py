@@ -33,8 +33,8 @@ from daemon.model.documents import Camera
 from daemon.model.errors import BwcError
 from daemon.model.parse import parse_model
 from daemon.model.statements import BY_PEOPLE, KINDS
-from daemon.policy import announced, attestations, decisions
-from daemon.policy.facts import load_facts
+from daemon.policy.cases import attestations, decisions, notices
+from daemon.policy.rules.facts import load_facts
 from daemon.seal import envelope as envelopes
 from daemon.seal import stream
 from daemon.seal.keys import parse_public
@@ -211,10 +211,10 @@ class Targets:
         except (ValueError, KeyError, TypeError, RecursionError):
             pass
         with self._undone(desk.store):
-            changed = announced.receive(desk, data, dock_id, clip_id)
+            changed = notices.receive(desk, data, dock_id, clip_id)
             if changed is not None:
                 decisions.reconsider(desk, changed)
-            announced.acknowledge(desk)
+            notices.acknowledge(desk)
 
     def _signed_notice(self, data: bytes) -> None:
         """A notice whose envelopes are signed anew: what an enrolled dock could make."""

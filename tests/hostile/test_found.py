@@ -19,7 +19,7 @@ from daemon.dock.ingest.intake import CameraSeen, job_from, prepare, read_captur
 from daemon.model.documents import Bay
 from daemon.model.errors import MalformedError, SchemaError
 from daemon.model.statements import KINDS
-from daemon.policy import announced
+from daemon.policy.cases import notices
 from daemon.seal import envelope as envelopes
 from daemon.seal.verify import verify
 from tests import agency
@@ -152,7 +152,7 @@ def test_signed_numbers_have_an_end_too(kind: str) -> None:
 
 def test_a_notice_on_a_topic_that_names_no_clip(office: Office) -> None:
     with office.desk.store.transaction():
-        announced.receive(office.desk, b"{", "dock-1", "no-clip")
+        notices.receive(office.desk, b"{", "dock-1", "no-clip")
     assert [entry["detail"]["error"] for entry in office.log("refused")] == ["MalformedError"]
 
 

@@ -17,9 +17,9 @@ from daemon.model.config import PolicyConfig, check_config
 from daemon.model.documents import Lock, Notice
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
-from daemon.policy import announced, attestations, decisions, disposal
-from daemon.policy.desk import Desk
-from daemon.policy.regime import bundled
+from daemon.policy.cases import attestations, decisions, disposal, notices
+from daemon.policy.context import Desk
+from daemon.policy.rules.regime import bundled
 from daemon.policy.store import open_store
 from daemon.seal.envelope import Envelope
 from daemon.seal.keys import keyid
@@ -84,8 +84,8 @@ class Office:
         without = None if whole else {"seal_envelope": None, "capture_envelope": None}
         data = strict_json.dump(notice.model_copy(update=without).plain())
         with self.desk.store.transaction():
-            changed = announced.receive(self.desk, data, notice.dock_id, notice.clip_id, whole=whole)
-            announced.acknowledge(self.desk)
+            changed = notices.receive(self.desk, data, notice.dock_id, notice.clip_id, whole=whole)
+            notices.acknowledge(self.desk)
             if changed is not None:
                 decisions.reconsider(self.desk, changed)
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.policy.ask import ask
-from daemon.policy.decide import Answer, combine, decide, standing
-from daemon.policy.facts import Facts
-from daemon.policy.question import question_of
-from daemon.policy.regime import bundled, bundled_names
+from daemon.policy.rules.cedar import ask
+from daemon.policy.rules.decide import Answer, combine, decide, standing
+from daemon.policy.rules.facts import Facts
+from daemon.policy.rules.question import question_of
+from daemon.policy.rules.regime import bundled, bundled_names
 
 from .world import NOW, OCCURRED, TIERS, VIEWERS, authorization, document, facts
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from daemon.policy.ask import ask
-from daemon.policy.decide import decide
-from daemon.policy.question import question_of
-from daemon.policy.regime import Regime, bundled, bundled_names
+from daemon.policy.rules.cedar import ask
+from daemon.policy.rules.decide import decide
+from daemon.policy.rules.question import question_of
+from daemon.policy.rules.regime import Regime, bundled, bundled_names
 
 from .world import VIEWERS, Given, authorization, facts, involved_in
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from daemon.model.errors import ConfigurationError
-from daemon.policy.decide import decide
-from daemon.policy.facts import Facts, load_facts
-from daemon.policy.question import question_of
-from daemon.policy.regime import bundled
+from daemon.policy.rules.decide import decide
+from daemon.policy.rules.facts import Facts, load_facts
+from daemon.policy.rules.question import question_of
+from daemon.policy.rules.regime import bundled
 
 from .world import NOW, OCCURRED, authorization, document, facts
 

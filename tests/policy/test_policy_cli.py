@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from daemon.cli.policy import policy
 from daemon.model.errors import ConfigurationError
 from daemon.model.resources import policies_dir
-from daemon.policy.decide import decide
-from daemon.policy.regime import bundled, bundled_names
+from daemon.policy.rules.decide import decide
+from daemon.policy.rules.regime import bundled, bundled_names
 
 from .world import facts
 

@@ -11,7 +11,7 @@ import pytest
 from daemon.model.errors import ConfigurationError
 from daemon.model.resources import policies_dir
 from daemon.model.statements import Force, Purpose, Role
-from daemon.policy.regime import Regime, bundled, bundled_names, find
+from daemon.policy.rules.regime import Regime, bundled, bundled_names, find
 
 GOOD = """// anybody may, for court
 @id("ours") @reason("a reason") @source("a source")

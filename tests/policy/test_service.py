@@ -12,10 +12,10 @@ import pytest
 from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.documents import Lock, NoticeRelease
-from daemon.policy import announced
-from daemon.policy.disposal import report
-from daemon.policy.regime import bundled
-from daemon.policy.replay import replay
+from daemon.policy.cases import notices
+from daemon.policy.cases.disposal import report
+from daemon.policy.cases.replay import replay
+from daemon.policy.rules.regime import bundled
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import keyid
 from daemon.seal.wrap import release_info, unwrap
@@ -47,8 +47,8 @@ def test_a_notice_said_again_is_acknowledged_again_and_nothing_is_looked_at(offi
     with desk.store.transaction():
         desk.store.db.execute("DELETE FROM outbox")
         data = strict_json.dump(notice.plain())
-        assert announced.receive(desk, data, "dock-1", CLIP) is None, "no clip to reconsider"
-        announced.acknowledge(desk)
+        assert notices.receive(desk, data, "dock-1", CLIP) is None, "no clip to reconsider"
+        notices.acknowledge(desk)
     assert [row[0] for row in desk.store.db.execute("SELECT topic FROM outbox")] == [desk.topics.ack("dock-1")]
 
 
@@ -151,7 +151,7 @@ def test_a_release_opens_only_with_the_viewers_key_and_stands_in_the_log_first(o
 
 
 def test_an_order_is_repeated_until_its_dock_lists_it(office: Office) -> None:
-    from daemon.policy.decisions import repeat_orders
+    from daemon.policy.cases.decisions import repeat_orders
 
     office.announce(office.notice())
     office.classify("none")
@@ -313,7 +313,7 @@ def test_published_under_another_name_is_refused(office: Office) -> None:
     request = st.Request(request_id="r", clip_id=CLIP, purpose="report", requested_at=office.clock.now())
     envelope = agency.signed(request, "officer")
     with office.desk.store.transaction():
-        from daemon.policy import attestations
+        from daemon.policy.cases import attestations
 
         attestations.receive(office.desk, envelope.to_bytes(), "chief", "request", envelope.digest)
     assert office.desk.store.refusals() == {"request: SignerNotAllowedError": 1}

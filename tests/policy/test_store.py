@@ -16,7 +16,7 @@ from daemon.custody import log
 from daemon.model import statements as st
 from daemon.model.config import PolicyConfig, check_config
 from daemon.model.errors import ConfigurationError
-from daemon.policy import attestations, decisions
+from daemon.policy.cases import attestations, decisions
 from daemon.policy.service import follow_trust
 from daemon.policy.store import open_store, tables
 from tests import agency

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from daemon.policy.facts import Facts
+from daemon.policy.rules.facts import Facts
 
 NOW = datetime(2023, 11, 29, 22, 0, tzinfo=UTC)
 OCCURRED = NOW - timedelta(hours=2)

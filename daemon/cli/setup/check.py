@@ -18,7 +18,7 @@ from daemon.model import strict_json
 from daemon.model.config import BoardConfig, Broker, DockConfig, PolicyConfig, load_config
 from daemon.model.errors import BwcError, ConfigurationError
 from daemon.model.topics import Topics
-from daemon.policy.hearing import subscriptions
+from daemon.policy.mqtt.subscriptions import subscriptions
 from daemon.seal.keys import keyid, load_open_key, load_sign_key, load_sign_public
 from daemon.seal.trust import Trust, load_trust
 from daemon.vault.space import free_bytes

@@ -13,8 +13,8 @@ from daemon.custody.log import Rows
 from daemon.model import statements as st
 from daemon.model.errors import TamperedError
 from daemon.model.times import parse_instant
-from daemon.policy.rows import AboutRow
 from daemon.policy.store import tables
+from daemon.policy.store.rows import AboutRow
 from daemon.policy.store.sql import Statements, add
 from daemon.seal import envelope as envelopes
 from daemon.seal.trust import Trust

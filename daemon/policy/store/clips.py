@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, false, func, select
 
-from daemon.policy.rows import ClipRow
 from daemon.policy.store import tables
+from daemon.policy.store.rows import ClipRow
 from daemon.policy.store.sql import Statements, add, put, row_values
 
 _C, _I, _D = tables.clip.c, tables.clip_incident.c, tables.dock.c

@@ -23,9 +23,9 @@ from sqlalchemy import (
     update,
 )
 
-from daemon.policy.rows import ClipRow, DecisionRow, OrderRow, RequestRow
 from daemon.policy.store import tables
 from daemon.policy.store.clips import Clips
+from daemon.policy.store.rows import ClipRow, DecisionRow, OrderRow, RequestRow
 from daemon.policy.store.sql import append, put, row_values
 
 _R, _O, _D, _S = tables.request.c, tables.release_order.c, tables.decision.c, tables.standing.c

@@ -18,9 +18,9 @@ from daemon.model.errors import InconsistentError, SignerNotAllowedError, Verifi
 from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
 from daemon.model.types import is_clip_id
-from daemon.policy import decisions, disposal
-from daemon.policy.desk import Desk
-from daemon.policy.rows import ClipRow, OrderRow
+from daemon.policy.cases import decisions, disposal
+from daemon.policy.context import Desk
+from daemon.policy.store.rows import ClipRow, OrderRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import LIMIT
 from daemon.seal.verify import Verified, verify

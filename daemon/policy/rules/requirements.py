@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from daemon.policy.ask import Verdict, ask
-from daemon.policy.question import ACCOUNTS, STRONGER, Account, Question
-from daemon.policy.regime import Regime
+from daemon.policy.rules.cedar import Verdict, ask
+from daemon.policy.rules.question import ACCOUNTS, STRONGER, Account, Question
+from daemon.policy.rules.regime import Regime
 
 Said = tuple[str, str]
 

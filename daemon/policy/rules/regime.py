@@ -19,7 +19,7 @@ import cedarpy
 from daemon.model.errors import ConfigurationError
 from daemon.model.resources import policies_dir
 from daemon.model.types import check_id
-from daemon.policy.rules import Rule, read_rule
+from daemon.policy.rules.rule_file import Rule, read_rule
 
 DEFAULT = "portland-negotiated-2023"
 _COMMON = "common"

@@ -11,8 +11,8 @@ from typing import Literal, TypeVar
 
 from daemon.core.read_order import WEAPONS
 from daemon.model import statements as st
-from daemon.policy.desk import Desk
-from daemon.policy.facts import (
+from daemon.policy.context import Desk
+from daemon.policy.rules.facts import (
     AuthorizationFacts,
     ClipFacts,
     Facts,
@@ -22,7 +22,7 @@ from daemon.policy.facts import (
     StatementFacts,
     Viewer,
 )
-from daemon.policy.rows import AboutRow, ClipRow
+from daemon.policy.store.rows import AboutRow, ClipRow
 
 _STRICTNESS = ("none", "minimal", "nondeadly", "serious", "deadly")
 _NO_INCIDENT = "no-incident"

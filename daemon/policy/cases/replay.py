@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.model import strict_json
-from daemon.policy.decide import Answer, combine, decide
-from daemon.policy.facts import Facts
-from daemon.policy.regime import Regime
-from daemon.policy.rows import DecisionRow
+from daemon.policy.rules.decide import Answer, combine, decide
+from daemon.policy.rules.facts import Facts
+from daemon.policy.rules.regime import Regime
 from daemon.policy.store import Store
+from daemon.policy.store.rows import DecisionRow
 
 _LIMIT = 64 << 20
 

@@ -13,10 +13,10 @@ from daemon.model.errors import (
     VerificationError,
 )
 from daemon.model.times import format_instant
-from daemon.policy import decisions
-from daemon.policy.desk import Desk
-from daemon.policy.gather import Case
-from daemon.policy.rows import RequestRow
+from daemon.policy.cases import decisions
+from daemon.policy.cases.case import Case
+from daemon.policy.context import Desk
+from daemon.policy.store.rows import RequestRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
 from daemon.seal.verify import Verified, newest_time, verify

@@ -16,7 +16,7 @@ from daemon.model.times import truncate
 from daemon.model.topics import Topics
 from daemon.model.types import Document
 from daemon.policy.metrics import PolicyMetrics
-from daemon.policy.regime import Regime
+from daemon.policy.rules.regime import Regime
 from daemon.policy.store import Store
 from daemon.seal.keys import OpenKey, SignKey, keyid
 from daemon.seal.trust import Trust

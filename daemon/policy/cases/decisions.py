@@ -16,12 +16,12 @@ from daemon.model import strict_json
 from daemon.model.documents import Decision, Need, Standing
 from daemon.model.statements import Because
 from daemon.model.times import format_instant
-from daemon.policy import disposal
-from daemon.policy.decide import Answer, combine, decide, standing
-from daemon.policy.desk import Desk
-from daemon.policy.facts import Facts
-from daemon.policy.gather import Case
-from daemon.policy.rows import ClipRow, DecisionRow, OrderRow, RequestRow
+from daemon.policy.cases import disposal
+from daemon.policy.cases.case import Case
+from daemon.policy.context import Desk
+from daemon.policy.rules.decide import Answer, combine, decide, standing
+from daemon.policy.rules.facts import Facts
+from daemon.policy.store.rows import ClipRow, DecisionRow, OrderRow, RequestRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
 from daemon.seal.keys import keyid

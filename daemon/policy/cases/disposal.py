@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from daemon.model import statements as st
 from daemon.model.statements import Because
 from daemon.model.times import format_instant, parse_instant
-from daemon.policy.desk import Desk
-from daemon.policy.gather import Case
-from daemon.policy.retention import keep_until
-from daemon.policy.rows import ClipRow
+from daemon.policy.cases.case import Case
+from daemon.policy.context import Desk
+from daemon.policy.rules.retention import keep_until
+from daemon.policy.store.rows import ClipRow
 from daemon.seal import envelope as envelopes
 
 

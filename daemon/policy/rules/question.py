@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from daemon.model.statements import Force, Role
-from daemon.policy.facts import AuthorizationFacts, Facts, IncidentFacts
+from daemon.policy.rules.facts import AuthorizationFacts, Facts, IncidentFacts
 
 Tier = Force | Literal["unclassified"]
 OFFICER_PURPOSES = ("report", "statement", "interview")

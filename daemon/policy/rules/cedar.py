@@ -13,8 +13,8 @@ from typing import Any
 
 import cedarpy
 
-from daemon.policy.question import ACCOUNTS, OFFICER_PURPOSES, Question
-from daemon.policy.regime import Regime
+from daemon.policy.rules.question import ACCOUNTS, OFFICER_PURPOSES, Question
+from daemon.policy.rules.regime import Regime
 
 _NO_ROLES: frozenset[str] = frozenset()
 

@@ -13,18 +13,11 @@ from typing import Any, Literal, TypeVar
 
 from daemon.model.documents import Need
 from daemon.model.statements import Because
-from daemon.policy.ask import Verdict, ask
-from daemon.policy.facts import Facts, Viewer
-from daemon.policy.needs import Missing, find_opening
-from daemon.policy.question import (
-    Question,
-    Tier,
-    classification,
-    force_of,
-    question_of,
-    standing_authorizations,
-)
-from daemon.policy.regime import Regime
+from daemon.policy.rules.cedar import Verdict, ask
+from daemon.policy.rules.facts import Facts, Viewer
+from daemon.policy.rules.question import Question, Tier, classification, force_of, question_of, standing_authorizations
+from daemon.policy.rules.regime import Regime
+from daemon.policy.rules.requirements import Missing, find_opening
 
 T = TypeVar("T", bound=Hashable)
 

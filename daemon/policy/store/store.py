@@ -15,7 +15,7 @@ from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.policy.store import tables
 from daemon.policy.store.attestations import Attestations
-from daemon.policy.store.posts import Posts
+from daemon.policy.store.outbox import Posts
 from daemon.policy.store.requests import Requests
 from daemon.policy.store.sql import DIALECTS
 
