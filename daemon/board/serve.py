@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.applications import Starlette
 
-from daemon.board.hearing import Hearing
+from daemon.board.listener import Hearing
 from daemon.board.picture import Picture
 from daemon.board.web import Changes, application
 from daemon.model.clock import Clock

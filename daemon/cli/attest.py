@@ -12,8 +12,8 @@ from typing import Any, get_args, get_origin
 import click
 from pydantic import ValidationError
 
-from daemon.cli.output import print_json
-from daemon.cli.person import Person, as_person
+from daemon.cli.shared.output import print_json
+from daemon.cli.shared.person import Person, as_person
 from daemon.link.session import Session
 from daemon.model import statements as st
 from daemon.model import strict_json

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from daemon.cli.options import BOARD_CONFIG, run_until_signalled
-from daemon.cli.output import start_logging
+from daemon.cli.shared.options import BOARD_CONFIG, run_until_signalled
+from daemon.cli.shared.output import start_logging
 from daemon.model.config import BoardConfig, load_config
 from daemon.model.errors import ConfigurationError
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from daemon.cli.options import DOCK_CONFIG, JSON
-from daemon.cli.output import print_json
+from daemon.cli.shared.options import DOCK_CONFIG, JSON
+from daemon.cli.shared.output import print_json
 from daemon.cli.witness import witness
 from daemon.custody.bundle import verify_bundle, write_bundle
 from daemon.custody.log import CustodyLog, open_read_only

@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from daemon.cli.options import JSON
-from daemon.cli.output import print_json
-from daemon.cli.person import as_client
+from daemon.cli.shared.options import JSON
+from daemon.cli.shared.output import print_json
+from daemon.cli.shared.person import as_client
 from daemon.model.config import Broker
 from daemon.model.errors import TamperedError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from daemon.cli.options import JSON
-from daemon.cli.output import print_json
+from daemon.cli.shared.options import JSON
+from daemon.cli.shared.output import print_json
 from daemon.model.errors import ConfigurationError
 from daemon.model.types import check_id
 from daemon.seal.keys import PublicKey, keyid, load_open_public, load_sign_public, new_pair

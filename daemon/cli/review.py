@@ -11,10 +11,10 @@ from typing import Any, get_args
 import click
 
 from daemon.cli.attest import KEPT_SECONDS, sign_and_publish
-from daemon.cli.options import JSON, STORE
-from daemon.cli.output import print_json
-from daemon.cli.person import Person, as_person
-from daemon.cli.vaults import source_at
+from daemon.cli.shared.options import JSON, STORE
+from daemon.cli.shared.output import print_json
+from daemon.cli.shared.person import Person, as_person
+from daemon.cli.shared.vaults import source_at
 from daemon.core.words import need_sentence
 from daemon.link.session import Session
 from daemon.model.documents import Decision, Notice

@@ -9,8 +9,8 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from daemon.cli.options import JSON
-from daemon.cli.output import print_json
+from daemon.cli.shared.options import JSON
+from daemon.cli.shared.output import print_json
 from daemon.model.errors import ConfigurationError, VerificationError
 from daemon.model.parse import explain
 from daemon.model.statements import Trust as TrustStatement

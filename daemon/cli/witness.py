@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from daemon.cli.options import JSON
-from daemon.cli.output import print_json, start_logging
-from daemon.cli.person import as_client
+from daemon.cli.shared.options import JSON
+from daemon.cli.shared.output import print_json, start_logging
+from daemon.cli.shared.person import as_client
 from daemon.model.config import Broker
 from daemon.model.errors import TamperedError
 

@@ -87,7 +87,7 @@ def month(clip_count: int, assignment_count: int, officers: int = 800) -> tuple[
 
 
 def _report(folder: Path) -> dict[str, Any]:
-    command = [sys.executable, "-c", "from daemon.cli.dispatch import dispatch; dispatch()", "report", "--json"]
+    command = [sys.executable, "-c", "from daemon.cli.dispatch.command import dispatch; dispatch()", "report", "--json"]
     where = ["--eido", str(folder / "cad"), "--captures", str(folder / "captures")]
     printed: dict[str, Any] = json.loads(subprocess.run([*command, *where], check=True, capture_output=True).stdout)
     return printed

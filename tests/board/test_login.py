@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from daemon.board.serve import BoardService, address
-from daemon.cli.broker_files import BrokerFiles
 from daemon.cli.demo.stage import free_port
+from daemon.cli.setup.broker_files import BrokerFiles
 from daemon.model.clock import SystemClock
 from daemon.model.config import BoardConfig, check_config, load_config
 from daemon.model.errors import ConfigurationError

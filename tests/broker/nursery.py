@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from daemon.cli.output import start_logging
+from daemon.cli.shared.output import start_logging
 from daemon.dock.outbox import announcer
 from daemon.link import mqtt, retry
 from daemon.model.clock import SystemClock

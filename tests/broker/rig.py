@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from daemon.cli.broker_files import BrokerFiles
 from daemon.cli.demo.world import AGENCY, DOCK, PEOPLE, SUPERVISOR, World
+from daemon.cli.setup.broker_files import BrokerFiles
 from daemon.link.session import Session
 from daemon.model import statements as st
 from daemon.model.config import Broker

@@ -9,8 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from daemon.cli.broker_files import BrokerFiles
 from daemon.cli.setup.broker_access import ROLES, Client, access_list
+from daemon.cli.setup.broker_files import BrokerFiles
 from daemon.model.errors import ConfigurationError
 from daemon.seal import certificates
 from tests.broker.conftest import setup_broker

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from daemon.cli.broker_files import BrokerFiles
+from daemon.cli.setup.broker_files import BrokerFiles
 from daemon.model import statements as st
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import load_sign_key, new_pair, private_pem, public_pem

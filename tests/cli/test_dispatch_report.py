@@ -18,9 +18,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from daemon.cli.dispatch import dispatch
-from daemon.cli.dispatch_files import capture
-from daemon.cli.dispatch_output import print_text
+from daemon.cli.dispatch.command import dispatch
+from daemon.cli.dispatch.files import capture
+from daemon.cli.dispatch.output import print_text
 from daemon.core.dispatch.activation import Assignment, Clip
 from daemon.core.dispatch.compliance import review, tally
 from daemon.model.errors import ConfigurationError
@@ -255,7 +255,7 @@ def test_a_citywide_day(tmp_path: Path) -> None:
     for clip_id, (camera, clip) in clips.items():
         body = clip.as_dict() | {"officer_id": camera.officer_id}
         (tmp_path / "captures" / f"{clip_id}.json").write_text(json.dumps(envelope(body)))
-    command = [sys.executable, "-c", "from daemon.cli.dispatch import dispatch; dispatch()", "report", "--json"]
+    command = [sys.executable, "-c", "from daemon.cli.dispatch.command import dispatch; dispatch()", "report", "--json"]
     where = ["--eido", str(tmp_path / "cad"), "--captures", str(tmp_path / "captures")]
     document = json.loads(subprocess.run([*command, *where], check=True, capture_output=True).stdout)
 

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from daemon.cli.demo.world import DOCK
-from daemon.cli.dock_status import Board
+from daemon.cli.dock.status import Board
 from daemon.core.rate import Rate, time_left
 from daemon.link.mqtt import Received
 from daemon.model import strict_json

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from daemon.cli.main import bwc
 from daemon.cli.setup import check as checks
-from daemon.cli.setup import toml
+from daemon.cli.setup import toml_edit
 from daemon.model.config import DockConfig, PolicyConfig, load_config
 from daemon.model.errors import BwcError, ConfigurationError
 from daemon.model.resources import example
@@ -305,8 +305,8 @@ def test_answers_against_what_is_configured(tmp_path: Path, words: tuple[str, ..
 
 def test_no_key_is_missing_from_an_example() -> None:
     with pytest.raises(ConfigurationError, match="colour"):
-        toml.fill("[a]\nb = 1\n", {"a.colour": "blue"})
-    filled = toml.fill('[a]\nb = "x # y"   # why\n[c]\nb = 2\n', {"a.b": 'q"#', "c.b": None})
+        toml_edit.fill("[a]\nb = 1\n", {"a.colour": "blue"})
+    filled = toml_edit.fill('[a]\nb = "x # y"   # why\n[c]\nb = 2\n', {"a.b": 'q"#', "c.b": None})
     assert tomllib.loads(filled) == {"a": {"b": 'q"#'}, "c": {}}
     assert "# why" in filled
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from daemon.cli.output import start_logging
+from daemon.cli.shared.output import start_logging
 from daemon.dock.service import DockService
 from daemon.model.clock import SystemClock
 from daemon.model.config import DockConfig, load_config

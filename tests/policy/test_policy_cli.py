@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from daemon.cli.policy import policy
+from daemon.cli.policy.command import policy
 from daemon.model.errors import ConfigurationError
 from daemon.model.resources import policies_dir
 from daemon.policy.rules.decide import decide

@@ -16,7 +16,7 @@ from daemon.cli.demo import world as worlds
 from daemon.cli.demo.stage import Stage, free_port
 from daemon.cli.demo.story import Story
 from daemon.cli.demo.teller import Plain, Silent, Teller, Terminal
-from daemon.cli.output import print_json
+from daemon.cli.shared.output import print_json
 from daemon.model.errors import ConfigurationError
 
 

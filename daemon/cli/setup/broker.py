@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from daemon.cli import broker_files
-from daemon.cli.options import JSON
-from daemon.cli.output import print_json
+from daemon.cli.setup import broker_files
 from daemon.cli.setup.broker_access import ROLES
+from daemon.cli.shared.options import JSON
+from daemon.cli.shared.output import print_json
 from daemon.model.errors import ConfigurationError
 from daemon.model.types import check_id
 from daemon.seal.keys import load_sign_public

@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-from daemon.cli.options import JSON
-from daemon.cli.output import print_json
 from daemon.cli.setup import check as checks
 from daemon.cli.setup import files as setup_files
 from daemon.cli.setup.answers import Answers, ask, complete, from_file, parse_person
 from daemon.cli.setup.broker import broker
 from daemon.cli.setup.files import Files, Places
+from daemon.cli.shared.options import JSON
+from daemon.cli.shared.output import print_json
 from daemon.model.errors import ConfigurationError
 
 _PATH = click.Path(path_type=Path)

@@ -25,9 +25,9 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from daemon.cli.broker_files import BrokerFiles
-from daemon.cli.setup import toml
+from daemon.cli.setup import toml_edit
 from daemon.cli.setup.answers import Answers
+from daemon.cli.setup.broker_files import BrokerFiles
 from daemon.cli.trust import build
 from daemon.model.config import Broker, DockConfig, PolicyConfig, load_config
 from daemon.model.errors import ConfigurationError
@@ -107,7 +107,7 @@ class Files:
     def enrol(self) -> bool:
         """Adds to `trust.toml` who is not in it, signs it when it says more than `trust.json`. Whether it did."""
         path, signed = self._places.to / "trust.toml", self._places.to / "trust.json"
-        text = path.read_text() if _is_own(path) else toml.new_trust(self._dock, recovery=True)
+        text = path.read_text() if _is_own(path) else toml_edit.new_trust(self._dock, recovery=True)
         new = self._with_newcomers(text, _enrolled(path))
         if new != text or not _is_own(path):
             self._replace(path, new)
@@ -115,7 +115,7 @@ class Files:
         if statement == before:
             return False
         if before is not None and statement.version <= before.version:
-            self._replace(path, toml.raise_version(path.read_text(), before.version + 1))
+            self._replace(path, toml_edit.raise_version(path.read_text(), before.version + 1))
             statement = build(path)
         envelope = envelopes.sign(statement, load_sign_key(self._places.root_key))
         self._replace(signed, envelope.to_bytes().decode() + "\n")
@@ -188,7 +188,7 @@ class Files:
     def _service(self, name: str, where: Path, values: dict[str, str | None]) -> None:
         path = where / f"{name}.toml"
         if not _is_own(path):
-            self._replace(path, toml.fill(example(path.name).read_text(encoding="utf-8"), values))
+            self._replace(path, toml_edit.fill(example(path.name).read_text(encoding="utf-8"), values))
 
     def _pair(self, owner: str, use: Use, private: Path) -> None:
         """The public half comes last: it makes the pair complete."""
@@ -202,10 +202,10 @@ class Files:
         self._new(public, public_pem(loaded.public_key()).encode(), 0o644)
 
     def _with_newcomers(self, text: str, enrolled: set[str]) -> str:
-        text = toml.enrol_cameras(text, (serial for serial in self._answers.cameras if serial not in enrolled))
+        text = toml_edit.enrol_cameras(text, (serial for serial in self._answers.cameras if serial not in enrolled))
         for person_id, person in self._answers.people.items():
             if person_id not in enrolled:
-                text = toml.enrol_person(text, person_id, person.name, person.roles)
+                text = toml_edit.enrol_person(text, person_id, person.name, person.roles)
         return text
 
     def _signed_before(self, signed: Path) -> TrustStatement | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daemon.cli.dispatch_files import SetAside
+from daemon.cli.dispatch.files import SetAside
 from daemon.core.dispatch.activation import Judged
 from daemon.core.dispatch.compliance import ORDER, Compliance, Tally
 from daemon.model.times import format_instant

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from daemon.cli.journal import JournalHandler, to_journal
+from daemon.cli.shared.journal import JournalHandler, to_journal
 from daemon.model.times import format_instant
 
 _FIELDS = ("clip_id", "bay", "camera", "person_id", "dock_id")

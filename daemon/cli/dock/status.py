@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from daemon.cli.options import DOCK_CONFIG, JSON
-from daemon.cli.output import print_json
+from daemon.cli.shared.options import DOCK_CONFIG, JSON
+from daemon.cli.shared.output import print_json
 from daemon.core.rate import Rate, time_left
 from daemon.link.mqtt import Received
 from daemon.link.session import Session

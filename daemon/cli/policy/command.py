@@ -9,9 +9,9 @@ from typing import Any, get_args
 import click
 from rich.console import Console
 
-from daemon.cli import policy_live
-from daemon.cli.options import JSON, POLICY_CONFIG
-from daemon.cli.policy_output import print_answers
+from daemon.cli.policy import live
+from daemon.cli.policy.output import print_answers
+from daemon.cli.shared.options import JSON, POLICY_CONFIG
 from daemon.model.statements import Purpose
 from daemon.policy.rules.decide import decide
 from daemon.policy.rules.facts import load_facts
@@ -107,7 +107,7 @@ def explain(
         regime = find(name or DEFAULT)
         answer, title = decide(regime, load_facts(facts_file)), regime.name
     elif facts_file is None and clip and person and purpose:
-        answer, title = policy_live.explain_live(config_path, name, clip, person, purpose), f"clip {clip}"
+        answer, title = live.explain_live(config_path, name, clip, person, purpose), f"clip {clip}"
     else:
         raise click.UsageError("give either --facts, or --clip with --person and --purpose")
     if as_json:
@@ -147,5 +147,5 @@ def _regime_document(regime: Regime) -> dict[str, object]:
     }
 
 
-for _command in (policy_live.serve, policy_live.replay, policy_live.disposal):
+for _command in (live.serve, live.replay, live.disposal):
     policy.add_command(_command)

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from daemon.cli.dock_status import status
-from daemon.cli.options import DOCK_CONFIG, JSON, STORE, run_until_signalled
-from daemon.cli.output import print_json, start_logging
+from daemon.cli.dock.status import status
+from daemon.cli.shared.options import DOCK_CONFIG, JSON, STORE, run_until_signalled
+from daemon.cli.shared.output import print_json, start_logging
 from daemon.model.config import DockConfig, load_config
 from daemon.model.errors import ConfigurationError, TamperedError
 
@@ -66,7 +66,7 @@ def check(
     from contextlib import ExitStack
     from datetime import UTC, datetime
 
-    from daemon.cli.vaults import is_url, replica_at
+    from daemon.cli.shared.vaults import is_url, replica_at
     from daemon.custody.log import open_read_only
     from daemon.custody.vault_check import Vault, VaultCheck, check_store
     from daemon.dock.service import open_replica

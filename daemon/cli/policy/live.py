@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from daemon.cli.options import JSON, POLICY_CONFIG, run_until_signalled
-from daemon.cli.output import print_json, start_logging
+from daemon.cli.shared.options import JSON, POLICY_CONFIG, run_until_signalled
+from daemon.cli.shared.output import print_json, start_logging
 from daemon.model.clock import SystemClock
 from daemon.model.config import PolicyConfig, load_config
 from daemon.model.errors import ConfigurationError

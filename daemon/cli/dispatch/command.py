@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from daemon.cli import dispatch_files
-from daemon.cli.dispatch_files import SetAside
-from daemon.cli.dispatch_output import as_csv, as_document, print_text
+from daemon.cli.dispatch import files
+from daemon.cli.dispatch.files import SetAside
+from daemon.cli.dispatch.output import as_csv, as_document, print_text
 from daemon.core.dispatch.activation import GRACE_SECONDS
 from daemon.core.dispatch.assignments import assignments
 from daemon.core.dispatch.compliance import Compliance, review
@@ -100,7 +100,7 @@ def report(
 def _of_files(
     documents: Path, captures: Path, grace: float, begin: datetime | None, end: datetime | None
 ) -> tuple[Compliance, list[SetAside]]:
-    found = dispatch_files.read(documents, captures)
+    found = files.read(documents, captures)
     clips = list(found.clips.values())
     called = assignments(found.snapshots, cameras={clip.officer_id for clip in clips})
     return review(clips, called, found.docked_until, grace, begin, end), found.set_aside

@@ -1,0 +1,1 @@
+"""`bwc dock`: running a dock, and looking at one."""

@@ -1,0 +1,1 @@
+"""`bwc policy`: running the policy service, and asking what its rules say."""

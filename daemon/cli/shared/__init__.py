@@ -1,0 +1,4 @@
+"""What several commands use: options, output, a person's connection, vaults, the journal.
+
+Imports no command.
+"""
