@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.board.chromium import launched
 
+pytest_plugins = ["tests.kit.bucket", "tests.kit.mqtt_clients"]
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:

@@ -20,8 +20,8 @@ from daemon.cli.demo.world import DOCK
 from daemon.link.session import Session
 from tests.benchmarks import disk
 from tests.benchmarks.measure import family, pss
-from tests.crash.kit import Camera
-from tests.system.precinct import Precinct, running
+from tests.kit.precinct import Precinct, running
+from tests.kit.promise import Camera
 
 CAMERAS = {f"5000{number}": f"cam-000{number}" for number in range(1, 5)}
 ROUNDS = 3

@@ -9,7 +9,7 @@ from typing import Any
 
 from daemon.cli.demo.world import World
 from tests.benchmarks.measure import cpu_seconds, pss
-from tests.system.precinct import running
+from tests.kit.precinct import running
 
 SECONDS = 30.0
 

@@ -14,8 +14,8 @@ from typing import Any
 from daemon.cli.demo.world import DOCK
 from daemon.link.session import Session
 from tests.benchmarks.stores import dock_with
-from tests.crash.kit import Camera
-from tests.system.precinct import Precinct
+from tests.kit.precinct import Precinct
+from tests.kit.promise import Camera
 from tests.system.test_bad_input import order
 
 CLIPS, ROUNDS = 100_000, 50

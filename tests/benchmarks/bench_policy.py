@@ -13,8 +13,8 @@ from typing import Any
 
 from daemon.model import statements as st
 from daemon.policy.cases import attestations
-from tests import agency
-from tests.policy.office import Office, open_office
+from tests.kit import agency
+from tests.kit.policy_fixture import Office, open_office
 
 ROUNDS = 5
 CLIPS = 500

@@ -16,8 +16,8 @@ from daemon.cli.demo.stage import free_port
 from daemon.cli.demo.world import DOCK
 from daemon.link.session import Session
 from tests.benchmarks.measure import pss
-from tests.broker.shipped import Mosquitto, debian
-from tests.system.precinct import Precinct, running
+from tests.kit.mosquitto import Mosquitto, debian
+from tests.kit.precinct import Precinct, running
 
 COUNT = 560_000
 _PATIENCE = 900.0

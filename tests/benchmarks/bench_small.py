@@ -17,8 +17,8 @@ from daemon.cli.demo.world import DOCK
 from daemon.link.session import Session
 from tests.benchmarks.disk import new_filesystem
 from tests.benchmarks.measure import cpu_seconds, pss
-from tests.crash.kit import Camera
-from tests.system.precinct import Precinct, running
+from tests.kit.precinct import Precinct, running
+from tests.kit.promise import Camera
 
 COUNT, SIZE = 10_000, 65_536
 _SHIFTS = 10

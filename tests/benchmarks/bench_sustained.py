@@ -10,9 +10,9 @@ from statistics import median, mode
 from typing import Any
 
 from daemon.dock.camera.handle import Batch, ReaderHandle
-from tests.agency import open_pem
 from tests.benchmarks import disk
 from tests.benchmarks.measure import pss
+from tests.kit.agency import open_pem
 
 CLIPS, ROUNDS = 8, 3
 SIZE = int(os.environ.get("BENCH_SUSTAINED_BYTES", 1 << 30))

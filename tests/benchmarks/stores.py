@@ -27,7 +27,7 @@ from daemon.link.session import Session
 from daemon.model.clock import SystemClock
 from daemon.model.config import Broker, DockConfig, load_config
 from daemon.model.times import format_instant
-from tests.system.precinct import Precinct
+from tests.kit.precinct import Precinct
 
 _START = datetime(2020, 1, 1, tzinfo=UTC)
 _A_TRANSACTION = 10_000

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from daemon.cli.demo.stage import BWC, free_port
 from tests.board.chromium import Screen
-from tests.system.precinct import Precinct, running
+from tests.kit.precinct import Precinct, running
 
 
 @dataclass

@@ -12,8 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 from daemon.cli.demo import world as cast
 from tests.board.chromium import accessible
 from tests.board.conftest import Room, Rooms
-from tests.crash.kit import Camera
-from tests.system.acts import attest, classify, open_clip, request
+from tests.kit.acts import attest, classify, open_clip, request
+from tests.kit.promise import Camera
 
 pytestmark = [pytest.mark.xdist_group("chromium"), pytest.mark.timeout(180)]
 WALL, PHONE = {"width": 1920, "height": 1080}, {"width": 390, "height": 844}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.broker.caller import Caller
-from tests.broker.shipped import Mosquitto, program, shipped
+from tests.kit.mosquitto import Mosquitto, program, shipped
 
 AGENCY = "portland"
 OWNERS = {

@@ -18,7 +18,7 @@ import pytest
 
 from daemon.cli.demo.stage import free_port
 from daemon.model.config import Broker
-from tests.system.precinct import wait_until
+from tests.kit.precinct import wait_until
 
 _NODES = (1, 2, 3)
 _COOKIE = "bwc"

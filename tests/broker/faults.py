@@ -22,7 +22,7 @@ from daemon.cli.demo.world import AGENCY, CHIEF, DOCK, SUPERVISOR
 from daemon.model import statements as st
 from tests.broker import invariants
 from tests.broker.rig import TOPICS, Processes, Rig, rig
-from tests.crash.kit import scratch, until
+from tests.kit.promise import scratch, until
 
 Scenario = Callable[[Rig], None]
 SCENARIOS: dict[str, Scenario] = {}

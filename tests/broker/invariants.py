@@ -10,7 +10,7 @@ from daemon.cli.demo.world import DOCK
 from daemon.link.session import Session
 from daemon.model.errors import UnavailableError
 from tests.broker.rig import TOPICS, Rig
-from tests.crash.kit import until
+from tests.kit.promise import until
 
 _SECONDS = 75.0
 

@@ -1,5 +1,5 @@
 """Forks docks and policy services from memory that has everything imported already. Commands and answers are those of
-`tests.crash.nursery`; the services' own waits are shorter here, so that a fault is outlived in seconds.
+`tests.kit.daemon_forks`; the services' own waits are shorter here, so that a fault is outlived in seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from daemon.link import mqtt, retry
 from daemon.model.clock import SystemClock
 from daemon.model.config import PolicyConfig, load_config
 from daemon.policy import service
-from tests.crash.nursery import _fork, run_dock
+from tests.kit.daemon_forks import _fork, run_dock
 
 
 def main() -> None:

@@ -31,9 +31,9 @@ from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
 from daemon.seal.keys import load_sign_key
 from tests.broker.caller import Caller
-from tests.broker.proxy import Proxy
-from tests.broker.shipped import Mosquitto, shipped
-from tests.crash.kit import ROOT, Camera, Nursery, alive, group, make_world, until
+from tests.kit.mosquitto import Mosquitto, shipped
+from tests.kit.promise import ROOT, Camera, Nursery, alive, group, make_world, until
+from tests.kit.proxy import Proxy
 
 TOPICS = Topics(AGENCY)
 KEEPALIVE = 3

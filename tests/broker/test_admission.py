@@ -13,7 +13,7 @@ import pytest
 from daemon.seal.certificates import Authority, Issued
 from tests.broker.caller import NOT_AUTHORIZED, Caller, RefusedError
 from tests.broker.conftest import AGENCY, Yard
-from tests.crash.kit import until
+from tests.kit.promise import until
 
 pytestmark = [pytest.mark.xdist_group("acl"), pytest.mark.timeout(60)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.broker import faults
-from tests.broker.shipped import program
+from tests.kit.mosquitto import program
 
 pytestmark = [pytest.mark.xdist_group("broker"), pytest.mark.timeout(110)]
 

@@ -18,9 +18,9 @@ from daemon.cli.demo.world import AGENCY, DOCK, SUPERVISOR, World
 from daemon.model.config import Broker
 from tests.broker.ejabberd import Cluster
 from tests.broker.rig import rows
-from tests.crash.kit import Camera, make_world
-from tests.postgres import server
-from tests.system.precinct import wait_until
+from tests.kit.postgres import server
+from tests.kit.precinct import wait_until
+from tests.kit.promise import Camera, make_world
 
 pytestmark = pytest.mark.timeout(600)
 DOCKS_NODE, POLICY_NODES, PEOPLES_NODE = 1, (2, 3), 3

@@ -18,9 +18,9 @@ import pytest
 from daemon.cli.demo.stage import BWC, SIM, Ran, Stage, free_port
 from daemon.cli.demo.world import World
 from daemon.model.times import format_instant
-from tests.broker.shipped import Mosquitto, program, shipped
-from tests.dock.mounting import tmpfs
-from tests.system.precinct import wait_until
+from tests.kit.mosquitto import Mosquitto, program, shipped
+from tests.kit.mounting import tmpfs
+from tests.kit.precinct import wait_until
 
 pytestmark = [
     pytest.mark.xdist_group("acl"),

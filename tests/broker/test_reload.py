@@ -18,7 +18,7 @@ from daemon.model.times import format_instant
 from tests.broker import test_whole
 from tests.broker.conftest import setup_broker
 from tests.broker.test_whole import CAMERA, TOPICS, Office
-from tests.system.precinct import wait_until
+from tests.kit.precinct import wait_until
 
 pytestmark = [pytest.mark.xdist_group("acl"), pytest.mark.timeout(110)]
 office = test_whole.office

@@ -22,8 +22,8 @@ from daemon.model.topics import Topics
 from daemon.policy.cases import decisions
 from daemon.policy.mqtt.catch_up import LONGEST, QUIET, CatchingUp
 from daemon.seal import envelope as envelopes
-from tests.agency import CLIP, OTHER_CLIP
-from tests.policy.office import Office, open_office
+from tests.kit.agency import CLIP, OTHER_CLIP
+from tests.kit.policy_fixture import Office, open_office
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from daemon.model.config import Broker
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
 from tests.broker.conftest import setup_broker
-from tests.broker.shipped import Mosquitto, program, shipped
+from tests.kit.mosquitto import Mosquitto, program, shipped
 
 pytestmark = [pytest.mark.xdist_group("acl"), pytest.mark.timeout(110)]
 TOPICS = Topics(AGENCY)

@@ -29,10 +29,10 @@ from tests.city.agency import City
 from tests.city.broker import SAVES_EVERY, configuration
 from tests.city.net import Hosts
 from tests.city.processes import Processes, until
+from tests.kit.postgres import server
+from tests.kit.signed_requests import send
 from tests.objects import ceph
 from tests.objects.ceph import Ceph
-from tests.objects.signed import send
-from tests.postgres import server
 
 DOCKS = tuple(f"dock-{number:02}" for number in range(1, 13))
 BROKER, STORE, CAD, PEOPLE = "broker", "store", "cad", "people"

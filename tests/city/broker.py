@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from daemon.model.resources import mosquitto_dir
-from tests.broker.shipped import debian
+from tests.kit.mosquitto import debian
 
 SAVES_EVERY = 10
 """Seconds: hours of the day that is played."""

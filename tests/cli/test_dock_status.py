@@ -19,7 +19,7 @@ from daemon.link.mqtt import Received
 from daemon.model import strict_json
 from daemon.model.documents import Bay
 from daemon.model.topics import Topics
-from tests.system.precinct import BWC_PLAIN, running
+from tests.kit.precinct import BWC_PLAIN, running
 
 TOPICS = Topics("agency")
 

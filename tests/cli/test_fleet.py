@@ -22,7 +22,7 @@ from daemon.review.fleet import DockLine, describe
 from daemon.seal.keys import SignKey, load_sign_key, load_sign_public
 from daemon.seal.note import Checkpoint, sign_checkpoint
 from daemon.seal.trust import Trust, load_trust
-from tests.system.precinct import BWC_PLAIN, running
+from tests.kit.precinct import BWC_PLAIN, running
 
 TOPICS = Topics(AGENCY)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

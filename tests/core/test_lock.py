@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as hs
 
 from daemon.core.lock import Order, Reading, deadline, lock_of
-from tests.agency import NOW
+from tests.kit.agency import NOW
 
 READING = Reading(NOW, boot=1000.0, trusted=True)
 LIVE = Order("o", "officer", "report", NOW + timedelta(days=1), 1000.0 + 86400)

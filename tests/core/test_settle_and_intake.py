@@ -12,7 +12,7 @@ from hypothesis import strategies as hs
 from daemon.core.intake import Identity, identify, integrity, quarantined
 from daemon.core.settle import FileStat, Sighting, readiness
 from daemon.model.types import is_clip_id
-from tests.agency import CLIP, OTHER_CLIP
+from tests.kit.agency import CLIP, OTHER_CLIP
 
 FOOTAGE, CAPTURE = FileStat(1000, 1, 1), FileStat(500, 2, 2)
 SEEN = Sighting(FOOTAGE, CAPTURE, 10.0)

@@ -26,8 +26,8 @@ from pathlib import Path
 from daemon.model.clock import SystemClock
 from daemon.model.config import DockConfig, load_config
 from daemon.model.errors import BwcError
-from tests.crash.driver import CLOSING, InlineService
-from tests.crash.kit import Camera, Nursery, Promise, make_world, scratch
+from tests.kit.inline_dock import CLOSING, InlineService
+from tests.kit.promise import Camera, Nursery, Promise, make_world, scratch
 
 NAMES = tuple(f"{number}0000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
 SIZES = (3000, 5000, 4_300_000)  # two small ones together, and one over several of the pipeline's buffers

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daemon.cli.demo.stage import BWC, Stage, free_port
-from tests.crash.kit import Nursery, alive, group, make_world, scratch, until
 from tests.crash.power import Ground, moment, send
+from tests.kit.promise import Nursery, alive, group, make_world, scratch, until
 
 KINDS = ("all", "all", "dock", "reader", "fork server")
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from daemon.cli.demo.stage import BWC, Stage, free_port
 from daemon.cli.demo.world import World
 from daemon.model.config import DockConfig, load_config
-from tests.crash.kit import Camera, Listener, Nursery, Promise, alive, group, make_world, scratch, until
+from tests.kit.promise import Camera, Listener, Nursery, Promise, alive, group, make_world, scratch, until
 
 _SHUTDOWN, _NO_LOG_FLUSH = 0x8004587D, 2  # _IOR('X', 125, __u32): the same for ext4 and xfs
 _MEGABYTES = {"ext4": 1500, "xfs": 1500}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.custody.vault_check import check_store
-from tests.dock.vault_kit import SmallVault
+from tests.kit.vault import SmallVault
 
 Flip = tuple[str, Callable[[], bool]]
 

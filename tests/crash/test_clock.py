@@ -21,9 +21,9 @@ from daemon.model.statements import Because, Release, Seal
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import keyid, load_open_public, load_sign_key
 from daemon.seal.wrap import release_key_info, wrap
-from tests.crash import driver
-from tests.crash.driver import InlineService
-from tests.crash.kit import Camera, Promise, make_world
+from tests.kit import inline_dock
+from tests.kit.inline_dock import InlineService
+from tests.kit.promise import Camera, Promise, make_world
 
 pytestmark = [pytest.mark.xdist_group("clock"), pytest.mark.timeout(120)]
 HOUR, DECADE = 3600.0, 10 * 365.25 * 86400
@@ -67,7 +67,7 @@ class Bench:
         self.clip = self.camera.record(2000)
         self.boot()
         self.dock.store.set("recipients", self.dock.trust.policy_keyid())
-        assert driver.ingest(self.service)
+        assert inline_dock.ingest(self.service)
 
     @property
     def dock(self) -> Dock:
@@ -236,7 +236,7 @@ def test_footage_comes_in_whatever_the_clock_says(bench: Bench) -> None:
     for step in (DECADE, -2 * DECADE, DECADE + HOUR, -2 * HOUR):
         bench.tick(20, step=step)
         name = bench.camera.record(1000)
-        assert driver.ingest(bench.service)
+        assert inline_dock.ingest(bench.service)
         row = bench.dock.store.clip(name)
         assert row is not None and row.state == State.LOCKED
     promise = Promise(bench.world, bench.root / "disk" / "vault")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from daemon.cli.demo.world import World
-from tests.system.precinct import Precinct, running
+from tests.kit.precinct import Precinct, running
 
 pytestmark = [pytest.mark.xdist_group("disk-full"), pytest.mark.timeout(120)]
 

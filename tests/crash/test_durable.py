@@ -20,9 +20,9 @@ from daemon.dock.upkeep.custody_copies import CustodyFiles
 from daemon.model.statements import Seal
 from daemon.vault import durable
 from daemon.vault.layout import VaultLayout
-from tests.agency import CLIP, NOW, sign_key, signed, statement
 from tests.crash import power
-from tests.crash.kit import scratch
+from tests.kit.agency import CLIP, NOW, sign_key, signed, statement
+from tests.kit.promise import scratch
 
 pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
 Promised = Callable[[], bool]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.crash import kills
-from tests.crash.kit import alive, until
 from tests.crash.power import Ground, send
+from tests.kit.promise import alive, until
 
 pytestmark = [pytest.mark.xdist_group("kills"), pytest.mark.timeout(180)]
 

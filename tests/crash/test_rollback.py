@@ -10,9 +10,9 @@ import pytest
 
 from daemon.model.clock import SystemClock
 from daemon.model.errors import TamperedError
-from tests.agency import CLIP, OTHER_CLIP
-from tests.crash.driver import InlineService
-from tests.hostile.house import House, open_house
+from tests.kit.agency import CLIP, OTHER_CLIP
+from tests.kit.dock_fixture import House, open_house
+from tests.kit.inline_dock import InlineService
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from daemon.custody.verify import leaves_text, verify_export
 from daemon.model import strict_json
 from daemon.model.errors import BadSignatureError, ConfigurationError, TamperedError, VerificationError
 from daemon.seal.note import Checkpoint, parse_checkpoint, sign_checkpoint
-from tests.agency import CLIP, DIGEST, NOW, OTHER_CLIP, sign_key
+from tests.kit.agency import CLIP, DIGEST, NOW, OTHER_CLIP, sign_key
 from tests.vectors import rfc6962
 
 ORIGIN = "bwc/agency/dock-1"

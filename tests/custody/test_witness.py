@@ -18,7 +18,7 @@ from daemon.custody.log import CustodyLog, Event
 from daemon.custody.witness import Alarm, Cosigner, WitnessedLog
 from daemon.model.errors import BadSignatureError
 from daemon.seal.note import parse_checkpoint, verify_checkpoint, verify_cosignature
-from tests.agency import NOW, sign_key
+from tests.kit.agency import NOW, sign_key
 
 NAME = "monitor.example"
 DOCK = sign_key("dock-1")

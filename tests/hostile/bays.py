@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests import agency
-from tests.agency import CLIP
-from tests.dock.camera_kit import Mount
 from tests.hostile.mutate import mutate
+from tests.kit import agency
+from tests.kit.agency import CLIP
+from tests.kit.camera import Mount
 
 CANARY = b"canary-9d1f0c5e-a-secret-outside-the-mount"
 """Planted outside; these bytes must never be read through a mount."""

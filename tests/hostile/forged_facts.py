@@ -14,10 +14,10 @@ from daemon.model.documents import Lock, Notice
 from daemon.model.errors import BwcError
 from daemon.policy.cases import attestations, notices
 from daemon.seal import envelope as envelopes
-from tests import agency
-from tests.agency import CLIP, NOW, OTHER_CLIP
 from tests.hostile.forging import ACCEPTED, Forgery, Party, in_any_envelope, later
-from tests.policy.office import INCIDENT, Office, make_notice, open_office
+from tests.kit import agency
+from tests.kit.agency import CLIP, NOW, OTHER_CLIP
+from tests.kit.policy_fixture import INCIDENT, Office, make_notice, open_office
 
 
 def parties(root: Path, stack: ExitStack) -> Iterator[Party]:

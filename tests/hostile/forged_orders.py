@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from daemon.model import statements as st
-from tests import agency
-from tests.agency import CLIP, NOW, OTHER_CLIP
 from tests.hostile.forging import ACCEPTED, ELSEWHERE, Forgery, Party, in_any_envelope, later
-from tests.hostile.house import House, open_house
+from tests.kit import agency
+from tests.kit.agency import CLIP, NOW, OTHER_CLIP
+from tests.kit.dock_fixture import House, open_house
 
 UNKNOWN_CLIP = "00000000-0000-4000-8000-000000000000"
 

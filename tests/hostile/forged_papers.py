@@ -18,8 +18,6 @@ from daemon.seal.envelope import Envelope
 from daemon.seal.trust import parse_trust, refuse_rollback
 from daemon.vault.sources import Directory
 from device_sim.receipts import ReceiptError, erase_after
-from tests import agency
-from tests.agency import CLIP, NOW, OTHER_CLIP
 from tests.hostile.forging import (
     ACCEPTED,
     ELSEWHERE,
@@ -30,7 +28,9 @@ from tests.hostile.forging import (
     signed_bytes,
     spelled,
 )
-from tests.hostile.house import AGENCY, House, open_house
+from tests.kit import agency
+from tests.kit.agency import CLIP, NOW, OTHER_CLIP
+from tests.kit.dock_fixture import AGENCY, House, open_house
 
 
 def parties(root: Path, stack: ExitStack) -> Iterator[Party]:

@@ -12,7 +12,7 @@ from typing import Any
 from daemon.model import statements as st
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
-from tests import agency
+from tests.kit import agency
 
 ELSEWHERE = "another agency's "
 """What the keys of another agency, with the same roles, are made from."""

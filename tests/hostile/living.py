@@ -18,12 +18,11 @@ from typing import Any
 
 from daemon.dock.camera.handle import ReaderHandle
 from daemon.model.errors import BwcError, CameraReadError, UnavailableError
-from tests import agency
-from tests.agency import CLIP
-from tests.crash.driver import InlineHandle
-from tests.dock import camera_kit
 from tests.hostile import fusefs
 from tests.hostile.fusefs import Camera, Hook, SilentError, YankedError
+from tests.kit import agency, camera
+from tests.kit.agency import CLIP
+from tests.kit.inline_dock import InlineHandle
 
 LIMITS = {"max_clips": 50, "max_clip_bytes": 1 << 30}
 FOOTAGE = bytes(300_000)
@@ -102,8 +101,8 @@ def _ask_all(handle: ReaderHandle, clips: list[Any], target: Path) -> str:
     try:
         handle.scan()
         for stem, footage, _ in clips:
-            camera_kit.capture(handle, stem)
-            camera_kit.seal(handle, command(stem, footage, target))
+            camera.capture(handle, stem)
+            camera.seal(handle, command(stem, footage, target))
     except BwcError as error:
         return type(error).__name__
     return ""
@@ -146,8 +145,8 @@ def _inside(at: Path, what: str, *, refused: bool = False) -> Iterator[str]:
     try:
         scan = handle.scan()
         for stem, footage, _ in scan["clips"]:
-            camera_kit.capture(handle, stem)
-            answer = camera_kit.seal(handle, command(stem, footage, at.with_name("out.sealed")))
+            camera.capture(handle, stem)
+            answer = camera.seal(handle, command(stem, footage, at.with_name("out.sealed")))
             if answer["sealed"]["size"] != len(FOOTAGE):
                 yield f"{what}: sealed {answer['sealed']['size']} bytes of {len(FOOTAGE)}"
         if refused:
@@ -251,7 +250,7 @@ def changes_while_read(root: Path) -> Iterator[str]:
         handle = InlineHandle(bay, LIMITS)
         footage = [info.st_size, info.st_mtime_ns, info.st_ctime_ns]
         try:
-            camera_kit.seal(handle, command(CLIP, footage, root / "changing.sealed"), _Meddling(meddle))
+            camera.seal(handle, command(CLIP, footage, root / "changing.sealed"), _Meddling(meddle))
             yield f"a file that {name} while it is read: it was sealed"
         except CameraReadError:
             pass

@@ -36,15 +36,14 @@ from daemon.model.statements import WrappedKey
 from daemon.seal import stream
 from daemon.seal.wrap import data_key_info, unwrap
 from daemon.vault.space import DiskFullError
-from tests import agency
-from tests.agency import CLIP
-from tests.crash.driver import InlineHandle
-from tests.crash.kit import scratch
-from tests.dock import camera_kit
 from tests.hostile import fusefs, living
 from tests.hostile.bays import CANARY, LIMIT, MOST_CLIPS, Bay
 from tests.hostile.mutate import mutate
 from tests.hostile.targets import REFUSALS, Target, targets
+from tests.kit import agency, camera
+from tests.kit.agency import CLIP
+from tests.kit.inline_dock import InlineHandle
+from tests.kit.promise import scratch
 
 DEADLINE = 5.0
 """Seconds that no single case may take."""
@@ -241,7 +240,7 @@ def _parse_camera(data: bytes) -> None:
 
 def _read_clip(bay: Bay, handle: ReaderHandle, stem: str, footage: list[int], what: str, case: Case) -> None:
     with case.guarded(f"{what}: capture", (BwcError,)):
-        data = camera_kit.capture(handle, stem)
+        data = camera.capture(handle, stem)
         case.must(CANARY not in data, f"{what}: the capture gave the secret away")
         intake.read_capture(_TRUSTING, data, CameraSeen("cam-1", "officer", 0.0), stem, agency.NOW)  # type: ignore[arg-type]
     if bay.rng.random() < 0.1:
@@ -251,13 +250,13 @@ def _read_clip(bay: Bay, handle: ReaderHandle, stem: str, footage: list[int], wh
     command = {"footage": footage, "target": str(target), "clip_id": CLIP, "dock_id": "dock-1", "capture_sha256": None}
     with case.guarded(f"{what}: seal", (BwcError,)):
         try:
-            answer = camera_kit.seal(handle, {"stem": stem, "recipients": [agency.open_pem("policy")], **command})
+            answer = camera.seal(handle, {"stem": stem, "recipients": [agency.open_pem("policy")], **command})
         except _VAULT as error:
             raise AssertionError(f"the vault is blamed: {error}") from error
         case.sealed += 1
         _check_sealed(target, answer, what, case)
     with case.guarded(f"{what}: receipt", (BwcError,)):
-        camera_kit.receipt(handle, b"receipt", stem)
+        camera.receipt(handle, b"receipt", stem)
 
 
 def _check_sealed(target: Path, answer: dict[str, Any], what: str, case: Case) -> None:

@@ -44,10 +44,10 @@ from daemon.seal.verify import verify
 from daemon.seal.wrap import unwrap
 from device_sim import mp4 as made_mp4
 from device_sim import receipts
-from tests import agency
-from tests.agency import CLIP, NOW
-from tests.hostile.house import AGENCY, House, open_house
-from tests.policy.office import Office, make_notice, open_office
+from tests.kit import agency
+from tests.kit.agency import CLIP, NOW
+from tests.kit.dock_fixture import AGENCY, House, open_house
+from tests.kit.policy_fixture import Office, make_notice, open_office
 
 REFUSALS = (BwcError, receipts.ReceiptError)
 """What a parser may raise: the project's error tree, and the simulated camera's."""

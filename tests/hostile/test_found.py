@@ -22,12 +22,12 @@ from daemon.model.statements import KINDS
 from daemon.policy.cases import notices
 from daemon.seal import envelope as envelopes
 from daemon.seal.verify import verify
-from tests import agency
-from tests.agency import CLIP, NOW, OTHER_CLIP
 from tests.hostile.forging import signed_bytes, spelled
-from tests.hostile.house import AGENCY, House, open_house
 from tests.hostile.targets import EIDO, folder
-from tests.policy.office import Office, open_office
+from tests.kit import agency
+from tests.kit.agency import CLIP, NOW, OTHER_CLIP
+from tests.kit.dock_fixture import AGENCY, House, open_house
+from tests.kit.policy_fixture import Office, open_office
 
 
 @pytest.fixture

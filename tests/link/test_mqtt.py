@@ -13,8 +13,8 @@ from daemon.link.mqtt import Disconnected, MqttClient, Published, Received, Subs
 from daemon.link.session import Session
 from daemon.model.config import Broker
 from daemon.model.errors import ConfigurationError, UnavailableError
-from tests.broker.shipped import Mosquitto
-from tests.link.conftest import Watched, reach
+from tests.kit.mosquitto import Mosquitto
+from tests.kit.mqtt_clients import Watched, reach
 
 Make = Callable[..., Watched]
 

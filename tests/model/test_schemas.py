@@ -26,8 +26,8 @@ from daemon.model.statements import KINDS, Capture
 from daemon.seal import envelope as envelopes
 from device_sim import memory
 from device_sim.recording import Clip, ClipSpec, Wearer, signed_capture
-from tests import strategies
-from tests.agency import CLIP, DIGEST, sign_key
+from tests.kit import strategies
+from tests.kit.agency import CLIP, DIGEST, sign_key
 
 MODELS: dict[str, type[BaseModel]] = {f"statement.{kind}": model for kind, model in KINDS.items()} | dict(DOCUMENTS)
 EXAMPLES = {f"statement.{kind}": made for kind, made in strategies.BY_KIND.items()} | strategies.DOCUMENTS

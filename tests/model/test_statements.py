@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from daemon.model import statements as st
 from daemon.seal import envelope as envelopes
 from daemon.seal.verify import verify
-from tests.agency import CLIP, DIGEST, EARLIER, NOW, SIGNERS, sign_key, statement, trust
-from tests.strategies import statements
+from tests.kit.agency import CLIP, DIGEST, EARLIER, NOW, SIGNERS, sign_key, statement, trust
+from tests.kit.strategies import statements
 
 
 @pytest.mark.parametrize(

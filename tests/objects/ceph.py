@@ -17,8 +17,8 @@ from pathlib import Path
 
 from daemon.cli.demo.stage import free_port
 from daemon.seal.certificates import Authority
-from tests.objects.signed import Account, kill_all
-from tests.system.precinct import wait_until
+from tests.kit.precinct import wait_until
+from tests.kit.signed_requests import Account, kill_all
 
 _NEEDED = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph-authtool", "monmaptool", "ceph")
 KEY, SECRET = "testkey", "testsecret"

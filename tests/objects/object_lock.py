@@ -17,11 +17,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests import agency
-from tests.agency import CLIP
-from tests.hostile.house import House, open_house
+from tests.kit import agency
+from tests.kit.agency import CLIP
+from tests.kit.dock_fixture import House, open_house
+from tests.kit.signed_requests import send
 from tests.objects.ceph import Ceph, running, why_not
-from tests.objects.signed import send
 
 DAYS = 2
 

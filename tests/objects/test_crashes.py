@@ -25,7 +25,7 @@ from daemon.dock import service
 from daemon.dock.upkeep import eviction
 from daemon.dock.upkeep.replicator import Replicator
 from daemon.vault.replica.objects import Objects
-from tests.hostile.house import AGENCY, House, open_house
+from tests.kit.dock_fixture import AGENCY, House, open_house
 
 CLIPS = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(3)]
 STEPS = 400

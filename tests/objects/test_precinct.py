@@ -20,11 +20,11 @@ from daemon.seal.keys import load_sign_public
 from daemon.seal.trust import load_trust
 from daemon.vault.replica.objects import Objects
 from daemon.vault.sources import Replica
-from tests.objects.conftest import Bucket
-from tests.objects.faulty import Faults, proxy
-from tests.system.acts import classify, request
-from tests.system.precinct import Precinct, running, wait_until
-from tests.system.scrape import await_value
+from tests.kit.acts import classify, request
+from tests.kit.bucket import Bucket
+from tests.kit.faulty_store import Faults, proxy
+from tests.kit.precinct import Precinct, running, wait_until
+from tests.kit.scrape import await_value
 
 pytestmark = [pytest.mark.xdist_group("objects"), pytest.mark.timeout(300)]
 LARGE = 24 << 20

@@ -8,12 +8,12 @@ import pytest
 
 from daemon.dock.rebuild import Rebuilt, rebuild
 from daemon.model.errors import TamperedError, UnavailableError
-from tests.agency import CLIP, OTHER_CLIP
-from tests.hostile.house import House
-from tests.objects.conftest import Bucket
-from tests.objects.faulty import Faults, proxy
-from tests.objects.test_replicate import evict, findings, housed, take_in, until_level
-from tests.policy.office import TurnedClock
+from tests.dock.upkeep.test_replicator import evict, findings, housed, take_in, until_level
+from tests.kit.agency import CLIP, OTHER_CLIP
+from tests.kit.bucket import Bucket
+from tests.kit.dock_fixture import House
+from tests.kit.faulty_store import Faults, proxy
+from tests.kit.policy_fixture import TurnedClock
 
 pytestmark = pytest.mark.xdist_group("objects")
 FIRST, SECOND = b"evicted" * 500, b"here" * 700

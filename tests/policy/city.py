@@ -30,11 +30,11 @@ from daemon.model.config import Broker, PolicyConfig, load_config
 from daemon.model.topics import Topics
 from daemon.policy.store import read_log
 from daemon.seal import envelope as envelopes
-from tests import agency
-from tests.broker.shipped import Mosquitto, debian
-from tests.policy.office import make_notice
+from tests.kit import agency
+from tests.kit.mosquitto import Mosquitto, debian
+from tests.kit.policy_fixture import make_notice
+from tests.kit.precinct import wait_until
 from tests.policy.refusing import Refusing
-from tests.system.precinct import wait_until
 
 TOPICS = Topics("portland")
 KEEPALIVE = 2

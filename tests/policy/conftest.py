@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import postgres
-from tests.postgres import Server
+from tests.kit import postgres
+from tests.kit.postgres import Server
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,7 @@ from daemon.model.errors import ConfigurationError
 from daemon.model.resources import policies_dir
 from daemon.policy.rules.decide import decide
 from daemon.policy.rules.regime import bundled, bundled_names
-
-from .world import facts
+from tests.policy.world import facts
 
 DEADLY = facts("deadly", "wearer", "report")
 

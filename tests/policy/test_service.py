@@ -19,9 +19,9 @@ from daemon.policy.rules.regime import bundled
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import keyid
 from daemon.seal.wrap import release_info, unwrap
-from tests import agency
-from tests.agency import CLIP, OTHER_CLIP
-from tests.policy.office import INCIDENT, Office, make_notice, open_office
+from tests.kit import agency
+from tests.kit.agency import CLIP, OTHER_CLIP
+from tests.kit.policy_fixture import INCIDENT, Office, make_notice, open_office
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from typing import Literal
 
 import pytest
 
-from tests import agency
-from tests.broker.proxy import Proxy
+from tests.kit import agency
+from tests.kit.postgres import Server
+from tests.kit.precinct import wait_until
+from tests.kit.proxy import Proxy
 from tests.policy.city import DEADLY, ROUTINE, City, Service, city
 from tests.policy.refusing import Refusing
-from tests.postgres import Server
-from tests.system.precinct import wait_until
 
 BWC = (sys.executable, "-m", "daemon.cli.main")
 

@@ -17,8 +17,8 @@ from securesystemslib.dsse import Envelope as Dsse
 from daemon.model.errors import BadSignatureError, MalformedError, SchemaError, VerificationError
 from daemon.model.statements import KINDS, Capture, Hold, Statement
 from daemon.seal import envelope as envelopes
-from tests.agency import SIGNERS, sign_id, sign_key, signed, statement
-from tests.strategies import statements
+from tests.kit.agency import SIGNERS, sign_id, sign_key, signed, statement
+from tests.kit.strategies import statements
 
 HOLD = signed(statement("hold"), "records")
 

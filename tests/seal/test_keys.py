@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from daemon.model.errors import ConfigurationError
 from daemon.seal.keys import keyid, load_open_key, load_open_public, load_sign_key, load_sign_public, new_pair
-from tests.agency import sign_key
+from tests.kit.agency import sign_key
 
 LOADERS = [load_sign_key, load_open_key, load_sign_public, load_open_public]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as hs
 
 from daemon.model.errors import BadSignatureError, MalformedError, VerificationError
 from daemon.seal.note import Checkpoint, key_hash, parse_checkpoint, sign_checkpoint, verify_checkpoint
-from tests.agency import sign_key
+from tests.kit.agency import sign_key
 
 ORIGIN = "bwc/agency/dock-1"
 CHECKPOINT = Checkpoint(ORIGIN, 42, hashlib.sha256(b"a root").digest())

@@ -13,7 +13,7 @@ from hypothesis import strategies as hs
 from daemon.model.errors import TamperedError
 from daemon.seal import stream
 from daemon.seal.stream import FIRST, HEADER, PLAIN, SEGMENT, TAG, StreamKey
-from tests.agency import CLIP, OTHER_CLIP
+from tests.kit.agency import CLIP, OTHER_CLIP
 from tests.seal import tink_peer
 
 KEY = bytes(range(32))

@@ -13,7 +13,7 @@ from daemon.model.errors import BadSignatureError, ConfigurationError, Inconsist
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import keyid
 from daemon.seal.trust import load_trust, parse_trust
-from tests.agency import (
+from tests.kit.agency import (
     NOW,
     open_key,
     open_pem,

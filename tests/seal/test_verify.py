@@ -20,7 +20,7 @@ from daemon.model.errors import (
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
 from daemon.seal.verify import MAX_AHEAD, Verified, newest_time, refuse_future, verify
-from tests.agency import (
+from tests.kit.agency import (
     CAMERAS,
     DOCKS,
     EARLIER,

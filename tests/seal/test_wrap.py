@@ -16,7 +16,7 @@ from daemon.model.errors import TamperedError
 from daemon.model.statements import WrappedKey
 from daemon.seal.keys import keyid
 from daemon.seal.wrap import SUITE, data_key_info, release_info, release_key_info, seal_info, unwrap, wrap
-from tests.agency import CLIP, DIGEST, OTHER_CLIP, open_key, statement
+from tests.kit.agency import CLIP, DIGEST, OTHER_CLIP, open_key, statement
 
 DATA_KEY = bytes(range(100, 132))
 INFO = data_key_info("dock-1", CLIP, DIGEST, keyid(open_key("policy").public_key()))

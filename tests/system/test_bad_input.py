@@ -21,7 +21,7 @@ from daemon.seal.keys import load_open_key, load_open_public, load_sign_key, loa
 from daemon.seal.trust import load_trust
 from daemon.seal.wrap import release_key_info, seal_info, unwrap, wrap
 from daemon.vault.layout import VaultLayout
-from tests.system.precinct import OFFICER, Precinct, running, wait_until
+from tests.kit.precinct import OFFICER, Precinct, running, wait_until
 
 pytestmark = [pytest.mark.xdist_group("bad-input"), pytest.mark.timeout(180)]
 

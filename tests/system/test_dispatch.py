@@ -16,7 +16,7 @@ from daemon.cli.demo.world import AGENCY
 from daemon.model.times import format_instant
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import load_sign_public
-from tests.system.precinct import OFFICER, Precinct, running, wait_until
+from tests.kit.precinct import OFFICER, Precinct, running, wait_until
 
 pytestmark = [pytest.mark.xdist_group("dispatch"), pytest.mark.timeout(180)]
 START = datetime.now(UTC) - timedelta(hours=4)

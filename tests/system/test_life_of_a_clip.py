@@ -18,8 +18,8 @@ from daemon.cli.demo import world as cast
 from daemon.cli.demo.world import DOCK, Person
 from daemon.link.session import Session
 from daemon.model.times import format_instant
-from tests.system.acts import attest, classify, open_clip, request
-from tests.system.precinct import Precinct, running, wait_until
+from tests.kit.acts import attest, classify, open_clip, request
+from tests.kit.precinct import Precinct, running, wait_until
 
 pytestmark = [pytest.mark.xdist_group("life"), pytest.mark.timeout(240)]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from daemon.cli.demo.world import World
-from tests.system.precinct import Precinct, running, wait_until
+from tests.kit.precinct import Precinct, running, wait_until
 
 pytestmark = [
     pytest.mark.xdist_group("loop devices"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon.cli.demo.world import World
-from tests.system.precinct import Precinct, running, wait_until
+from tests.kit.precinct import Precinct, running, wait_until
 
 pytestmark = [
     pytest.mark.xdist_group("real-mount"),

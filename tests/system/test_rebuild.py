@@ -13,9 +13,9 @@ import pytest
 
 from daemon.cli.demo import world as cast
 from daemon.cli.demo.stage import Ran
-from tests.crash.kit import Camera
-from tests.system.acts import attest, classify, open_clip, request
-from tests.system.precinct import Precinct, running, wait_until
+from tests.kit.acts import attest, classify, open_clip, request
+from tests.kit.precinct import Precinct, running, wait_until
+from tests.kit.promise import Camera
 
 pytestmark = [pytest.mark.xdist_group("rebuild"), pytest.mark.timeout(180)]
 

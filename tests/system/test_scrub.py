@@ -11,7 +11,7 @@ import pytest
 from daemon.cli.demo.world import DOCK
 from daemon.link.session import Session
 from daemon.vault.layout import VaultLayout
-from tests.system.precinct import Precinct, running
+from tests.kit.precinct import Precinct, running
 
 pytestmark = pytest.mark.xdist_group("system")
 SCRUB = "\n[scrub]\nbytes_per_second = 1e9\nevery_seconds = 0.2\n"

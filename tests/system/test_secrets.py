@@ -17,7 +17,7 @@ from daemon.seal import envelope as envelopes
 from daemon.seal.keys import keyid, load_open_key
 from daemon.seal.wrap import seal_info, unwrap
 from daemon.vault.layout import VaultLayout
-from tests.system.precinct import Precinct, running, wait_until
+from tests.kit.precinct import Precinct, running, wait_until
 
 pytestmark = pytest.mark.xdist_group("system")
 LARGE = 300_000_000

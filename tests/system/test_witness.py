@@ -13,7 +13,7 @@ import pytest
 from daemon.cli.demo.world import AGENCY, DOCK
 from daemon.seal.keys import load_sign_key
 from daemon.seal.note import Checkpoint, sign_checkpoint, verify_checkpoint
-from tests.system.precinct import BWC_PLAIN, Precinct, running
+from tests.kit.precinct import BWC_PLAIN, Precinct, running
 
 pytestmark = pytest.mark.xdist_group("system")
 NAME = "monitor.example"

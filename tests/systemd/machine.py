@@ -20,7 +20,7 @@ from typing import Any, Self
 import pytest
 
 from daemon.cli.demo.stage import free_port
-from tests.system.precinct import wait_until
+from tests.kit.precinct import wait_until
 
 SOURCE = Path(__file__).parents[2]
 _PASSED_ON = ("PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT")

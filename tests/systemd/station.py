@@ -14,7 +14,7 @@ from typing import Any
 from daemon.cli.demo import world as worlds
 from daemon.cli.demo.stage import Stage, free_port
 from daemon.cli.demo.world import AGENCY, DOCK, World
-from tests.system.precinct import CAMERA, OFFICER, Precinct, wait_until
+from tests.kit.precinct import CAMERA, OFFICER, Precinct, wait_until
 from tests.systemd.machine import Machine
 
 DOCK_UNIT, POLICY_UNIT, BOARD_UNIT = "bwc-dock.service", "bwc-policy.service", "bwc-board.service"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.system.precinct import wait_until
+from tests.kit.precinct import wait_until
 from tests.systemd.machine import Machine
 from tests.systemd.station import Station, plugged_in
 

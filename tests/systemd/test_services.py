@@ -8,8 +8,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.system.precinct import CAMERA, wait_until
-from tests.system.scrape import await_value
+from tests.kit.precinct import CAMERA, wait_until
+from tests.kit.scrape import await_value
 from tests.systemd.station import (
     BOARD_PAGE,
     BOARD_UNIT,

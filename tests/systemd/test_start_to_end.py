@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, expect
 
 from daemon.model.times import format_instant
 from tests.board.chromium import Screen, accessible
-from tests.system.precinct import wait_until
+from tests.kit.precinct import wait_until
 from tests.systemd.machine import Machine, possible
 from tests.systemd.station import UNITS, docked
 

@@ -10,7 +10,7 @@ from pyfakefs.fake_filesystem import FakeFilesystem
 from daemon.dock.camera.mounts import Docked, mounted, plain
 from daemon.vault.layout import ClipDirectory, VaultLayout
 from daemon.vault.reading import MissingError, find_clip, open_sealed, read_document
-from tests.agency import CLIP, OTHER_CLIP
+from tests.kit.agency import CLIP, OTHER_CLIP
 
 VAULT, MOUNTS = Path("/srv/vault"), Path("/run/bwc/mounts")
 

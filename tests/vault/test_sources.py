@@ -15,7 +15,7 @@ from daemon.vault.replica import keys as keys
 from daemon.vault.replica import small_files
 from daemon.vault.replica.objects import Objects
 from daemon.vault.sources import Replica
-from tests.agency import CLIP, OTHER_CLIP
+from tests.kit.agency import CLIP, OTHER_CLIP
 
 
 class Shelf:

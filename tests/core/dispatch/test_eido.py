@@ -1,0 +1,175 @@
+"""EIDO documents: what is read, what is ignored, and what makes one unusable."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.core.dispatch import eido
+from daemon.core.dispatch.eido import EidoError, Merge, Snapshot, Status
+from tests.core.dispatch.calls import at, document
+
+GOOD = document("I1: 711 A+B Dispatched 21:00; 712 - EnRoute 21:05; merge REPLACING I2")
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """GOOD with one value put in, or taken out where it is `...`."""
+    result: Any = deepcopy(GOOD)
+    *way, last = (int(step) if step.isdigit() else step for step in path.split("/"))
+    inner = result
+    for step in way:
+        inner = inner[step]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    return dict(result)
+
+
+def test_what_is_read() -> None:
+    snapshot = eido.parse(GOOD)
+    [incident] = snapshot.incidents
+    assert (incident.incident_id, incident.incident_type, incident.priority) == ("I1", "Theft", 4)
+    assert snapshot.statuses == (
+        Status("I1", "711", ("A", "B"), "Dispatched", at("21:00")),
+        Status("I1", "712", (), "EnRoute", at("21:05")),
+    )
+    assert snapshot.merges == (Merge("I1", "REPLACING", "I2"),)
+    assert snapshot.as_of == at("21:05")
+
+
+UNIT = "emergencyResourceComponent/0"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("incidentComponent", GOOD["incidentComponent"][0]),
+        ("mergeComponent", GOOD["mergeComponent"][0]),
+        (f"{UNIT}/secondaryUnitStatusRegistryText", "Dispatched"),
+        (f"{UNIT}/secondaryUnitStatusRegistryText", [" dispatched "]),
+        (f"{UNIT}/agentReference", ["A@police.example", {"$ref": "B"}, None, {}]),
+        (f"{UNIT}/agentReference", [{"$ref": "B@x"}, {"$ref": "A@y"}, {"$ref": "A@z"}]),
+        (f"{UNIT}/lastUpdateTimeStamp", "2023-11-29T13:00:00.000900-08:00"),
+        (f"{UNIT}/eta", {"anything": ["at all"]}),
+        ("incidentComponent/0/lastUpdateTimeStamp", ...),
+        ("lastUpdateTimeStamp", ...),
+        ("agentComponent", "not even a list"),
+        ("personComponent", None),
+    ],
+)
+def test_other_spellings_and_unknown_parts_change_nothing(path: str, value: Any) -> None:
+    assert eido.parse(changed(path, value)) == eido.parse(GOOD)
+
+
+def test_a_single_unit_as_an_object() -> None:
+    one = changed("emergencyResourceComponent", GOOD["emergencyResourceComponent"][0])
+    assert eido.parse(one).statuses == eido.parse(GOOD).statuses[:1]
+
+
+def test_a_unit_without_a_status_is_passed_over() -> None:
+    broken = {"$id": "no id at all!", "lastUpdateTimeStamp": "yesterday", "secondaryUnitStatusRegistryText": None}
+    assert len(eido.parse(changed(UNIT, broken)).statuses) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "names"),
+    [
+        ("incidentComponent", ..., "incidentComponent"),
+        ("incidentComponent", [], "incidentComponent"),
+        ("incidentComponent", ["I1"], "incidentComponent[0]"),
+        ("incidentComponent/0/internalIncidentId", ..., "incidentComponent[0].internalIncidentId"),
+        ("incidentComponent/0/internalIncidentId", 7, "incidentComponent[0].internalIncidentId"),
+        ("incidentComponent/0/internalIncidentId", "../../etc", "incidentComponent[0].internalIncidentId"),
+        ("incidentComponent/0/lastUpdateTimeStamp", 5, "incidentComponent[0].lastUpdateTimeStamp"),
+        ("lastUpdateTimeStamp", "2023-11-29T21:00:00", "lastUpdateTimeStamp"),
+        (f"{UNIT}/lastUpdateTimeStamp", "2023-11-29T21:00:00", "emergencyResourceComponent[0].lastUpdateTimeStamp"),
+        (f"{UNIT}/lastUpdateTimeStamp", "soon", "emergencyResourceComponent[0].lastUpdateTimeStamp"),
+        (
+            f"{UNIT}/lastUpdateTimeStamp",
+            "0001-01-01T00:00:00+14:00",
+            "emergencyResourceComponent[0].lastUpdateTimeStamp",
+        ),
+        (f"{UNIT}/lastUpdateTimeStamp", ..., "emergencyResourceComponent[0].lastUpdateTimeStamp"),
+        (f"{UNIT}/$id", "unit 711@police.example", "emergencyResourceComponent[0].$id"),
+        (f"{UNIT}/$id", ..., "emergencyResourceComponent[0].$id"),
+        (f"{UNIT}/agentReference", [{"$ref": "a/b@x"}], "emergencyResourceComponent[0].agentReference"),
+        ("mergeComponent/0/incidentMergeDirectionCode", "SIDEWAYS", "mergeComponent[0].incidentMergeDirectionCode"),
+        ("emergencyResourceComponent", [{}] * 1001, "emergencyResourceComponent"),
+        (f"{UNIT}/agentReference", ["A"] * 1001, "emergencyResourceComponent[0].agentReference"),
+    ],
+)
+def test_an_unusable_document_is_refused_and_the_field_named(path: str, value: Any, names: str) -> None:
+    with pytest.raises(EidoError) as caught:
+        eido.parse(changed(path, value))
+    assert str(caught.value).startswith(f"{names}: ")
+
+
+def test_a_document_that_says_too_much_is_refused() -> None:
+    unit = GOOD["emergencyResourceComponent"][0] | {"secondaryUnitStatusRegistryText": ["EnRoute"] * 1000}
+    assert len(eido.parse(changed("emergencyResourceComponent", [unit] * 10)).statuses) == 10_000
+    with pytest.raises(EidoError):
+        eido.parse(changed("emergencyResourceComponent", [unit] * 11))
+
+
+def test_with_several_incidents_a_unit_is_on_the_one_it_refers_to_or_else_on_all() -> None:
+    second = document("I2: ")["incidentComponent"][0]
+    several = changed("incidentComponent", [GOOD["incidentComponent"][0], second])
+    first, last = several["emergencyResourceComponent"]
+    first["incidentReference"] = {"$ref": "I2@cad.example"}
+    for elsewhere in ({"$ref": "I9@cad.example"}, None):
+        last["incidentReference"] = elsewhere
+        found = [(status.incident_id, status.unit_id) for status in eido.parse(several).statuses]
+        assert found == [("I2", "711"), ("I1", "712"), ("I2", "712")]
+
+
+@pytest.mark.parametrize(
+    ("tracking", "other"),
+    [
+        ("urn:emergency:uid:incidentid:I2:cad.example", "I2"),
+        ("I2@cad.example", "I2"),
+        ("I2", "I2"),
+        ("urn:something:else", None),
+        (None, None),
+        ("I1", None),
+    ],
+)
+def test_the_other_incident_of_a_merge_where_it_can_be_recovered(tracking: Any, other: str | None) -> None:
+    merges = eido.parse(changed("mergeComponent/0/incidentTrackingIdentifier", tracking)).merges
+    assert merges == (Merge("I1", "REPLACING", other),)
+
+
+@given(st.datetimes(timezones=st.timezones(), min_value=datetime(1971, 1, 3), max_value=datetime(2100, 1, 1)))  # noqa: DTZ001
+def test_every_offset_is_the_same_instant(moment: datetime) -> None:
+    found = eido.instant(moment.isoformat())
+    assert found.tzinfo is UTC
+    assert 0 <= (moment - found).total_seconds() < 0.001
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just("2023-11-29T21:00:00Z"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+PATHS = [
+    "lastUpdateTimeStamp", "incidentComponent", "incidentComponent/0", "incidentComponent/0/$id",
+    "incidentComponent/0/incidentTypeCommonRegistryText", "incidentComponent/0/incidentCommonPriorityNumber",
+    "emergencyResourceComponent", UNIT, f"{UNIT}/$id", f"{UNIT}/agentReference", f"{UNIT}/incidentReference",
+    f"{UNIT}/secondaryUnitStatusRegistryText", f"{UNIT}/lastUpdateTimeStamp", "mergeComponent", "mergeComponent/0",
+    "mergeComponent/0/incidentTrackingIdentifier", "mergeComponent/0/incidentMergeDirectionCode",
+]  # fmt: skip
+
+
+@given(st.sampled_from(PATHS), json_values)
+def test_whatever_stands_anywhere_the_document_is_read_or_refused(path: str, value: Any) -> None:
+    try:
+        snapshot = eido.parse(changed(path, value))
+    except EidoError:
+        return
+    assert isinstance(snapshot, Snapshot)
+    hash(snapshot)

@@ -1,0 +1,273 @@
+"""A policy service without its MQTT: a desk on a real database, a clock that tests turn, and docks that announce."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from daemon.custody.log import CustodyLog
+from daemon.model import statements as st
+from daemon.model import strict_json
+from daemon.model.config import PolicyConfig, check_config
+from daemon.model.documents import Lock, Notice
+from daemon.model.times import format_instant
+from daemon.model.topics import Topics
+from daemon.policy.cases import attestations, decisions, disposal, notices
+from daemon.policy.context import Desk
+from daemon.policy.rules.regime import bundled
+from daemon.policy.store import open_store
+from daemon.seal.envelope import Envelope
+from daemon.seal.keys import keyid
+from daemon.seal.wrap import data_key_info, wrap
+from tests.kit import agency
+
+INCIDENT = "23-310001"
+
+
+@dataclass
+class TurnedClock:
+    """A clock that stands still until it is turned."""
+
+    at: datetime = agency.NOW
+
+    def now(self) -> datetime:
+        return self.at
+
+    def boot(self) -> float:
+        return self.at.timestamp()
+
+    def monotonic(self) -> float:
+        return self.at.timestamp()
+
+    def boot_id(self) -> str:
+        return "boot"
+
+    def turn(self, **by: float) -> None:
+        self.at += timedelta(**by)
+
+
+@dataclass
+class Office:
+    """The desk, and what people and docks do to it."""
+
+    desk: Desk
+    clock: TurnedClock
+    sequences: dict[str, int] = field(default_factory=dict)
+    notices: dict[tuple[str, str], Notice] = field(default_factory=dict)
+
+    def attest(self, statement: st.Statement, by: str) -> tuple[bool, str | None]:
+        """Publishes an attestation; returns the answer."""
+        return self.receive(agency.signed(statement, by), by)
+
+    def receive(self, envelope: Envelope, person: str) -> tuple[bool, str | None]:
+        with self.desk.store.transaction():
+            changed = attestations.receive(self.desk, envelope.to_bytes(), person, envelope.kind, envelope.digest)
+            for clip_id in sorted(changed):
+                decisions.reconsider(self.desk, clip_id)
+        answer = json.loads(self.posted(self.desk.topics.answer(person, envelope.digest))[-1])
+        return answer["accepted"], answer.get("reason")
+
+    def tick(self) -> None:
+        with self.desk.store.transaction():
+            decisions.expire(self.desk)
+            decisions.come_due(self.desk)
+            decisions.take_up(self.desk)
+            disposal.run_schedule(self.desk)
+
+    def announce(self, notice: Notice, *, whole: bool = True) -> None:
+        """A dock's announcement, or (not `whole`) what the broker retains of it."""
+        without = None if whole else {"seal_envelope": None, "capture_envelope": None}
+        data = strict_json.dump(notice.model_copy(update=without).plain())
+        with self.desk.store.transaction():
+            changed = notices.receive(self.desk, data, notice.dock_id, notice.clip_id, whole=whole)
+            notices.acknowledge(self.desk)
+            if changed is not None:
+                decisions.reconsider(self.desk, changed)
+
+    def ask(self, person: str, clip_id: str, purpose: str = "report") -> dict[str, Any]:
+        """A request; returns the decision."""
+        request = st.Request(
+            request_id=str(uuid.uuid4()),
+            clip_id=clip_id,
+            purpose=purpose,  # type: ignore[arg-type]
+            requested_at=self.clock.now(),
+        )
+        accepted, reason = self.attest(request, person)
+        assert accepted, reason
+        return self.decision(person, request.request_id)
+
+    def decision(self, person: str, request_id: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.posted(self.desk.topics.decision(person, request_id))[-1])
+        return document
+
+    def posted(self, topic: str) -> list[bytes]:
+        """What waits to be published on a topic."""
+        rows = self.desk.store.db.execute("SELECT payload FROM outbox WHERE topic = ? ORDER BY id", (topic,))
+        return [bytes(row[0]) for row in rows]
+
+    def orders(self, clip_id: str, dock: str = "dock-1") -> list[Envelope]:
+        from daemon.seal import envelope as envelopes
+
+        return [envelopes.parse(data, what="order") for data in self.posted(self.desk.topics.order(dock, clip_id))]
+
+    def log(self, action: str) -> list[dict[str, Any]]:
+        """Entries of the policy service's own custody log."""
+        entries = [json.loads(line) for line in self.desk.custody.lines()]
+        return [entry for entry in entries if entry["action"] == action]
+
+    def notice(self, clip_id: str = agency.CLIP, dock: str = "dock-1", **options: Any) -> Notice:
+        """A notice as a dock would publish it next; of a clip it announced before, with the same envelopes."""
+        sequence = self.sequences.get(dock, 0) + 1
+        self.sequences[dock] = sequence
+        known = self.notices.get((dock, clip_id))
+        if known is not None and not options.keys() - {"lock", "previous"}:
+            news = {"previous": sequence - 1, "lock": known.lock} | options | {"sequence": sequence}
+            return known.model_copy(update=news)
+        made = make_notice(clip_id, dock, sequence, self.clock.now(), **options)
+        self.notices.setdefault((dock, clip_id), made)
+        return made
+
+    def classify(self, force: str, by: str = "supervisor", **changes: Any) -> tuple[bool, str | None]:
+        involved = changes.pop("involved", ["officer"] if force != "none" else [])
+        fields = {"force": force, "involved": involved, "incident_id": INCIDENT, "witnesses": []}
+        times = {"occurred_at": self.clock.now() - timedelta(hours=2), "classified_at": self.clock.now()}
+        base = {"in_custody_death": False, "clip_ids": []}
+        return self.attest(st.Classification.model_validate(base | fields | times | changes), by)
+
+    def told(
+        self, officer: str = "officer", to: str = "internal_affairs", form: str = "audio", by: str = "affairs"
+    ) -> Any:
+        recording = hashlib.sha256(b"recording").hexdigest() if form != "unrecorded" else None
+        fields = {"incident_id": INCIDENT, "officer_id": officer, "to": to, "form": form}
+        statement = st.OfficerStatement.model_validate(
+            fields | {"given_at": self.clock.now(), "recording_sha256": recording}
+        )
+        return self.attest(statement, by)
+
+
+def make_notice(
+    clip_id: str,
+    dock: str,
+    sequence: int,
+    now: datetime,
+    *,
+    previous: int | None = None,
+    officer: str = "officer",
+    incidents: tuple[str, ...] = (INCIDENT,),
+    recorded: datetime | None = None,
+    skew: float = 0.0,
+    trigger: str = "dispatch",
+    as_of: datetime | None = None,
+    integrity: str = "verified",
+    recipients: tuple[str, ...] = ("policy", "recovery"),
+    signer: str | None = None,
+    data_key: bytes = b"k" * 32,
+    lock: Lock | None = None,
+) -> Notice:
+    start = recorded or now - timedelta(hours=3)
+    footage = hashlib.sha256(clip_id.encode()).hexdigest()
+    capture = agency.signed(
+        st.Capture(
+            clip_id=clip_id,
+            camera_serial="cam-1",
+            officer_id=officer,
+            size_bytes=1000,
+            media_type="video/mp4",
+            sha256=footage,
+            started_at=start,
+            triggered_at=start,
+            stopped_at=start + timedelta(minutes=10),
+            pre_event_seconds=0,
+            trigger_on=trigger,  # type: ignore[arg-type]
+            trigger_off="button",
+        ),
+        "cam-1",
+    )
+    held = integrity in {"verified", "unplayable"}
+    named = capture.digest if held else None
+    wraps = []
+    for recipient in recipients:
+        key = agency.open_key(recipient).public_key()
+        wraps.append(wrap(data_key, key, data_key_info(dock, clip_id, named, keyid(key))))
+    seal = st.Seal(
+        clip_id=clip_id,
+        dock_id=dock,
+        bay="bay-1",
+        capture_sha256=named,
+        clip_sha256=footage,
+        sealed_sha256="cd" * 32,
+        sealed_bytes=1056,
+        format="AES256_GCM_HKDF_1MB",
+        wrapped_keys=tuple(wraps),
+        clock_skew_seconds=skew,
+        ingested_at=start + timedelta(hours=2),
+        integrity=integrity,  # type: ignore[arg-type]
+    )
+    tag = st.Tag(
+        clip_id=clip_id,
+        dock_id=dock,
+        revision=1,
+        dispatch_as_of=as_of,
+        activation=st.Activation(
+            verdict="on_time" if incidents else "undispatched",
+            revision=1,
+            assignments=tuple(_assignment(incident, start) for incident in incidents),
+        ),
+    )
+    by = signer or dock
+    return Notice(
+        clip_id=clip_id,
+        dock_id=dock,
+        sequence=sequence,
+        previous=sequence - 1 if previous is None else previous,
+        published_at=now,
+        lock=lock or Lock(state="locked", reason="no release order"),
+        integrity=integrity,  # type: ignore[arg-type]
+        seal_envelope=agency.signed(seal, by).to_dict(),
+        capture_envelope=capture.to_dict() if held else None,
+        tag_envelope=agency.signed(tag, by).to_dict(),
+        clip_sha256=footage,
+        sealed_sha256=seal.sealed_sha256,
+        sealed_bytes=seal.sealed_bytes,
+        clock_skew_seconds=skew,
+    )
+
+
+def _assignment(incident: str, start: datetime) -> st.TaggedAssignment:
+    return st.TaggedAssignment(
+        incident_id=incident,
+        incident_type="call",
+        unit_id="711",
+        dispatched_at=start,
+        verdict="on_time",
+        covered_seconds=600,
+        uncovered_seconds=0,
+    )
+
+
+def open_office(folder: Path, regime: str = "portland-negotiated-2023", **settings: Any) -> Office:
+    """A fresh office. `settings` are further keys of policy.toml."""
+    base = {
+        "agency": "portland",
+        "state": "state",
+        "sign_key": "unused",
+        "open_key": "unused",
+        "trust": {"file": "unused", "root": "unused"},
+        "broker": {"url": "mqtt://127.0.0.1:1"},
+    }
+    config = check_config(PolicyConfig, base | settings, base=folder, what="test")
+    clock = TurnedClock()
+    store = open_store(config)
+    trust = agency.trust()
+    store.know_trust(trust)
+    custody = CustodyLog(store.db, "bwc/portland/policy", "policy", create=False)
+    keys = (agency.sign_key("policy"), agency.open_key("policy"))
+    desk = Desk(config, clock, store, custody, bundled(regime), trust, *keys, Topics("portland"))
+    with store.transaction():
+        store.add_trust(trust, agency.trust_bytes(), format_instant(clock.now()))
+    return Office(desk, clock)
