@@ -20,8 +20,9 @@ from daemon.custody.log import CustodyLog, open_read_only
 from daemon.custody.verify import leaves_text, verify_export, verify_proof
 from daemon.model.config import DockConfig, PolicyConfig, load_config
 from daemon.model.errors import BwcError, ConfigurationError
-from daemon.seal.keys import load_sign_key, load_sign_public
+from daemon.seal.keys import load_sign_public
 from daemon.seal.note import Checkpoint, verify_checkpoint, verify_cosignature
+from daemon.seal.private_keys import load_sign_key
 from daemon.vault import durable
 from daemon.vault.reading import find_clip, read_document
 

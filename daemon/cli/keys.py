@@ -10,7 +10,8 @@ from daemon.cli.shared.options import JSON
 from daemon.cli.shared.output import print_json
 from daemon.model.errors import ConfigurationError
 from daemon.model.types import check_id
-from daemon.seal.keys import PublicKey, keyid, load_open_public, load_sign_public, new_pair
+from daemon.seal.keys import PublicKey, keyid, load_open_public, load_sign_public
+from daemon.seal.private_keys import new_pair
 
 
 @click.group()

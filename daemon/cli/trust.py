@@ -15,7 +15,8 @@ from daemon.model.errors import ConfigurationError, VerificationError
 from daemon.model.parse import explain
 from daemon.model.statements import Trust as TrustStatement
 from daemon.seal import envelope as envelopes
-from daemon.seal.keys import load_sign_key, load_sign_public
+from daemon.seal.keys import load_sign_public
+from daemon.seal.private_keys import load_sign_key
 from daemon.seal.trust import Trust, parse_trust
 from daemon.vault import durable
 

@@ -52,7 +52,8 @@ def witness(
     from daemon.custody.witness import Alarm, Cosigner
     from daemon.model.clock import SystemClock
     from daemon.review.witness import Witness, WitnessService
-    from daemon.seal.keys import load_sign_key, load_sign_public
+    from daemon.seal.keys import load_sign_public
+    from daemon.seal.private_keys import load_sign_key
     from daemon.seal.trust import load_trust
 
     start_logging("warning")

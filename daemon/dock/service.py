@@ -43,7 +43,8 @@ from daemon.runtime.mailbox import Mailbox, Reload
 from daemon.runtime.metrics_server import served
 from daemon.runtime.reload import take_effect
 from daemon.runtime.service_manager import Notifier
-from daemon.seal.keys import load_sign_key, load_sign_public
+from daemon.seal.keys import load_sign_public
+from daemon.seal.private_keys import load_sign_key
 from daemon.seal.trust import Trust, load_trust, refuse_rollback
 from daemon.vault.layout import VaultLayout
 from daemon.vault.replica.objects import Objects, open_objects

@@ -30,7 +30,8 @@ from daemon.runtime.mailbox import Mailbox, Reload
 from daemon.runtime.metrics_server import served
 from daemon.runtime.reload import take_effect
 from daemon.runtime.service_manager import Notifier
-from daemon.seal.keys import keyid, load_open_key, load_sign_key, load_sign_public
+from daemon.seal.keys import keyid, load_sign_public
+from daemon.seal.private_keys import load_open_key, load_sign_key
 from daemon.seal.trust import Trust, load_trust, parse_trust, refuse_rollback
 
 log = logging.getLogger(__name__)

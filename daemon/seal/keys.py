@@ -1,15 +1,11 @@
-"""Key pairs on disk: `<owner>.sign.pem` (Ed25519) and `<owner>.open.pem` (P-256), PKCS#8.
+"""Public keys: read, written, and known by their keyid, SHA-256 of the DER SubjectPublicKeyInfo in lowercase hex.
 
-Each has its public half beside it (`.pub.pem`). A key is known by its keyid: SHA-256 of its DER
-SubjectPublicKeyInfo, in lowercase hex.
+Ed25519 keys sign, P-256 keys open (data keys are wrapped to them). Private keys are daemon.seal.private_keys.
 """
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
-import os
-import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -28,12 +24,6 @@ PrivateKey = SignKey | OpenKey
 K = TypeVar("K", Ed25519PublicKey, ec.EllipticCurvePublicKey)
 
 
-def forget_in_core_dumps() -> None:
-    """Keeps keys out of core dumps and out of other processes' reach (prctl(2) PR_SET_DUMPABLE)."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None, use_errno=True).prctl(4, 0, 0, 0, 0)
-
-
 def keyid(key: PublicKey) -> str:
     """SHA-256 of the DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7), lowercase hex."""
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -43,13 +33,6 @@ def keyid(key: PublicKey) -> str:
 def public_pem(key: PublicKey) -> str:
     """The public key as a PEM SubjectPublicKeyInfo."""
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
-
-
-def private_pem(key: PrivateKey) -> bytes:
-    """The private key as PEM PKCS#8, not encrypted."""
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def parse_public(pem: str, *, what: str) -> PublicKey:
@@ -81,63 +64,8 @@ def parse_open_public(pem: str, *, what: str) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def load_sign_key(path: Path) -> SignKey:
-    """The private Ed25519 key in `path`. Raises ConfigurationError."""
-    key = _load_private(path)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigurationError(f"{path}: expected an Ed25519 private key", hint="signing keys end in .sign.pem")
-    return key
-
-
-def load_open_key(path: Path) -> OpenKey:
-    """The private P-256 key in `path`. Raises ConfigurationError."""
-    key = _load_private(path)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ConfigurationError(f"{path}: expected a P-256 private key", hint="opening keys end in .open.pem")
-    return key
-
-
-def load_sign_public(path: Path) -> Ed25519PublicKey:
-    """The public Ed25519 key in `path`. Raises ConfigurationError."""
-    return _as_configuration(lambda: parse_sign_public(_read(path).decode("utf-8", "replace"), what=str(path)))
-
-
-def load_open_public(path: Path) -> ec.EllipticCurvePublicKey:
-    """The public P-256 key in `path`. Raises ConfigurationError."""
-    return _as_configuration(lambda: parse_open_public(_read(path).decode("utf-8", "replace"), what=str(path)))
-
-
-def new_pair(folder: Path, owner: str) -> list[Path]:
-    """Make both key pairs of `owner` in `folder`; the private files are mode 600.
-
-    Returns the four paths. Raises ConfigurationError when one exists: a key is never overwritten.
-    """
-    made: list[Path] = []
-    pairs: list[tuple[str, PrivateKey]] = [
-        ("sign", Ed25519PrivateKey.generate()),
-        ("open", ec.generate_private_key(ec.SECP256R1())),
-    ]
-    for use, _ in pairs:
-        for path in (folder / f"{owner}.{use}.pem", folder / f"{owner}.{use}.pub.pem"):
-            if path.exists():
-                raise ConfigurationError(
-                    f"{path}: exists already", hint="keys are never overwritten; move it away first"
-                )
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for use, key in pairs:
-        made.append(_write_new(folder / f"{owner}.{use}.pem", private_pem(key), 0o600))
-        made.append(_write_new(folder / f"{owner}.{use}.pub.pem", public_pem(key.public_key()).encode(), 0o644))
-    return made
-
-
-def _load_private(path: Path) -> object:
-    try:
-        return serialization.load_pem_private_key(_read(path), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ConfigurationError(f"{path}: not an unencrypted PKCS#8 PEM private key") from None
-
-
-def _read(path: Path) -> bytes:
+def read_key_file(path: Path) -> bytes:
+    """A key file's bytes, 64 KiB at most. Raises ConfigurationError."""
     try:
         with path.open("rb") as file:
             return file.read(65536)
@@ -145,17 +73,18 @@ def _read(path: Path) -> bytes:
         raise ConfigurationError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
 
 
+def load_sign_public(path: Path) -> Ed25519PublicKey:
+    """The public Ed25519 key in `path`. Raises ConfigurationError."""
+    return _as_configuration(lambda: parse_sign_public(read_key_file(path).decode("utf-8", "replace"), what=str(path)))
+
+
+def load_open_public(path: Path) -> ec.EllipticCurvePublicKey:
+    """The public P-256 key in `path`. Raises ConfigurationError."""
+    return _as_configuration(lambda: parse_open_public(read_key_file(path).decode("utf-8", "replace"), what=str(path)))
+
+
 def _as_configuration(load: Callable[[], K]) -> K:
     try:
         return load()
     except MalformedError as error:
         raise ConfigurationError(str(error)) from None
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> Path:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(fd)
-    return path

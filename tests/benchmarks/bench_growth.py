@@ -19,8 +19,8 @@ from daemon.custody.verify import verify_export
 from daemon.dock.service import open_dock
 from daemon.model.clock import SystemClock
 from daemon.model.config import DockConfig
-from daemon.seal.keys import load_sign_key
 from daemon.seal.note import parse_checkpoint
+from daemon.seal.private_keys import load_sign_key
 from tests.benchmarks.measure import pss
 from tests.benchmarks.stores import fill, make_world
 

@@ -29,7 +29,7 @@ from daemon.model.parse import parse_model
 from daemon.model.topics import Topics
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
-from daemon.seal.keys import load_sign_key
+from daemon.seal.private_keys import load_sign_key
 from tests.broker.caller import Caller
 from tests.kit.mosquitto import Mosquitto, shipped
 from tests.kit.promise import ROOT, Camera, Nursery, alive, group, make_world, until

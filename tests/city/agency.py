@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from daemon.cli.setup.broker_files import BrokerFiles
 from daemon.model import statements as st
 from daemon.seal import envelope as envelopes
-from daemon.seal.keys import load_sign_key, new_pair, private_pem, public_pem
+from daemon.seal.keys import public_pem
+from daemon.seal.private_keys import load_sign_key, new_pair, private_pem
 
 AGENCY = "portland"
 SUPERVISOR, CHIEF = "41001", "10001"

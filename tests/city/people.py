@@ -19,7 +19,7 @@ from daemon.model import statements as st
 from daemon.model.config import Broker
 from daemon.model.topics import Topics
 from daemon.seal import envelope as envelopes
-from daemon.seal.keys import load_sign_key
+from daemon.seal.private_keys import load_sign_key
 from tests.city.agency import AGENCY, SUPERVISOR, City
 
 _NETWORK = 0x40000000  # CLONE_NEWNET, setns(2)

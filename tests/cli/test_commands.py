@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon.cli.main import main
-from daemon.seal.keys import new_pair
+from daemon.seal.private_keys import new_pair
 
 CLIP = "2d9f5f0e-6e0c-4a93-8a3c-0a8f6b1f9a11"
 WHO = "--as 51234 --agency portland --broker mqtt://127.0.0.1:9"

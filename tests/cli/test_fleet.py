@@ -19,8 +19,9 @@ from daemon.model.errors import ConfigurationError
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
 from daemon.review.fleet import DockLine, describe
-from daemon.seal.keys import SignKey, load_sign_key, load_sign_public
+from daemon.seal.keys import SignKey, load_sign_public
 from daemon.seal.note import Checkpoint, sign_checkpoint
+from daemon.seal.private_keys import load_sign_key
 from daemon.seal.trust import Trust, load_trust
 from tests.kit.precinct import BWC_PLAIN, running
 

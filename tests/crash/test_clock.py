@@ -19,7 +19,8 @@ from daemon.dock.inbox import orders
 from daemon.model.config import DockConfig, load_config
 from daemon.model.statements import Because, Release, Seal
 from daemon.seal import envelope as envelopes
-from daemon.seal.keys import keyid, load_open_public, load_sign_key
+from daemon.seal.keys import keyid, load_open_public
+from daemon.seal.private_keys import load_sign_key
 from daemon.seal.wrap import release_key_info, wrap
 from tests.kit import inline_dock
 from tests.kit.inline_dock import InlineService

@@ -25,7 +25,7 @@ from daemon.dock.service import DockService
 from daemon.model.clock import SystemClock
 from daemon.model.config import DockConfig, load_config
 from daemon.model.errors import BwcError
-from daemon.seal.keys import forget_in_core_dumps
+from daemon.seal.core_dumps import forget_in_core_dumps
 from tests.kit import inline_dock
 
 

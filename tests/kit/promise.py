@@ -38,7 +38,8 @@ from daemon.model.statements import Receipt, Seal
 from daemon.model.topics import Topics
 from daemon.seal import envelope as envelopes
 from daemon.seal import stream
-from daemon.seal.keys import keyid, load_open_key, load_sign_public
+from daemon.seal.keys import keyid, load_sign_public
+from daemon.seal.private_keys import load_open_key
 from daemon.seal.trust import Trust, load_trust
 from daemon.seal.verify import verify
 from daemon.seal.wrap import seal_info, unwrap

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from daemon.model.errors import ConfigurationError
-from daemon.seal.keys import keyid, load_open_key, load_open_public, load_sign_key, load_sign_public, new_pair
+from daemon.seal.keys import keyid, load_open_public, load_sign_public
+from daemon.seal.private_keys import load_open_key, load_sign_key, new_pair
 from tests.kit.agency import sign_key
 
 LOADERS = [load_sign_key, load_open_key, load_sign_public, load_open_public]

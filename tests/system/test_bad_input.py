@@ -17,7 +17,8 @@ from daemon.cli.demo.world import AGENCY, DOCK
 from daemon.custody.evidence import verify_clip
 from daemon.model.statements import Because, Release
 from daemon.seal import envelope as envelopes
-from daemon.seal.keys import load_open_key, load_open_public, load_sign_key, load_sign_public, new_pair
+from daemon.seal.keys import load_open_public, load_sign_public
+from daemon.seal.private_keys import load_open_key, load_sign_key, new_pair
 from daemon.seal.trust import load_trust
 from daemon.seal.wrap import release_key_info, seal_info, unwrap, wrap
 from daemon.vault.layout import VaultLayout

@@ -11,7 +11,7 @@ from daemon.cli.demo.world import World
 from daemon.cli.trust import build
 from daemon.model.statements import Trust
 from daemon.seal import envelope as envelopes
-from daemon.seal.keys import load_sign_key, new_pair
+from daemon.seal.private_keys import load_sign_key, new_pair
 from tests.kit.precinct import Precinct, running, wait_until
 
 pytestmark = [pytest.mark.xdist_group("enrolment"), pytest.mark.timeout(120)]

@@ -13,7 +13,7 @@ import pytest
 from daemon.cli.demo import world as cast
 from daemon.cli.demo.stage import BWC, free_port
 from daemon.cli.demo.world import World
-from daemon.seal.keys import new_pair
+from daemon.seal.private_keys import new_pair
 from tests.kit.precinct import CAMERA, OFFICER, Precinct, running
 from tests.kit.scrape import Scraped, await_value, listen
 from tests.system.test_life_of_a_clip import classify, request

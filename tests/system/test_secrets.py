@@ -14,7 +14,8 @@ import pytest
 
 from daemon.model.statements import Seal
 from daemon.seal import envelope as envelopes
-from daemon.seal.keys import keyid, load_open_key
+from daemon.seal.keys import keyid
+from daemon.seal.private_keys import load_open_key
 from daemon.seal.wrap import seal_info, unwrap
 from daemon.vault.layout import VaultLayout
 from tests.kit.precinct import Precinct, running, wait_until

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from daemon.cli.demo.world import AGENCY, DOCK
-from daemon.seal.keys import load_sign_key
 from daemon.seal.note import Checkpoint, sign_checkpoint, verify_checkpoint
+from daemon.seal.private_keys import load_sign_key
 from tests.kit.precinct import BWC_PLAIN, Precinct, running
 
 pytestmark = pytest.mark.xdist_group("system")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daemon.cli.trust import build
 from daemon.seal import envelope as envelopes
-from daemon.seal.keys import load_sign_key, new_pair
+from daemon.seal.private_keys import load_sign_key, new_pair
 from daemon.vault import durable
 
 AGENCY = "portland"

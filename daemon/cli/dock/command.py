@@ -34,7 +34,7 @@ def run(config_path: Path) -> None:
     """
     from daemon.dock.service import DockService
     from daemon.model.clock import SystemClock
-    from daemon.seal.keys import forget_in_core_dumps
+    from daemon.seal.core_dumps import forget_in_core_dumps
 
     config = load_config(DockConfig, config_path)
     start_logging(config.log)

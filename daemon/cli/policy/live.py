@@ -24,7 +24,7 @@ from daemon.policy.context import Desk
 from daemon.policy.rules.decide import Answer
 from daemon.policy.rules.regime import find
 from daemon.policy.service import PolicyService, open_desk
-from daemon.seal.keys import forget_in_core_dumps
+from daemon.seal.core_dumps import forget_in_core_dumps
 
 
 @contextmanager

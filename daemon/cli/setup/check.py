@@ -19,7 +19,8 @@ from daemon.model.config import BoardConfig, Broker, DockConfig, PolicyConfig, l
 from daemon.model.errors import BwcError, ConfigurationError
 from daemon.model.topics import Topics
 from daemon.policy.mqtt.subscriptions import subscriptions
-from daemon.seal.keys import keyid, load_open_key, load_sign_key, load_sign_public
+from daemon.seal.keys import keyid, load_sign_public
+from daemon.seal.private_keys import load_open_key, load_sign_key
 from daemon.seal.trust import Trust, load_trust
 from daemon.vault.space import free_bytes
 

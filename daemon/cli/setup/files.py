@@ -34,7 +34,8 @@ from daemon.model.errors import ConfigurationError
 from daemon.model.resources import example
 from daemon.model.statements import Trust as TrustStatement
 from daemon.seal import envelope as envelopes
-from daemon.seal.keys import load_open_key, load_sign_key, load_sign_public, private_pem, public_pem
+from daemon.seal.keys import load_sign_public, public_pem
+from daemon.seal.private_keys import load_open_key, load_sign_key, private_pem
 from daemon.seal.trust import load_trust
 from daemon.vault import durable
 

@@ -14,7 +14,8 @@ from daemon.model.config import Broker
 from daemon.model.errors import ConfigurationError
 from daemon.model.topics import Topics
 from daemon.model.types import check_id
-from daemon.seal.keys import OpenKey, SignKey, load_open_key, load_sign_key
+from daemon.seal.keys import OpenKey, SignKey
+from daemon.seal.private_keys import load_open_key, load_sign_key
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from daemon.dock.camera.eraser import Eraser
 from daemon.dock.camera.file_names import CAPTURE, FOOTAGE, name_of, stem_of
 from daemon.dock.camera.sealer import Sealer
 from daemon.model.errors import BwcError, CameraReadError
-from daemon.seal.keys import forget_in_core_dumps
+from daemon.seal.core_dumps import forget_in_core_dumps
 from daemon.vault import durable
 
 Message = dict[str, Any]

@@ -20,7 +20,8 @@ from daemon.model.parse import explain, parse_model
 from daemon.model.statements import WrappedKey
 from daemon.model.types import check_id, is_clip_id
 from daemon.seal import stream
-from daemon.seal.keys import keyid, load_open_key, load_open_public, public_pem
+from daemon.seal.keys import keyid, load_open_public, public_pem
+from daemon.seal.private_keys import load_open_key
 from daemon.seal.wrap import data_key_info, unwrap
 from daemon.vault import durable
 from daemon.vault.writing import write_verified

@@ -14,7 +14,7 @@ import pytest
 
 from daemon.dock.camera.single_file import seal_file, unseal_file
 from daemon.model.errors import BwcError, ConfigurationError, SchemaError, TamperedError, VerificationError
-from daemon.seal.keys import new_pair
+from daemon.seal.private_keys import new_pair
 from daemon.seal.stream import FIRST, PLAIN
 from tests.kit.agency import CLIP, OTHER_CLIP
 
