@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from daemon.board.picture import Picture
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Received, Subscribed
-from daemon.link.retry import Retry
+from daemon.link.retry import RetryTimer
 from daemon.model.clock import Clock
 from daemon.model.config import Broker
 from daemon.runtime.mailbox import Mailbox
@@ -38,7 +38,7 @@ class Hearing:
         name = f"bwc-board-{uuid.uuid4().hex[:12]}"
         self._client = MqttClient(broker, name, self._mailbox.put, subscriptions=picture.subscriptions)
         self._notifier = Notifier()
-        self._unheard = Retry()
+        self._unheard = RetryTimer()
         self._thread = threading.Thread(target=self._run, name="board-hearing")
 
     def start(self) -> None:

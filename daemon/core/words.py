@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.documents import Need
 from daemon.model.times import format_instant
 
@@ -15,23 +16,30 @@ _WHOM = {
     "records": "the records staff",
 }
 _FORM = {"unrecorded": "a statement", "audio": "an audio-recorded statement", "video": "a statement on video"}
-_CUSTODY = {
-    "docked": "camera {camera_serial} docked in {bay}",
-    "ingested": "taken in: hashed, sealed and locked",
-    "quarantined": "put in quarantine: {integrity}",
-    "admitted": "admitted from quarantine",
-    "corrected": "worn by {officer_id}, not by {instead_of}",
-    "tagged": "tagged with its dispatch calls, revision {revision}",
-    "receipted": "receipt written onto the camera: the dock holds it",
-    "released": "released to {person_id} for {purpose}, until {expires_at}",
-    "expired": "a release ended: its time was over; locked again",
-    "revoked": "a release was revoked; locked again",
-    "opened": "opened by {person_id}",
-    "erased": "erased from the camera",
-    "disposed": "disposed of by order",
-    "damaged": "found damaged: {problem}",
-    "refused": "refused: {reason}",
-    "rebuilt": "the dock's database was made anew from its vault: {clips} clips",
+_CUSTODY: dict[str, str] = {
+    CustodyAction.DOCKED: "camera {camera_serial} docked in {bay}",
+    CustodyAction.INGESTED: "taken in: hashed, sealed and locked",
+    CustodyAction.QUARANTINED: "put in quarantine: {integrity}",
+    CustodyAction.ADMITTED: "admitted from quarantine",
+    CustodyAction.CORRECTED: "worn by {officer_id}, not by {instead_of}",
+    CustodyAction.TAGGED: "tagged with its dispatch calls, revision {revision}",
+    CustodyAction.RECEIPTED: "receipt written onto the camera: the dock holds it",
+    CustodyAction.RELEASED: "released to {person_id} for {purpose}, until {expires_at}",
+    CustodyAction.EXPIRED: "a release ended: its time was over; locked again",
+    CustodyAction.REVOKED: "a release was revoked; locked again",
+    CustodyAction.OPENED: "opened by {person_id}",
+    CustodyAction.ERASED: "erased from the camera",
+    CustodyAction.DISPOSED: "disposed of by order",
+    CustodyAction.REPLICATED: "copied to object storage: {url}",
+    CustodyAction.EVICTED: "its sealed file lies in object storage alone: {url}",
+    CustodyAction.REMOVED: "removed from object storage: {objects} objects",
+    CustodyAction.ACCEPTED: "a statement was accepted: {kind}",
+    CustodyAction.DECIDED: "a request was decided",
+    CustodyAction.DISPOSAL_DUE: "its disposal is due",
+    CustodyAction.DISPOSAL_ORDERED: "its disposal was ordered",
+    CustodyAction.DAMAGED: "found damaged: {problem}",
+    CustodyAction.REFUSED: "refused: {reason}",
+    CustodyAction.REBUILT: "the dock's database was made anew from its vault: {clips} clips",
 }
 TRIGGERS = {
     "button": "the button",

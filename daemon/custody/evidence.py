@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from daemon.custody.record import Proven, verify_record
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import BwcError, InconsistentError, TamperedError, VerificationError
 from daemon.model.statements import Capture, Release, Revocation, Seal, Statement, Tag
 from daemon.seal import envelope as envelopes
@@ -47,7 +48,7 @@ def verify_clip(clip: ClipDirectory, clip_id: str, agency: str, trust: Trust) ->
         raise InconsistentError(f"dock {seal.statement.dock_id} is not enrolled")
     origin = f"bwc/{agency}/{seal.statement.dock_id}"
     custody = verify_record(read_document(clip.custody), clip_id, origin, dock_key, what=str(clip.custody))  # 3
-    ingested = next((entry for entry in custody.entries if entry.action == "ingested"), None)
+    ingested = next((entry for entry in custody.entries if entry.action == CustodyAction.INGESTED), None)
     if ingested is None or ingested.detail.get("sealed_sha256") != seal.statement.sealed_sha256:
         raise TamperedError(f"{clip.custody}: does not record that this clip was taken in")
     if seal.digest not in ingested.attestations:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from daemon.custody import tree
 from daemon.database.sqlite import read_only
 from daemon.model import strict_json
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import TamperedError
 from daemon.model.times import format_instant
 from daemon.model.types import check_clip_id, check_id
@@ -31,10 +32,10 @@ _DIGEST = re.compile(r"^[0-9a-f]{64}\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Event:
+class NewEntry:
     """What happened, before it has a place in the log."""
 
-    action: str
+    action: CustodyAction
     clip_id: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
     attestations: tuple[str, ...] = ()
@@ -89,32 +90,32 @@ class CustodyLog:
         row = self._db.execute("SELECT max(sequence) FROM custody_entry").fetchone()
         return 0 if row[0] is None else int(row[0]) + 1
 
-    def append(self, event: Event, at: datetime) -> int:
+    def append(self, entry: NewEntry, at: datetime) -> int:
         """Adds an entry; returns its sequence. Durable when the caller's transaction is.
 
-        Raises ValueError for an event that would be no `CustodyEntry`.
+        Raises ValueError for one that would be no `CustodyEntry`.
         """
-        return self.append_all([event], at)
+        return self.append_all([entry], at)
 
-    def append_all(self, events: Sequence[Event], at: datetime) -> int:
+    def append_all(self, entries: Sequence[NewEntry], at: datetime) -> int:
         """As `append`, for what happened at once; returns the sequence of the first."""
         first = self.size
-        lines = [(event.clip_id, self._line(event, number, at)) for number, event in enumerate(events, first)]
+        lines = [(entry.clip_id, self._line(entry, number, at)) for number, entry in enumerate(entries, first)]
         self._add(first, lines)
         return first
 
-    def _line(self, event: Event, sequence: int, at: datetime) -> bytes:
-        event.check()
-        entry = {
+    def _line(self, entry: NewEntry, sequence: int, at: datetime) -> bytes:
+        entry.check()
+        document = {
             "schema": "bwc.custody/1",
             "sequence": sequence,
             "at": format_instant(at),
-            "action": event.action,
+            "action": entry.action,
             "actor": self._actor,
-            "detail": event.detail,
-            "attestations": event.attestations,
+            "detail": entry.detail,
+            "attestations": entry.attestations,
         }
-        return strict_json.dump(entry if event.clip_id is None else entry | {"clip_id": event.clip_id})
+        return strict_json.dump(document if entry.clip_id is None else document | {"clip_id": entry.clip_id})
 
     def restore(self, line: bytes) -> None:
         """Adds a line as it was logged before, verbatim. Raises TamperedError when it is not the next one's."""

@@ -16,6 +16,7 @@ from daemon.custody.log import CustodyLog
 from daemon.custody.record import Proven
 from daemon.custody.tree import append, leaf_hash
 from daemon.custody.verify import Root, entry_problem
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import BwcError, UnavailableError
 from daemon.model.statements import Seal
 from daemon.model.types import is_clip_id
@@ -32,7 +33,7 @@ Known = Callable[[int], bytes | None]
 
 
 @dataclass(frozen=True)
-class Vault:
+class VaultCheckOptions:
     """What is checked, and against what. `now` serves where a time of signing is not known.
 
     `objects` is where evicted clips lie, with `sealed_elsewhere` all of them; without `read_objects` the store is only
@@ -67,7 +68,7 @@ def clips_of(vault: VaultLayout) -> Iterator[ClipDirectory]:
             yield ClipDirectory(path)
 
 
-def check_clip(vault: Vault, clip: ClipDirectory) -> ClipCheck:
+def check_clip(vault: VaultCheckOptions, clip: ClipDirectory) -> ClipCheck:
     """One clip's directory: its statements, custody, tags, orders, and its bytes."""
     clip_id, result, seal = clip.path.name, ClipCheck(), None
     if not is_clip_id(clip_id):
@@ -91,7 +92,7 @@ def check_clip(vault: Vault, clip: ClipDirectory) -> ClipCheck:
 class VaultCheck:
     """One walk over a vault."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: VaultCheckOptions) -> None:
         self._vault = vault
         self._proven: dict[int, bytes] = {}  # leaf hashes of entries that some clip's record proves
         self._newest: Checkpoint | None = None
@@ -116,7 +117,7 @@ class VaultCheck:
             self._newest = custody.checkpoint
 
 
-def check_log(vault: Vault, known: Known, newest: Checkpoint | None) -> Iterator[Finding]:
+def check_log(vault: VaultCheckOptions, known: Known, newest: Checkpoint | None) -> Iterator[Finding]:
     """The log's lines in the vault: against the leaf hashes that are known, and against signed checkpoints.
 
     Those are `checkpoint.txt` beside the lines, and `newest`, the newest that a clip's record carries.
@@ -149,7 +150,7 @@ def check_log(vault: Vault, known: Known, newest: Checkpoint | None) -> Iterator
             yield Finding(None, whole, f"the log has {root.size} entries, a signed checkpoint covers {size}")
 
 
-def _covering(vault: Vault) -> Checkpoint:
+def _covering(vault: VaultCheckOptions) -> Checkpoint:
     """The checkpoint beside the log's lines, verified. Raises BwcError."""
     path = str(vault.layout.checkpoint)
     note = read_document(vault.layout.checkpoint).decode("utf-8", "replace")
@@ -178,10 +179,12 @@ def check_store(log: CustodyLog, where: str) -> Iterator[Finding]:
 
 
 def _check_sealed(
-    vault: Vault, clip: ClipDirectory, clip_id: str, seal: Seal, custody: Proven | None
+    vault: VaultCheckOptions, clip: ClipDirectory, clip_id: str, seal: Seal, custody: Proven | None
 ) -> Iterator[Finding]:
     """The sealed file, here or, where custody says that it was evicted, in object storage."""
-    evicted = [entry for entry in custody.entries if entry.action == "evicted"] if custody is not None else []
+    evicted = (
+        [entry for entry in custody.entries if entry.action == CustodyAction.EVICTED] if custody is not None else []
+    )
     if clip.sealed.exists() or not (vault.sealed_elsewhere or evicted):
         yield from _check_bytes(vault, clip, clip_id, seal)
         return
@@ -203,7 +206,7 @@ def _check_sealed(
         yield Finding(clip_id, f"{vault.objects.url}/{key}", str(error))
 
 
-def _check_bytes(vault: Vault, clip: ClipDirectory, clip_id: str, seal: Seal) -> Iterator[Finding]:
+def _check_bytes(vault: VaultCheckOptions, clip: ClipDirectory, clip_id: str, seal: Seal) -> Iterator[Finding]:
     try:
         size = size_of(clip.sealed)
         if size != seal.sealed_bytes:

@@ -12,7 +12,7 @@ SOON = 0.02
 """Seconds after which the loop looks again when work was put off."""
 
 
-class Leisure:
+class BackgroundBudget:
     """Whether the service's thread has time just now."""
 
     def __init__(self, clock: Clock, waiting: Callable[[], bool]) -> None:
@@ -20,44 +20,44 @@ class Leisure:
         self._clock = clock
         self._waiting = waiting
         self._asked = float("-inf")
-        self._put_off = False
+        self._deferred = False
 
-    def asked(self) -> None:
+    def bay_asked(self) -> None:
         """A bay asks for a decision; from its own thread."""
         self._asked = self._clock.monotonic()
 
-    def grant(self, overdue: bool) -> bool:
+    def may_run(self, overdue: bool) -> bool:
         """Whether to do one piece of it now: bays do not keep the thread busy, or it is `overdue`."""
         busy = self._waiting() or self._clock.monotonic() - self._asked < _BUSY_FOR
-        self._put_off |= busy and not overdue
+        self._deferred |= busy and not overdue
         return overdue or not busy
 
-    def put_off(self) -> bool:
+    def was_deferred(self) -> bool:
         """Whether anything was refused since this was asked last."""
-        put_off, self._put_off = self._put_off, False
-        return put_off
+        deferred, self._deferred = self._deferred, False
+        return deferred
 
-    def share(self, every: float, pieces: int = 1) -> Share:
+    def share(self, every: float, pieces: int = 1) -> BackgroundShare:
         """One kind of such work, of which some `pieces` are done each `every` seconds however busy the bays are."""
-        return Share(self, self._clock, every, pieces)
+        return BackgroundShare(self, self._clock, every, pieces)
 
 
-class Share:
+class BackgroundShare:
     """Asked before each piece of one kind of work that may wait."""
 
-    def __init__(self, leisure: Leisure, clock: Clock, every: float, pieces: int) -> None:
-        self._leisure = leisure
+    def __init__(self, budget: BackgroundBudget, clock: Clock, every: float, pieces: int) -> None:
+        self._budget = budget
         self._clock = clock
         self._every = every
         self._pieces = pieces
         self._since = float("-inf")
         self._done = 0
 
-    def granted(self) -> bool:
+    def may_run(self) -> bool:
         """Whether to do one piece of it now."""
         now = self._clock.monotonic()
         if now - self._since >= self._every:
             self._since, self._done = now, 0
-        granted = self._leisure.grant(self._done < self._pieces)
-        self._done += granted
-        return granted
+        run = self._budget.may_run(self._done < self._pieces)
+        self._done += run
+        return run

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 _KINDS = frozenset({"created", "closed", "deleted", "moved"})
 
 
-class Hints:
+class FolderWatch:
     """Calls `wake`, which must neither raise nor block, from watchdog's thread."""
 
     def __init__(self, folder: Path, wake: Callable[[], None]) -> None:

@@ -17,17 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from daemon.core.lifecycle import State
-from daemon.custody.log import Event
-from daemon.custody.vault_check import Vault, VaultCheck, clips_of
-from daemon.dock.context import Dock
-from daemon.dock.dispatch.tags import Worn
-from daemon.dock.ingest.intake import Own, clip_row
-from daemon.dock.service import open_dock, open_replica
-from daemon.dock.store.store import ClipRow, OrderRow
+from daemon.custody.log import NewEntry
+from daemon.custody.vault_check import VaultCheck, VaultCheckOptions, clips_of
+from daemon.dock.context import DockContext, LoopState, Transaction
+from daemon.dock.ingest.intake import CameraOrigin, clip_row
+from daemon.dock.ingest.jobs import recording_of_capture
+from daemon.dock.opening import open_dock, open_replica
+from daemon.dock.store.meta import MetaKey
+from daemon.dock.store.rows import ClipRow, OrderRow
 from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import ConfigurationError, TamperedError
 from daemon.model.times import format_instant
 from daemon.seal import envelope as envelopes
@@ -37,7 +39,7 @@ from daemon.vault.durable import fsync_directory
 from daemon.vault.layout import ClipDirectory, VaultLayout
 from daemon.vault.reading import read_document
 
-_REMEMBERED = frozenset({"opened", "admitted", "corrected"})
+_REMEMBERED = frozenset({CustodyAction.OPENED, CustodyAction.ADMITTED, CustodyAction.CORRECTED})
 """Entries whose attestations would be recorded twice if they were heard again."""
 
 
@@ -85,7 +87,7 @@ def _rebuild(
     progress: Callable[[str], None],
 ) -> Rebuilt:
     trust = load_trust(config.trust.file, load_sign_public(config.trust.root))
-    vault = Vault(layout, config.agency, trust, clock.now(), read_data, open_replica(config))
+    vault = VaultCheckOptions(layout, config.agency, trust, clock.now(), read_data, open_replica(config))
     findings = VaultCheck(vault).run(None, progress)
     for finding in findings:
         raise TamperedError(f"{finding.path}: {finding.problem}", hint="the rest: bwc dock check; nothing was built")
@@ -95,7 +97,7 @@ def _rebuild(
     dock = open_dock(config.model_copy(update={"state": scratch}), clock)
     try:
         with dock.store.transaction():
-            rebuilt = _fill(dock, layout)
+            rebuilt = _fill(Transaction(dock, LoopState()), layout)
     finally:
         dock.store.close()
     (scratch / target.name).rename(target)
@@ -103,7 +105,8 @@ def _rebuild(
     return rebuilt
 
 
-def _fill(dock: Dock, layout: VaultLayout) -> Rebuilt:
+def _fill(tx: Transaction, layout: VaultLayout) -> Rebuilt:
+    dock = tx.dock
     pasts: dict[str, _Past] = {}
     latest = ""
     for line in _lines(layout):
@@ -113,20 +116,20 @@ def _fill(dock: Dock, layout: VaultLayout) -> Rebuilt:
         _remember(dock, entry, pasts)
     size = dock.custody.size
     # above every number that was ever used: no dock has sent a notice a second for fifty years
-    dock.store.set("sequence", str(int(time.time())))
-    dock.store.set("custody_sent", str(size))
+    dock.store.set(MetaKey.SEQUENCE, str(int(time.time())))
+    dock.store.set(MetaKey.CUSTODY_SENT, str(size))
     if latest:
-        dock.store.set("latest", latest)
+        dock.store.set(MetaKey.LATEST, latest)
     clips = 0
     for directory in clips_of(layout):
-        _add(dock, directory, pasts.pop(directory.path.name))
+        _add(tx, directory, pasts.pop(directory.path.name))
         clips += 1
     for clip_id, past in sorted(pasts.items()):
-        if "disposed" in past.actions:
+        if CustodyAction.DISPOSED in past.actions:
             _add_disposed(dock, clip_id, past)
         elif past.ingested:
             raise TamperedError(f"{layout.root}: clip {clip_id} was taken in, and is not here")
-    dock.record(Event("rebuilt", None, {"clips": clips, "entries": size}))
+    tx.record(NewEntry(CustodyAction.REBUILT, None, {"clips": clips, "entries": size}))
     return Rebuilt(clips, size)
 
 
@@ -135,7 +138,7 @@ def _lines(layout: VaultLayout) -> Iterator[bytes]:
         yield from path.read_bytes().split(b"\n")[:-1]
 
 
-def _remember(dock: Dock, entry: dict[str, Any], pasts: dict[str, _Past]) -> None:
+def _remember(dock: DockContext, entry: dict[str, Any], pasts: dict[str, _Past]) -> None:
     action, clip_id, detail = entry["action"], entry.get("clip_id"), entry["detail"]
     if action in _REMEMBERED:
         for digest in entry["attestations"]:
@@ -144,37 +147,39 @@ def _remember(dock: Dock, entry: dict[str, Any], pasts: dict[str, _Past]) -> Non
         return
     past = pasts.setdefault(clip_id, _Past())
     past.actions.add(action)
-    if action == "ingested":
+    if action == CustodyAction.INGESTED:
         past.ingested = detail
-    elif action == "corrected":
+    elif action == CustodyAction.CORRECTED:
         past.officer_id = detail["officer_id"]
-    elif action == "revoked":
+    elif action == CustodyAction.REVOKED:
         past.revoked.add(detail["order_id"])
 
 
-def _add(dock: Dock, directory: ClipDirectory, past: _Past) -> None:
+def _add(tx: Transaction, directory: ClipDirectory, past: _Past) -> None:
+    dock = tx.dock
     seal = _statement(directory.seal, st.Seal)
     revision = max(int(path.stem) for path in directory.tag(1).parent.glob("*.json"))
     tag = _statement(directory.tag(revision), st.Tag)
     capture = _statement(directory.capture, st.Capture) if seal.capture_sha256 else None
     inside = directory.path.parent.name == "quarantine"
     officer = past.officer_id or (capture.officer_id if capture else "unknown")
-    worn = None
+    recording = None
     if capture is not None and not inside:
-        times = (capture.started_at, capture.triggered_at, capture.stopped_at)
-        worn = Worn(seal.clip_id, officer, *times, seal.clock_skew_seconds)
+        recording = recording_of_capture(capture, seal.clip_id, officer, seal.clock_skew_seconds)
     state = State.QUARANTINED if inside else State.LOCKED
     # a camera that still has it is recognized by the bytes, not by the file's times
-    own = Own(past.ingested["camera_serial"], officer, seal.claimed_clip_id or seal.clip_id, footage="")
-    row = clip_row(dock, state, seal, tag, worn, own, dock.store.next_sequence())
-    dock.store.add_clips([replace(row, receipted="receipted" in past.actions, erased="erased" in past.actions)])
+    origin = CameraOrigin(past.ingested["camera_serial"], officer, seal.claimed_clip_id or seal.clip_id, footage="")
+    row = clip_row(tx, state, seal, tag, recording, origin, dock.store.next_sequence())
+    dock.store.add_clips(
+        [replace(row, receipted=CustodyAction.RECEIPTED in past.actions, erased=CustodyAction.ERASED in past.actions)]
+    )
     if dock.objects is not None:
         _note_replica(dock, row, evicted=not directory.sealed.exists())
     for path in sorted(directory.release("x").parent.glob("*.release.json")):
-        _add_ended(dock, _statement(path, st.Release), past)
+        _add_ended(tx, _statement(path, st.Release), past)
 
 
-def _note_replica(dock: Dock, row: ClipRow, *, evicted: bool) -> None:
+def _note_replica(dock: DockContext, row: ClipRow, *, evicted: bool) -> None:
     """Whatever the replica may lack of it is to be copied; a sealed file that lies there alone was found there."""
     dock.replica.want(row.clip_id, format_instant(dock.now()))
     if evicted:
@@ -183,9 +188,10 @@ def _note_replica(dock: Dock, row: ClipRow, *, evicted: bool) -> None:
         dock.replica.evicted(row.clip_id)
 
 
-def _add_ended(dock: Dock, release: st.Release, past: _Past) -> None:
+def _add_ended(tx: Transaction, release: st.Release, past: _Past) -> None:
     """An order that was honoured. It has ended now, and is never accepted again."""
     revoked = release.order_id in past.revoked
+    dock = tx.dock
     dock.store.put_order(
         OrderRow(
             release.order_id,
@@ -200,10 +206,10 @@ def _add_ended(dock: Dock, release: st.Release, past: _Past) -> None:
         )
     )
     if not revoked:
-        dock.record(Event("expired", release.clip_id, {"order_id": release.order_id}))
+        tx.record(NewEntry(CustodyAction.EXPIRED, release.clip_id, {"order_id": release.order_id}))
 
 
-def _add_disposed(dock: Dock, clip_id: str, past: _Past) -> None:
+def _add_disposed(dock: DockContext, clip_id: str, past: _Past) -> None:
     """Its row keeps it from ever coming back."""
     said = past.ingested
     row = ClipRow(
@@ -229,7 +235,7 @@ def _add_disposed(dock: Dock, clip_id: str, past: _Past) -> None:
         dispatch_due=None,
         sequence=dock.store.next_sequence(),
         receipted=True,
-        erased="erased" in past.actions,
+        erased=CustodyAction.ERASED in past.actions,
     )
     dock.store.add_clips([row])
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import shutil
 
-from daemon.dock.context import Dock
-from daemon.dock.inbox import disposal, orders
+from daemon.dock import locks
+from daemon.dock.context import DockContext, Transaction
+from daemon.dock.inbox import disposal
 from daemon.dock.ingest import intake, staging
-from daemon.dock.ingest.intake import Composed
+from daemon.dock.ingest.jobs import Job, SignedClip
 from daemon.dock.upkeep import custody_copies, eviction
 from daemon.model.errors import VerificationError
 from daemon.model.statements import Capture
@@ -19,37 +20,36 @@ from daemon.vault.layout import ClipDirectory
 log = logging.getLogger(__name__)
 
 
-def recover(dock: Dock) -> int:
-    """Commits clips that were settled but not committed, drops what was only staged. Returns how many were committed.
+def recover(tx: Transaction) -> int:
+    """Commits clips that were moved into place but not committed, drops what was only staged.
 
-    Call it before anything else, inside a transaction.
+    Returns how many were committed. Call it before anything else.
     """
-    finished = 0
+    dock, finished = tx.dock, 0
     for clip_id, text in dock.store.staged():
         directory = dock.vault.find(clip_id)
         if directory is None or dock.store.clip(clip_id) is not None:
-            staging.clear(dock.vault, clip_id)
+            staging.discard(dock.vault, clip_id)
             dock.store.unstage([clip_id])
-            log.info(
-                "dropped unfinished work on clip %s; it is still on its camera", clip_id, extra={"clip_id": clip_id}
-            )
+            words = "dropped unfinished work on clip %s; it is still on its camera"
+            log.info(words, clip_id, extra={"clip_id": clip_id})
             continue
-        job = intake.job_from(text)
+        job = Job.from_text(text)
         capture = _capture(directory) if job.capture_sha256 else None
         seal, tag = _envelope(directory, "seal"), _envelope(directory, "tag")
-        intake.commit(dock, [Composed(job, seal, tag, capture, None)])
+        intake.commit(tx, [SignedClip(job, seal, tag, capture, None)])
         finished += 1
         fields = {"clip_id": clip_id, "bay": job.bay, "camera": job.camera_serial}
         log.info("finished taking in clip %s", clip_id, extra=fields)
-    dock.after.append(lambda: disposal.destroy_recorded(dock))
-    dock.after.append(lambda: eviction.finish_recorded(dock))
+    tx.after_commit(lambda: disposal.destroy_recorded(dock))
+    tx.after_commit(lambda: eviction.finish_recorded(dock))
     _sweep_incoming(dock)
-    orders.rebase(dock)
-    dock.touched |= custody_copies.recently_touched(dock)
+    locks.rebase(tx)
+    tx.state.copies_due |= custody_copies.recently_touched(dock)
     return finished
 
 
-def _sweep_incoming(dock: Dock) -> None:
+def _sweep_incoming(dock: DockContext) -> None:
     """Nothing in staging outlives a restart: its data keys are gone, so it could never be opened."""
     staged = {clip_id for clip_id, _ in dock.store.staged()}
     for entry in dock.vault.incoming.iterdir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 RETRY_SECONDS = 30.0
 
 
-class Retry:
+class RetryTimer:
     """Remembers that something was refused, until it is due again. Times are monotonic seconds, passed in."""
 
     def __init__(self) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from daemon.custody.log import CustodyLog, Event
+from daemon.custody.log import CustodyLog, NewEntry
 from daemon.model import strict_json
 from daemon.model.clock import Clock
 from daemon.model.config import PolicyConfig
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import BwcError
 from daemon.model.times import truncate
 from daemon.model.topics import Topics
@@ -51,7 +52,7 @@ class Desk:
 
     def record(self, action: str, clip_id: str | None, detail: dict[str, Any], attestations: tuple[str, ...]) -> int:
         """Adds to the policy service's own log, in the current transaction."""
-        return self.custody.append(Event(action, clip_id, detail, attestations), self.now())
+        return self.custody.append(NewEntry(CustodyAction(action), clip_id, detail, attestations), self.now())
 
     def refuse(self, what: str, error: BwcError, digest: str | None, clip_id: str | None = None) -> None:
         """A refusal is counted always, and recorded once (repeats of the same do not fill the log)."""

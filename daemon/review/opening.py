@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from daemon.custody.evidence import ClipEvidence, verify_clip
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.documents import CustodyEntry
 from daemon.model.errors import InconsistentError, LockedError, TamperedError
 from daemon.model.statements import Opened, Release
@@ -138,8 +139,8 @@ def find_release(clip: ClipDirectory, person_id: str, trust: Trust, now: datetim
 def _must_stand(entries: list[CustodyEntry], release: Verified[Release]) -> None:
     order_id = release.statement.order_id
     about = [entry for entry in entries if entry.detail.get("order_id") == order_id]
-    if not any(entry.action == "released" and release.digest in entry.attestations for entry in about):
+    if not any(entry.action == CustodyAction.RELEASED and release.digest in entry.attestations for entry in about):
         raise TamperedError(f"the custody log does not show order {order_id} honoured")
     for entry in about:
-        if entry.action in {"revoked", "expired"}:
+        if entry.action in {CustodyAction.REVOKED, CustodyAction.EXPIRED}:
             raise LockedError(f"clip {release.statement.clip_id} is locked: its release to you was {entry.action}")

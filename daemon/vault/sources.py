@@ -62,7 +62,7 @@ class Replica:
                 hint="does --vault end with the dock's id, as in …/central-1?",
             )
         clip = self._layout.clip(clip_id)
-        for name, data in small_files.unfold(self._small(stored), what=f"{self.objects.url}/{stored.key}").items():
+        for name, data in small_files.unpack(self._small(stored), what=f"{self.objects.url}/{stored.key}").items():
             path = clip.path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)

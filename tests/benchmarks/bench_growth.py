@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from daemon.custody.log import CustodyLog, Event
+from daemon.custody.log import CustodyLog, NewEntry
 from daemon.custody.proof import check_inclusion
 from daemon.custody.tree import leaf_hash
 from daemon.custody.verify import verify_export
-from daemon.dock.service import open_dock
+from daemon.dock.opening import open_dock
 from daemon.model.clock import SystemClock
 from daemon.model.config import DockConfig
+from daemon.model.custody_actions import CustodyAction
 from daemon.seal.note import parse_checkpoint
 from daemon.seal.private_keys import load_sign_key
 from tests.benchmarks.measure import pss
@@ -93,7 +94,7 @@ def _append(log: CustodyLog, db: Any) -> float:
     db.execute("BEGIN")
     started = time.perf_counter()
     for _ in range(1000):
-        log.append(Event("docked", None, {"bay": "bay-1"}), datetime.now(UTC))
+        log.append(NewEntry(CustodyAction.DOCKED, None, {"bay": "bay-1"}), datetime.now(UTC))
     seconds = time.perf_counter() - started
     db.execute("ROLLBACK")
     return seconds * 1e3

@@ -9,7 +9,10 @@ from pathlib import Path
 from statistics import median, mode
 from typing import Any
 
-from daemon.dock.camera.handle import Batch, ReaderHandle
+from daemon.core.settle import FileStat
+from daemon.dock.camera.handle import ReaderHandle
+from daemon.dock.camera.messages import ReaderLimits, SealRequest, SealResult, SealTarget
+from daemon.dock.camera.reader import SealBatch
 from tests.benchmarks import disk
 from tests.benchmarks.measure import pss
 from tests.kit.agency import open_pem
@@ -28,7 +31,7 @@ def run() -> dict[str, Any]:
         (folder / "bay" / "clips").mkdir(parents=True)
         footage = folder / "bay" / "clips" / "0.mp4"
         disk.fill(footage, SIZE)
-        handle = ReaderHandle(folder / "bay", {"max_clips": 100, "max_clip_bytes": 1 << 40}, 60.0)
+        handle = ReaderHandle(folder / "bay", ReaderLimits(max_clips=100, max_clip_bytes=1 << 40), 60.0)
         limits, rates, memory = [], [], 0
         try:
             handle.scan()
@@ -56,30 +59,24 @@ def run() -> dict[str, Any]:
 
 def _sustained(handle: ReaderHandle, folder: Path, footage: Path) -> tuple[float, int]:
     info = footage.stat()
-    under_way: list[Batch] = []
+    under_way: list[SealBatch] = []
     memory = 0
     started = time.perf_counter()
     for number in range(CLIPS):
-        command = {
-            "stem": "0",
-            "footage": [info.st_size, info.st_mtime_ns, info.st_ctime_ns],
-            "target": str(folder / f"{number}.sealed"),
-            "clip_id": f"clip-{number}",
-            "dock_id": "dock-1",
-            "capture_sha256": None,
-            "recipients": [open_pem("policy")],
-        }
-        under_way.append(handle.begin([command], lambda _: None))
+        path, recipients = str(folder / f"{number}.sealed"), (open_pem("policy"),)
+        target = SealTarget(path, f"clip-{number}", "dock-1", None, recipients)
+        request = SealRequest("0", FileStat(info.st_size, info.st_mtime_ns, info.st_ctime_ns), target)
+        under_way.append(handle.begin([request], lambda _: None))
         if len(under_way) > 1:
             _end(handle, under_way.pop(0))
-        handle.written(under_way[-1])
-        assert handle._process.pid is not None
-        memory = max(memory, pss(handle._process.pid))
+        handle.await_written(under_way[-1])
+        assert handle.process.pid is not None
+        memory = max(memory, pss(handle.process.pid))
     while under_way:
         _end(handle, under_way.pop(0))
     return CLIPS * SIZE / (time.perf_counter() - started), memory
 
 
-def _end(handle: ReaderHandle, batch: Batch) -> None:
-    [answer] = handle.results(batch)
-    assert isinstance(answer, dict), answer
+def _end(handle: ReaderHandle, batch: SealBatch) -> None:
+    [answer] = handle.await_results(batch)
+    assert isinstance(answer, SealResult), answer

@@ -16,16 +16,17 @@ from daemon.cli.demo import world as worlds
 from daemon.cli.demo.stage import BWC, Stage, free_port
 from daemon.cli.demo.world import DOCK, World
 from daemon.core.lifecycle import State
-from daemon.custody.log import CustodyLog, Event
-from daemon.dock.context import Dock
+from daemon.custody.log import CustodyLog, NewEntry
+from daemon.dock.context import DockContext
 from daemon.dock.inbox import router
-from daemon.dock.service import open_dock
-from daemon.dock.store.store import ClipRow
+from daemon.dock.opening import open_dock
+from daemon.dock.store.rows import ClipRow
 from daemon.dock.upkeep.custody_copies import CustodyFiles
 from daemon.link.mqtt import LinkEvent, MqttClient, Subscribed
 from daemon.link.session import Session
 from daemon.model.clock import SystemClock
 from daemon.model.config import Broker, DockConfig, load_config
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.times import format_instant
 from tests.kit.precinct import Precinct
 
@@ -52,12 +53,12 @@ def fill(config: DockConfig, clips: int) -> None:
             dock.store.set(key, str(value))
         dock.store.set("custody_settled", str(clips))
         dock.store.set("scrubbed_at", format_instant(datetime.now(UTC)))
-        dock.store.set("recipients", dock.trust.policy_keyid())
+        dock.store.set("recipients", dock.trust.get().policy_keyid())
     CustodyFiles(dock.vault, dock.custody, dock.sign_key).follow()
     dock.store.close()
 
 
-def _add(dock: Dock, number: int, rng: random.Random) -> None:
+def _add(dock: DockContext, number: int, rng: random.Random) -> None:
     clip_id = str(uuid.UUID(int=rng.getrandbits(128), version=4))
     at = _START + timedelta(seconds=90 * number)
     digest = hashlib.sha256(clip_id.encode()).hexdigest()
@@ -89,7 +90,7 @@ def _add(dock: Dock, number: int, rng: random.Random) -> None:
     )
     dock.store.add_clips([row])
     detail = {"bay": "bay-1", "camera_serial": f"cam-{number % 800}", "clip_sha256": digest, "sealed_sha256": digest}
-    dock.custody.append(Event("ingested", clip_id, detail, (digest, digest)), at)
+    dock.custody.append(NewEntry(CustodyAction.INGESTED, clip_id, detail, (digest, digest)), at)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from tests.kit.daemon_forks import _fork, run_dock
 
 def main() -> None:
     multiprocessing.resource_tracker.ensure_running()
-    announcer.STALL_SECONDS, announcer.MOST_PATIENT = 3.0, 12.0
+    announcer.STALL_SECONDS, announcer.LONGEST_WAIT = 3.0, 12.0
     retry.RETRY_SECONDS = 2.0
     mqtt.RECONNECT_SECONDS = (1, 2)
     service._REPEAT_EVERY = 1.0

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -79,7 +80,7 @@ class Agency:
     def states(self) -> dict[str, str]:
         return {row["clip_id"]: row["state"] for row in self._dock("clip")}
 
-    def _dock(self, table: str) -> list[dict[str, object]]:
+    def _dock(self, table: str) -> list[dict[str, Any]]:
         return rows(self.world.root / "disk" / "state" / "dock.sqlite", table)
 
     def await_taken_in(self) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from daemon.core.lock import OrderState
 from daemon.link import retry
 from daemon.link.mqtt import LinkEvent, MqttClient, Received, Subscribed
-from daemon.link.retry import Retry
+from daemon.link.retry import RetryTimer
 from daemon.model import statements as st
 from daemon.model.config import Broker
 from daemon.model.documents import Lock, NoticeRelease
@@ -53,7 +54,7 @@ def test_a_repeated_notice_never_raises_what_it_waits_for(office: Office) -> Non
     assert office.desk.store.through("dock-1") == 2
 
 
-def shown(office: Office, state: str) -> NoticeRelease:
+def shown(office: Office, state: OrderState) -> NoticeRelease:
     """An order that the dock shows, and nobody here issued."""
     return NoticeRelease(
         order_id="0f2c",
@@ -65,7 +66,7 @@ def shown(office: Office, state: str) -> NoticeRelease:
 
 
 @pytest.mark.parametrize(("state", "revoked"), [("live", 1), ("expired", 0), ("revoked", 0)])
-def test_a_live_order_without_a_record_is_revoked_once(office: Office, state: str, revoked: int) -> None:
+def test_a_live_order_without_a_record_is_revoked_once(office: Office, state: OrderState, revoked: int) -> None:
     for _ in range(2):
         office.announce(office.notice(lock=Lock(state="released", reason="", releases=(shown(office, state),))))
     orders = [envelopes.parse(data, what="order") for data in office.posted(office.desk.topics.order("dock-1", CLIP))]
@@ -78,13 +79,13 @@ def test_a_live_order_without_a_record_is_revoked_once(office: Office, state: st
 
 
 def test_what_was_refused_is_due_again_once() -> None:
-    waits = Retry()
-    assert not waits.pending and not waits.due(1e9)
+    waits = RetryTimer()
+    assert (waits.pending, waits.due(1e9)) == (False, False)
     waits.refused(100.0)
     waits.refused(110.0)
-    assert waits.pending and not waits.due(100.0 + retry.RETRY_SECONDS - 1)
+    assert (waits.pending, waits.due(100.0 + retry.RETRY_SECONDS - 1)) == (True, False)
     assert waits.due(100.0 + retry.RETRY_SECONDS)
-    assert not waits.pending and not waits.due(1e9)
+    assert (waits.pending, waits.due(1e9)) == (False, False)
 
 
 TOPICS = Topics("portland")

@@ -119,7 +119,9 @@ def test_docked_released_and_opened(office: Office, tmp_path: Path) -> None:
                 return topic in message.topic and all(flat.get(name) == value for name, value in wanted.items())
 
             message = session.wait(fits, 20)
-            assert message is not None, f"{topic} {wanted} never came; {office.stage.check_alive()}"
+            if message is None:
+                office.stage.check_alive()
+                raise AssertionError(f"{topic} {wanted} never came")
             document: dict[str, Any] = json.loads(message.payload)
             return document
 
@@ -157,7 +159,7 @@ def test_docked_released_and_opened(office: Office, tmp_path: Path) -> None:
         status = office.stage.bwc("dock", "status", "--config", world.config / "dock.toml").document
         assert status["dock"]["state"] == "online" and status["bays"]
 
-        actions = set()
+        actions: set[str] = set()
         while "opened" not in actions:
             message = auditor.wait(lambda message: "/custody/" in message.topic, 20)
             assert message is not None, f"the auditor heard only {actions}"

@@ -171,7 +171,15 @@ class Day:
         for number, dock in enumerate(DOCKS, 1):
             mounts, keys = str(city.place(dock) / "mounts"), str(city.keys)
             where = ("--mounts", mounts, "--keys", keys, "--dock-key", f"{keys}/{dock}.sign.pub.pem")
-            own = ("--share", f"{number}/{len(DOCKS)}", "--bays", "6", "--timeout", str(_PATIENCE), "--json")
+            own: tuple[str, ...] = (
+                "--share",
+                f"{number}/{len(DOCKS)}",
+                "--bays",
+                "6",
+                "--timeout",
+                str(_PATIENCE),
+                "--json",
+            )
             own += ("--speed", str(SPEED))
             speaks = ("--to", city.broker, *forgets, "--agency", agency.AGENCY, *certificate) if number == 1 else ()
             command = (*SIM, "shift", *self._shift, *where, *own, *speaks)
@@ -249,9 +257,9 @@ class Day:
                 wanted[clip.clip_id] = clip.officer
         notices = ears.notices()
         incidents: dict[str, tuple[str, ...]] = {}
-        for clip in wanted:
-            called = {found["incident_id"] for found in notices[clip]["activation"]["assignments"]}
-            incidents |= dict.fromkeys(called, ()) if called else {f"of-{clip}": (clip,)}
+        for clip_id in wanted:
+            called = {found["incident_id"] for found in notices[clip_id]["activation"]["assignments"]}
+            incidents |= dict.fromkeys(called, ()) if called else {f"of-{clip_id}": (clip_id,)}
         people.classify(self._city, incidents)
         people.ask(self._city, wanted)
         self._say(f"{len(wanted)} officers ask for a clip")

@@ -58,7 +58,12 @@ def checkpoint(key: SignKey, lines: list[bytes], origin: str = f"bwc/{AGENCY}/{D
 
 
 def status(dock_id: str = DOCK, **fields: Any) -> Received:
-    said = {"schema": "bwc.status/1", "dock_id": dock_id, "state": "online", "since": format_instant(NOW)}
+    said: dict[str, Any] = {
+        "schema": "bwc.status/1",
+        "dock_id": dock_id,
+        "state": "online",
+        "since": format_instant(NOW),
+    }
     said |= {"version": "1", "vault_free_bytes": 1 << 40, "said_at": format_instant(NOW)}
     return Received("", TOPICS.status(dock_id), json.dumps(said | fields).encode(), True, 1, 1)
 
@@ -153,7 +158,7 @@ def test_a_running_dock(tmp_path: Path) -> None:
         precinct.dock_camera("bay-1", "--bytes", "5000")
         precinct.await_custody(action="receipted")
         world = precinct.world
-        command = [*BWC_PLAIN, "fleet", "status", "--broker", world.broker, "--agency", AGENCY]
+        command: list[str | Path] = [*BWC_PLAIN, "fleet", "status", "--broker", world.broker, "--agency", AGENCY]
         command += ["--trust", world.config / "trust.json", "--root", world.key("root", "sign", public=True)]
         command += ["--seen", tmp_path / "seen"]
         ran = subprocess.run([*map(str, command), "--json"], capture_output=True, text=True, check=True)

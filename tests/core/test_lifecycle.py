@@ -9,22 +9,24 @@ from hypothesis import settings
 from hypothesis import strategies as hs
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from daemon.core.lifecycle import Event, IllegalMoveError, State, advance
+from daemon.core.lifecycle import IllegalMoveError, LifecycleEvent, State, advance
 
 FINAL = State.DISPOSED
-LEGAL: dict[State, dict[Event, State]] = {
-    State.WAITING: {Event.SETTLE: State.READING, Event.FAIL: State.WAITING},
-    State.READING: {Event.SEAL: State.STAGED, Event.FAIL: State.WAITING},
-    State.STAGED: {Event.COMMIT: State.LOCKED, Event.QUARANTINE: State.QUARANTINED, Event.FAIL: State.WAITING},
-    State.LOCKED: {Event.RELEASE: State.RELEASED, Event.DISPOSE: State.DISPOSED},
-    State.RELEASED: {Event.RELEASE: State.RELEASED, Event.LOCK: State.LOCKED, Event.DISPOSE: State.DISPOSED},
-    State.QUARANTINED: {Event.ADMIT: State.LOCKED, Event.DISPOSE: State.DISPOSED},
+LEGAL: dict[State, dict[LifecycleEvent, State]] = {
+    State.STAGED: {LifecycleEvent.COMMIT: State.LOCKED, LifecycleEvent.QUARANTINE: State.QUARANTINED},
+    State.LOCKED: {LifecycleEvent.RELEASE: State.RELEASED, LifecycleEvent.DISPOSE: State.DISPOSED},
+    State.RELEASED: {
+        LifecycleEvent.RELEASE: State.RELEASED,
+        LifecycleEvent.LOCK: State.LOCKED,
+        LifecycleEvent.DISPOSE: State.DISPOSED,
+    },
+    State.QUARANTINED: {LifecycleEvent.ADMIT: State.LOCKED, LifecycleEvent.DISPOSE: State.DISPOSED},
     State.DISPOSED: {},
 }
 
 
-@pytest.mark.parametrize(("state", "event"), [*itertools.product(State, Event)])
-def test_every_move_is_in_the_table_or_refused(state: State, event: Event) -> None:
+@pytest.mark.parametrize(("state", "event"), [*itertools.product(State, LifecycleEvent)])
+def test_every_move_is_in_the_table_or_refused(state: State, event: LifecycleEvent) -> None:
     if event in LEGAL[state]:
         assert advance(state, event) is LEGAL[state][event]
     else:
@@ -41,9 +43,9 @@ class ClipLife(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = State.WAITING
+        self.state = State.STAGED
         self.store: State | None = None
-        self.events: list[Event] = []
+        self.events: list[LifecycleEvent] = []
         self.live_order = False
         self.admitted = True
 
@@ -51,8 +53,8 @@ class ClipLife(RuleBasedStateMachine):
     def docked(self, erased: bool) -> None:
         self.receipted = erased
 
-    @rule(event=hs.sampled_from(Event))
-    def happens(self, event: Event) -> None:
+    @rule(event=hs.sampled_from(LifecycleEvent))
+    def happens(self, event: LifecycleEvent) -> None:
         before = self.state
         try:
             after = advance(before, event)
@@ -65,16 +67,16 @@ class ClipLife(RuleBasedStateMachine):
         self.events.append(event)
         if after in DURABLE:
             self.store = after
-        if event is Event.RELEASE:
+        if event is LifecycleEvent.RELEASE:
             self.live_order = True
-        if event in {Event.LOCK, Event.DISPOSE}:
+        if event in {LifecycleEvent.LOCK, LifecycleEvent.DISPOSE}:
             self.live_order = False
-        if event is Event.QUARANTINE:
+        if event is LifecycleEvent.QUARANTINE:
             self.admitted = False
-        if event is Event.ADMIT:
+        if event is LifecycleEvent.ADMIT:
             self.admitted = True
 
-    @precondition(lambda self: LEGAL[self.state])
+    @precondition(lambda self: bool(LEGAL[self.state]))
     @rule(data=hs.data())
     def goes_on(self, data: hs.DataObject) -> None:
         self.happens(data.draw(hs.sampled_from(sorted(LEGAL[self.state]))))
@@ -82,7 +84,7 @@ class ClipLife(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """The process dies; all that is left is what was committed, and the clip on its camera."""
-        self.state = self.store or State.WAITING
+        self.state = self.store or State.STAGED
 
     @precondition(lambda self: self.state in {State.LOCKED, State.RELEASED})
     @rule()
@@ -108,7 +110,7 @@ class ClipLife(RuleBasedStateMachine):
     @invariant()
     def nobody_hears_of_a_clip_before_its_commit(self) -> None:
         if self.state in DURABLE:
-            assert {Event.COMMIT, Event.QUARANTINE} & set(self.events)
+            assert {LifecycleEvent.COMMIT, LifecycleEvent.QUARANTINE} & set(self.events)
 
     @invariant()
     def quarantine_is_left_by_admission_or_disposal(self) -> None:

@@ -17,7 +17,7 @@ LIVE = Order("o", "officer", "report", NOW + timedelta(days=1), 1000.0 + 86400)
 
 
 def order(**changes: object) -> Order:
-    return Order(**(LIVE.__dict__ | changes))  # type: ignore[arg-type]
+    return Order(**(LIVE.__dict__ | changes))
 
 
 orders = hs.builds(

@@ -105,8 +105,8 @@ class Bench:
         self.promise = Promise(self.world, self.disk / "vault")
         settings = load_config(DockConfig, self.config)
         service = InlineService(settings, SystemClock())
-        store = service._dock.store
-        store.set("recipients", service._dock.trust.policy_keyid())  # the policy service's proof came long ago
+        store = service.dock.store
+        store.set("recipients", service.dock.trust.get().policy_keyid())  # the policy service's proof came long ago
         service.finish()
         self.camera.record(1000)
         self._run()  # one clip is held already: a dock that has worked before

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from daemon.cli.demo.stage import BWC, Stage, free_port
 from tests.crash.power import Ground, moment, send
@@ -24,7 +25,7 @@ KINDS = ("all", "all", "dock", "reader", "fork server")
 
 
 @contextmanager
-def ground(root: Path, rng: random.Random, **ingest: object) -> Iterator[Ground]:
+def ground(root: Path, rng: random.Random, **ingest: Any) -> Iterator[Ground]:
     """Broker, policy service and two cameras; the dock is started by whoever wants it."""
     disk = root / "disk"
     disk.mkdir(parents=True)
@@ -44,7 +45,8 @@ def ground(root: Path, rng: random.Random, **ingest: object) -> Iterator[Ground]
 
 def children(leader: int) -> tuple[list[int], list[int]]:
     """The dock's fork server (its own child), and the readers (that one's children)."""
-    servers, readers = [], []
+    servers: list[int] = []
+    readers: list[int] = []
     for pid in group(leader):
         if pid == leader:
             continue

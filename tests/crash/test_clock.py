@@ -14,7 +14,8 @@ import pytest
 
 from daemon.cli.demo.world import AGENCY, DOCK, OFFICER
 from daemon.core.lifecycle import State
-from daemon.dock.context import Dock
+from daemon.dock import locks
+from daemon.dock.context import DockContext
 from daemon.dock.inbox import orders
 from daemon.model.config import DockConfig, load_config
 from daemon.model.statements import Because, Release, Seal
@@ -67,16 +68,16 @@ class Bench:
         self.camera = Camera(self.world, 0, random.Random(1))
         self.clip = self.camera.record(2000)
         self.boot()
-        self.dock.store.set("recipients", self.dock.trust.policy_keyid())
+        self.dock.store.set("recipients", self.dock.trust.get().policy_keyid())
         assert inline_dock.ingest(self.service)
 
     @property
-    def dock(self) -> Dock:
-        return self.service._dock
+    def dock(self) -> DockContext:
+        return self.service.dock
 
     def boot(self) -> None:
         self.service = InlineService(self.settings, self.clock)
-        self.service.start()
+        self.service.recover()
 
     def reboot(self) -> None:
         self.service.finish()
@@ -86,7 +87,7 @@ class Bench:
     def tick(self, seconds: float = 0.0, step: float = 0.0) -> None:
         self.clock.elapsed += seconds
         self.clock.offset += step
-        self.service._step([])
+        self.service.step([])
 
     def release(self, seconds: float) -> str:
         """A release order for the clip that ends so many seconds from (the dock's) now."""
@@ -115,14 +116,14 @@ class Bench:
             wrapped_key=wrap(bytes(32), public, release_key_info(order_id, self.clip, keyid(public))),
         )
         envelope = envelopes.sign(release, load_sign_key(self.world.key("policy", "sign")))
-        self.service.call(lambda: orders.receive(self.dock, envelope.to_bytes(), self.clip))
+        self.service.run_in_transaction(orders.receive, envelope.to_bytes(), self.clip)
         return order_id
 
     def shown(self) -> str:
         """What the next notice says, which must be what custody and state say as well."""
         row = self.dock.store.clip(self.clip)
         assert row is not None
-        return orders.view_of(self.dock, row).state
+        return locks.view_of(self.dock, row, self.service.state.reading(self.dock)).state
 
     def state(self, order_id: str) -> str | None:
         row = self.dock.store.order(order_id)
@@ -194,7 +195,7 @@ def test_random_steps_open_nothing_and_stop_nothing(bench: Bench) -> None:
         step = rng.choice((0.0, 0.0, 0.0, *STEPS)) if number % 3 else 0.0
         if rng.random() < 0.4 and bench.clock.offset:
             step = -bench.clock.offset  # set right again
-        if rng.random() < 0.05 and bench.dock.reading().trusted:
+        if rng.random() < 0.05 and bench.service.state.reading(bench.dock).trusted:
             bench.reboot()
         bench.tick(rng.choice((1.0, 20.0, 400.0)), step)
         if rng.random() < 0.3:
@@ -220,8 +221,8 @@ def test_random_steps_open_nothing_and_stop_nothing(bench: Bench) -> None:
         if stored:
             latest = max(latest, _instant(stored))
     assert opened > 5, "the test must have seen releases"
-    row = bench.dock.store.clip(bench.clip)
-    assert row is not None and row.state in {State.LOCKED, State.RELEASED}
+    clip = bench.dock.store.clip(bench.clip)
+    assert clip is not None and clip.state in {State.LOCKED, State.RELEASED}
     assert bench.camera.folder.is_dir()
     promise = Promise(bench.world, bench.root / "disk" / "vault")
     seal = envelopes.parse(promise.layout.clip(bench.clip).seal.read_bytes(), what="seal").statement(Seal)

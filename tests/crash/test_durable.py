@@ -13,10 +13,12 @@ from contextlib import closing
 
 import pytest
 
-from daemon.custody.log import CustodyLog, Event
-from daemon.dock.ingest.intake import Composed, Job
-from daemon.dock.ingest.staging import settle
+from daemon.core.settle import FileStat
+from daemon.custody.log import CustodyLog, NewEntry
+from daemon.dock.ingest.jobs import Job, SignedClip
+from daemon.dock.ingest.staging import move_into_place
 from daemon.dock.upkeep.custody_copies import CustodyFiles
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.statements import Seal
 from daemon.vault import durable
 from daemon.vault.layout import VaultLayout
@@ -73,12 +75,12 @@ def a_directory(vault: VaultLayout) -> Promised:
     return path.is_dir
 
 
-def a_settled_clip(vault: VaultLayout) -> Promised:
+def a_clip_in_its_place(vault: VaultLayout) -> Promised:
     (vault.incoming / CLIP / "tags").mkdir(parents=True)
     durable.write_new(vault.incoming / CLIP / "clip.sealed", b"sealed")
     seal, tag = signed(statement("seal"), "dock-1"), signed(statement("tag"), "dock-1")
-    job = Job(CLIP, None, "bay-1", "cam-1", "1234", CLIP, (6, 0, 0), 0.0, "absent", None, None, None)
-    settle(vault, [Composed(job, seal, tag, None, b"capture")])
+    job = Job(CLIP, None, "bay-1", "cam-1", "1234", CLIP, FileStat(6, 0, 0), 0.0, "absent", None, None, None)
+    move_into_place(vault, [SignedClip(job, seal, tag, None, b"capture")])
     clip = vault.clip(CLIP)
 
     def whole() -> bool:
@@ -93,12 +95,12 @@ def custody_lines(vault: VaultLayout) -> Promised:
         log = CustodyLog(connection, "bwc/agency/dock-1", "dock-1")
         files = CustodyFiles(vault, log, sign_key("dock-1"))
         for _ in range(3):
-            log.append(Event("docked"), NOW)
+            log.append(NewEntry(CustodyAction.DOCKED), NOW)
             files.follow()
     return lambda: len((vault.custody / "0.jsonl").read_bytes().splitlines()) == 3
 
 
-WRITES = (a_new_file, a_replaced_file, a_directory, a_settled_clip, custody_lines)
+WRITES = (a_new_file, a_replaced_file, a_directory, a_clip_in_its_place, custody_lines)
 
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.__name__)
@@ -114,7 +116,7 @@ def test_the_cut_takes_what_was_not_synced(
 ) -> None:
     """The tests above can fail: without the sync, what was written is gone."""
     monkeypatch.setattr(durable, skipped, lambda *_: None)
-    promised = a_settled_clip(vault)
+    promised = a_clip_in_its_place(vault)
     cut(disk)
     try:
         kept = promised()

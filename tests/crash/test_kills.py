@@ -12,7 +12,7 @@ import pytest
 
 from tests.crash import kills
 from tests.crash.power import Ground, send
-from tests.kit.promise import alive, until
+from tests.kit.promise import alive, group, until
 
 pytestmark = [pytest.mark.xdist_group("kills"), pytest.mark.timeout(180)]
 
@@ -39,7 +39,7 @@ def test_a_frozen_dock_and_a_frozen_reader_lose_nothing(ground: Ground) -> None:
     assert until(lambda: receipts(ground, 0), 20)
     ground.freeze()  # all of the dock: longer than a reader may be silent
     time.sleep(2)
-    for pid in kills.group(ground.pid):
+    for pid in group(ground.pid):
         send(pid, signal.SIGCONT)
     for camera in ground.cameras:
         camera.record(1000)

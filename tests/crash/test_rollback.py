@@ -43,6 +43,6 @@ def test_a_rolled_back_database_is_found_at_start(house: House, tmp_path: Path) 
 def test_the_same_database_starts_again(house: House) -> None:
     house.service.finish()
     again = InlineService(house.dock.config, SystemClock())
-    again.start()
-    assert again._dock.store.clip(CLIP) is not None
+    again.recover()
+    assert again.dock.store.clip(CLIP) is not None
     again.finish()

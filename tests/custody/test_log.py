@@ -9,16 +9,17 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from daemon.custody import tree
-from daemon.custody.log import CustodyLog, Event, open_read_only
+from daemon.custody.log import CustodyLog, NewEntry, open_read_only
 from daemon.custody.proof import check_consistency
 from daemon.custody.record import Records, verify_record
 from daemon.custody.verify import leaves_text, verify_export
 from daemon.model import strict_json
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import BadSignatureError, ConfigurationError, TamperedError, VerificationError
 from daemon.seal.note import Checkpoint, parse_checkpoint, sign_checkpoint
 from tests.kit.agency import CLIP, DIGEST, NOW, OTHER_CLIP, sign_key
@@ -32,7 +33,9 @@ def fill(log: CustodyLog, count: int) -> None:
     """Entries about two clips and about none, in turns."""
     for number in range(log.size, log.size + count):
         clip_id = (None, CLIP, OTHER_CLIP)[number % 3]
-        log.append(Event("ingested", clip_id, {"number": number}, (DIGEST,)), NOW + timedelta(seconds=number))
+        log.append(
+            NewEntry(CustodyAction.INGESTED, clip_id, {"number": number}, (DIGEST,)), NOW + timedelta(seconds=number)
+        )
 
 
 @pytest.fixture
@@ -62,18 +65,18 @@ def test_entries_as_the_contract_has_them(log: CustodyLog) -> None:
 
 
 @pytest.mark.parametrize(
-    "event",
+    "entry",
     [
-        Event("Docked"),
-        Event("docked", "no-clip"),
-        Event("docked", CLIP, {}, ("digest",)),
-        Event("docked", CLIP.upper()),
+        NewEntry(cast(CustodyAction, "Docked")),
+        NewEntry(CustodyAction.DOCKED, "no-clip"),
+        NewEntry(CustodyAction.DOCKED, CLIP, {}, ("digest",)),
+        NewEntry(CustodyAction.DOCKED, CLIP.upper()),
     ],
 )
-def test_what_no_reader_would_take_is_not_written(log: CustodyLog, event: Event) -> None:
+def test_what_no_reader_would_take_is_not_written(log: CustodyLog, entry: NewEntry) -> None:
     before = log.size
     with pytest.raises(ValueError, match=r"action|UUID|digest"):
-        log.append(event, NOW)
+        log.append(entry, NOW)
     assert log.size == before
 
 

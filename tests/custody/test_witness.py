@@ -14,8 +14,9 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from daemon.custody.log import CustodyLog, Event
+from daemon.custody.log import CustodyLog, NewEntry
 from daemon.custody.witness import Alarm, Cosigner, WitnessedLog
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import BadSignatureError
 from daemon.seal.note import parse_checkpoint, verify_checkpoint, verify_cosignature
 from tests.kit.agency import NOW, sign_key
@@ -43,9 +44,9 @@ class Pair:
         self.witness.close()
         self.witness = self._open()
 
-    def grow(self, count: int, action: str = "docked") -> None:
+    def grow(self, count: int, action: CustodyAction = CustodyAction.DOCKED) -> None:
         for _ in range(count):
-            self.log.append(Event(action), NOW)
+            self.log.append(NewEntry(action), NOW)
 
     def say(self, start: int = 0, end: int | None = None) -> list[str]:
         alarms: list[Alarm] = []
@@ -63,7 +64,7 @@ class Pair:
         self.log = self._new_log()
         for line in lines[:keep]:
             entry = json.loads(line)
-            self.log.append(Event(entry["action"]), NOW)
+            self.log.append(NewEntry(CustodyAction(entry["action"])), NOW)
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_a_rewritten_entry(pair: Pair, reopened: bool) -> None:
     pair.say()
     pair.sign()
     pair.rewrite(keep=2)
-    pair.grow(3, "refused")
+    pair.grow(3, CustodyAction.REFUSED)
     if reopened:
         pair.reopen()
     assert [problem.split(":")[0] for problem in pair.say()] == [f"entry {n} is not what it was" for n in (2, 3, 4)]
@@ -148,7 +149,7 @@ def test_a_fork_between_two_checkpoints(pair: Pair) -> None:
     pair.say()
     pair.sign()
     pair.rewrite(keep=4)
-    pair.grow(1, "refused")
+    pair.grow(1, CustodyAction.REFUSED)
     assert "does not fit" in pair.sign()[0]
     pair.grow(2)
     pair.say(start=5)

@@ -5,26 +5,26 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from daemon.dock.background import Leisure
+from daemon.dock.background import BackgroundBudget
 from tests.kit.agency import CLIP
 from tests.kit.dock_fixture import open_house
 from tests.kit.policy_fixture import TurnedClock
 
 
 def test_work_that_may_wait_is_done_while_nobody_asks() -> None:
-    leisure = Leisure(TurnedClock(), lambda: False)
-    share = leisure.share(every=10)
-    assert all(share.granted() for _ in range(100))
-    assert not leisure.put_off()
+    budget = BackgroundBudget(TurnedClock(), lambda: False)
+    share = budget.share(every=10)
+    assert all(share.may_run() for _ in range(100))
+    assert not budget.was_deferred()
 
 
 def test_a_share_of_it_is_done_however_busy_the_bays_are() -> None:
     clock = TurnedClock()
-    leisure = Leisure(clock, lambda: True)
-    telling, copying = leisure.share(every=1), leisure.share(every=5)
+    budget = BackgroundBudget(clock, lambda: True)
+    telling, copying = budget.share(every=1), budget.share(every=5)
     granted = []
     for _ in range(11):
-        granted.append((telling.granted(), telling.granted(), copying.granted()))
+        granted.append((telling.may_run(), telling.may_run(), copying.may_run()))
         clock.turn(seconds=1)
     assert [first for first, _, _ in granted] == [True] * 11
     assert not any(again for _, again, _ in granted)
@@ -33,23 +33,23 @@ def test_a_share_of_it_is_done_however_busy_the_bays_are() -> None:
 
 def test_a_bay_that_was_just_answered_is_taken_to_ask_for_more() -> None:
     clock = TurnedClock()
-    leisure = Leisure(clock, lambda: False)
-    share = leisure.share(every=10)
-    assert share.granted()
-    leisure.asked()
-    assert not share.granted()
-    assert leisure.put_off(), "the loop has to look again soon"
-    assert not leisure.put_off(), "each is said once"
+    budget = BackgroundBudget(clock, lambda: False)
+    share = budget.share(every=10)
+    assert share.may_run()
+    budget.bay_asked()
+    assert not share.may_run()
+    assert budget.was_deferred(), "the loop has to look again soon"
+    assert not budget.was_deferred(), "each is said once"
     clock.turn(seconds=1)
-    assert share.granted()
+    assert share.may_run()
 
 
 def test_a_receipt_stands_in_the_clips_own_custody_once_there_is_time(tmp_path: Path) -> None:
     with open_house(tmp_path) as house:
         house.record(CLIP, b"footage")
         house.acknowledge()
-        copies = house.service._copies
-        wait, copies.at_leisure = copies.at_leisure, lambda granted: None  # type: ignore[method-assign]
+        copies = house.service.copies
+        wait, copies.deferred = copies.deferred, lambda may_run: None  # type: ignore[method-assign]
         assert house.look(3) == "done"
         assert [entry["action"] for entry in house.custody("receipted")] == ["receipted"]
         clip = house.dock.vault.find(CLIP)

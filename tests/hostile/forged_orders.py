@@ -53,12 +53,19 @@ def _state(house: House) -> object:
     orders = [order for clip_id in (CLIP, OTHER_CLIP) for order in dock.store.orders(clip_id)]
     files = sorted(str(path) for path in dock.vault.root.rglob("*") if path.suffix == ".json")
     other = [len(house.custody(action)) for action in ("released", "revoked", "disposed", "corrected", "admitted")]
-    return rows, orders, [path for path in files if "custody" not in path], dock.through, dock.proven_recipients, other
+    return (
+        rows,
+        orders,
+        [path for path in files if "custody" not in path],
+        dock.store.acknowledged_through,
+        dock.store.proven_recipients,
+        other,
+    )
 
 
 def _offer(house: House, topic: str, data: bytes) -> str:
     before = len(house.custody("refused"))
-    house.dock.refusals.clear()  # repeats are recorded once: each of these shall be heard
+    house.service.state.refusals.clear()  # repeats are recorded once: each of these shall be heard
     house.hear(topic, data)
     refused = house.custody("refused")[before:]
     return str(refused[0]["detail"]["error"]) if refused else ACCEPTED
@@ -165,9 +172,9 @@ def _acknowledgements(house: House) -> Iterator[Forgery]:
 
 
 def _genuine_ack(house: House) -> str:
-    ack = agency.statement("acknowledgement", through=1, recipients=[house.dock.trust.policy_keyid()])
+    ack = agency.statement("acknowledgement", through=1, recipients=[house.dock.trust.get().policy_keyid()])
     heard = _offer(house, house.dock.topics.ack("dock-1"), agency.signed(ack, "policy").to_bytes())
-    return heard if house.dock.through == 1 else "nothing changed"
+    return heard if house.dock.store.acknowledged_through == 1 else "nothing changed"
 
 
 def _corrections(house: House) -> Iterator[Forgery]:

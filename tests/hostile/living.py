@@ -12,19 +12,22 @@ import stat
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from daemon.core.settle import FileStat
 from daemon.dock.camera.handle import ReaderHandle
+from daemon.dock.camera.messages import FoundClip, ReaderLimits, SealRequest, SealTarget
+from daemon.dock.camera.reader import Reader
 from daemon.model.errors import BwcError, CameraReadError, UnavailableError
 from tests.hostile import fusefs
 from tests.hostile.fusefs import Camera, Hook, SilentError, YankedError
 from tests.kit import agency, camera
 from tests.kit.agency import CLIP
-from tests.kit.inline_dock import InlineHandle
+from tests.kit.inline_dock import InlineReader
 
-LIMITS = {"max_clips": 50, "max_clip_bytes": 1 << 30}
+LIMITS = ReaderLimits(max_clips=50, max_clip_bytes=1 << 30)
 FOOTAGE = bytes(300_000)
 _FILES: dict[str, bytes | None] = {
     "camera.json": b"{}",
@@ -70,19 +73,19 @@ def _hang(root: Path, name: str, opcode: int, suffix: str, hang_seconds: float, 
     with fusefs.mounted(at, Camera(_FILES, hook)):
         handle = ReaderHandle(at, LIMITS, 20.0)
         try:
-            clips = handle.scan()["clips"]
-            handle._hang_seconds = hang_seconds
+            clips = handle.scan().clips
+            handle.hang_seconds = hang_seconds
             silent.set()
             started = time.monotonic()
             problem = _ask_all(handle, clips, root / f"{name}.sealed")
-            if problem != "CameraHangsError":
+            if problem != "CameraUnusableError":
                 met.append(f"hangs {name}: {problem}")
             if time.monotonic() - started > 20 * hang_seconds:
                 met.append(f"hangs {name}: waited {time.monotonic() - started:.1f} s")
         finally:
             handle.close()
-    handle._process.join(10)
-    if handle._process.is_alive():
+    handle.process.join(10)
+    if handle.process.is_alive():
         met.append(f"hangs {name}: its reader outlives the camera")
 
 
@@ -90,28 +93,27 @@ def _read_well(at: Path) -> list[str]:
     with fusefs.mounted(at, Camera(_FILES)):
         handle = ReaderHandle(at, LIMITS, 20.0)
         try:
-            problem = _ask_all(handle, handle.scan()["clips"], at.with_suffix(".sealed"))
+            problem = _ask_all(handle, handle.scan().clips, at.with_suffix(".sealed"))
         finally:
             handle.close()
     return [] if problem == "" else [f"a good camera beside those that hang: {problem}"]
 
 
-def _ask_all(handle: ReaderHandle, clips: list[Any], target: Path) -> str:
+def _ask_all(handle: Reader, clips: Sequence[FoundClip], target: Path) -> str:
     """Scan, capture and seal; the name of the first error, empty for none."""
     try:
         handle.scan()
-        for stem, footage, _ in clips:
-            camera.capture(handle, stem)
-            camera.seal(handle, command(stem, footage, target))
+        for found in clips:
+            camera.capture(handle, found.stem)
+            camera.seal(handle, request(found.stem, found.footage, target))
     except BwcError as error:
         return type(error).__name__
     return ""
 
 
-def command(stem: str, footage: list[int], target: Path) -> dict[str, Any]:
+def request(stem: str, footage: FileStat, target: Path) -> SealRequest:
     target.unlink(missing_ok=True)
-    about = {"clip_id": CLIP, "dock_id": "dock-1", "capture_sha256": None, "recipients": [agency.open_pem("policy")]}
-    return {"stem": stem, "footage": footage, "target": str(target), **about}
+    return SealRequest(stem, footage, SealTarget(str(target), CLIP, "dock-1", None, (agency.open_pem("policy"),)))
 
 
 def fails_at_each_request(root: Path, fault: str, most: int = 200) -> Iterator[str]:
@@ -139,16 +141,16 @@ def fails_at_each_request(root: Path, fault: str, most: int = 200) -> Iterator[s
 def _inside(at: Path, what: str, *, refused: bool = False) -> Iterator[str]:
     """Scan, capture and seal, by the reader's code in this process. `refused`: it must not come to the end."""
     try:
-        handle = InlineHandle(at, LIMITS)
+        handle = InlineReader(at, LIMITS)
     except OSError:
         return  # gone before there was a reader: its process would end, and say so
     try:
         scan = handle.scan()
-        for stem, footage, _ in scan["clips"]:
-            camera.capture(handle, stem)
-            answer = camera.seal(handle, command(stem, footage, at.with_name("out.sealed")))
-            if answer["sealed"]["size"] != len(FOOTAGE):
-                yield f"{what}: sealed {answer['sealed']['size']} bytes of {len(FOOTAGE)}"
+        for found in scan.clips:
+            camera.capture(handle, found.stem)
+            answer = camera.seal(handle, request(found.stem, found.footage, at.with_name("out.sealed")))
+            if answer.sealed.size != len(FOOTAGE):
+                yield f"{what}: sealed {answer.sealed.size} bytes of {len(FOOTAGE)}"
         if refused:
             yield f"{what}: was believed"
     except CameraReadError:
@@ -247,10 +249,10 @@ def changes_while_read(root: Path) -> Iterator[str]:
         path.write_bytes(b"x" * (5 << 20))
         os.utime(path, (2, 2))
         info = path.stat()
-        handle = InlineHandle(bay, LIMITS)
-        footage = [info.st_size, info.st_mtime_ns, info.st_ctime_ns]
+        handle = InlineReader(bay, LIMITS)
+        footage = FileStat(info.st_size, info.st_mtime_ns, info.st_ctime_ns)
         try:
-            camera.seal(handle, command(CLIP, footage, root / "changing.sealed"), _Meddling(meddle))
+            camera.seal(handle, request(CLIP, footage, root / "changing.sealed"), _Meddling(meddle))
             yield f"a file that {name} while it is read: it was sealed"
         except CameraReadError:
             pass
@@ -278,7 +280,7 @@ def a_million_names(root: Path, count: int, most: int) -> Iterator[str]:
     for number in range(count):
         os.close(os.open(f"{number:060}.mp4", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
     os.close(fd)
-    handle = ReaderHandle(clips.parent, LIMITS | {"max_clips": most}, 20.0)
+    handle = ReaderHandle(clips.parent, replace(LIMITS, max_clips=most), 20.0)
     try:
         handle.scan()
         yield f"{count} files were taken for a camera"

@@ -9,7 +9,6 @@ those hashed, a case that takes longer than DEADLINE, a reader process that dies
 
 from __future__ import annotations
 
-import base64
 import gc
 import hashlib
 import io
@@ -22,17 +21,19 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from daemon.core.settle import FileStat
 from daemon.dock.camera import byte_path, safe_open
-from daemon.dock.camera.handle import CameraHangsError, ReaderGoneError, ReaderHandle
-from daemon.dock.ingest import intake
-from daemon.dock.ingest.intake import CameraSeen
+from daemon.dock.camera.handle import ReaderHandle
+from daemon.dock.camera.messages import FoundClip, ReaderLimits, SealRequest, SealResult, SealTarget
+from daemon.dock.camera.reader import CameraUnusableError, Reader, ReaderGoneError
+from daemon.dock.ingest import captures
 from daemon.model.documents import Camera
 from daemon.model.errors import BwcError, NotDurableError, TamperedError, VerificationError
 from daemon.model.parse import parse_model
-from daemon.model.statements import WrappedKey
 from daemon.seal import stream
 from daemon.seal.wrap import data_key_info, unwrap
 from daemon.vault.space import DiskFullError
@@ -42,14 +43,14 @@ from tests.hostile.mutate import mutate
 from tests.hostile.targets import REFUSALS, Target, targets
 from tests.kit import agency, camera
 from tests.kit.agency import CLIP
-from tests.kit.inline_dock import InlineHandle
+from tests.kit.inline_dock import InlineReader
 from tests.kit.promise import scratch
 
 DEADLINE = 5.0
 """Seconds that no single case may take."""
 GROWTH = 24 << 20
 """Bytes that a process may be larger at the end than when everything had been done some thousand times."""
-LIMITS = {"max_clips": MOST_CLIPS, "max_clip_bytes": LIMIT}
+LIMITS = ReaderLimits(MOST_CLIPS, LIMIT)
 _MOUNTS = 8
 """One case in so many is a mount, the others are documents."""
 _THOROUGH = 50_000
@@ -184,7 +185,7 @@ def _mounts(count: int, seed: int, case: Case) -> int:
         for number in range(count):
             bay = Bay(root, random.Random(seed * 1_000_003 + number))
             bay.build()
-            handle = InlineHandle(bay.path, LIMITS, slots)
+            handle = InlineReader(bay.path, LIMITS, slots=slots)
             try:
                 _read(bay, handle, f"mount {number} {bay.done}", case)
             finally:
@@ -213,21 +214,20 @@ def _watched(case: Case) -> Iterator[None]:
         safe_open.open_file = real
 
 
-def _read(bay: Bay, handle: ReaderHandle, what: str, case: Case) -> None:
+def _read(bay: Bay, handle: Reader, what: str, case: Case) -> None:
     """All that a dock does with a camera, as far as it lets itself be read."""
     before = _world(bay)
-    clips: list[Any] = []
+    clips: list[FoundClip] = []
     with case.guarded(f"{what}: scan", (BwcError,)):
         scan = handle.scan()
-        clips = scan["clips"]
-        data = base64.b64decode(scan["camera"].get("data", ""))
-        case.must(CANARY not in data, f"{what}: camera.json gave the secret away")
-        if data:
-            _parse_camera(data)
-    if CLIP not in {stem for stem, _, _ in clips}:
-        clips.append([CLIP, [len(CANARY), 0, 0], None])  # as if it had been there a moment ago
-    for stem, footage, _ in sorted(clips, key=lambda clip: clip[0] != CLIP)[:3]:
-        _read_clip(bay, handle, stem, footage, f"{what}: {stem!r}", case)
+        clips = list(scan.clips)
+        if isinstance(scan.camera, bytes):
+            case.must(CANARY not in scan.camera, f"{what}: camera.json gave the secret away")
+            _parse_camera(scan.camera)
+    if CLIP not in {found.stem for found in clips}:
+        clips.append(FoundClip(CLIP, FileStat(len(CANARY), 0, 0), None))  # as if it had been there a moment ago
+    for found in sorted(clips, key=lambda found: found.stem != CLIP)[:3]:
+        _read_clip(bay, handle, found.stem, found.footage, f"{what}: {found.stem!r}", case)
     case.must(_world(bay) == before, f"{what}: something outside receipts/ changed")
 
 
@@ -238,19 +238,19 @@ def _parse_camera(data: bytes) -> None:
         pass
 
 
-def _read_clip(bay: Bay, handle: ReaderHandle, stem: str, footage: list[int], what: str, case: Case) -> None:
+def _read_clip(bay: Bay, handle: Reader, stem: str, footage: FileStat, what: str, case: Case) -> None:
     with case.guarded(f"{what}: capture", (BwcError,)):
         data = camera.capture(handle, stem)
         case.must(CANARY not in data, f"{what}: the capture gave the secret away")
-        intake.read_capture(_TRUSTING, data, CameraSeen("cam-1", "officer", 0.0), stem, agency.NOW)  # type: ignore[arg-type]
+        captures.read_capture(_TRUST, data, "cam-1", stem, agency.NOW)
     if bay.rng.random() < 0.1:
-        footage = [footage[0] + 1, *footage[1:]]  # the file changed since it was found settled
+        footage = replace(footage, size=footage.size + 1)  # the file changed since it was found settled
     target = bay.root / "clip.sealed"
     target.unlink(missing_ok=True)
-    command = {"footage": footage, "target": str(target), "clip_id": CLIP, "dock_id": "dock-1", "capture_sha256": None}
+    request = SealRequest(stem, footage, SealTarget(str(target), CLIP, "dock-1", None, (agency.open_pem("policy"),)))
     with case.guarded(f"{what}: seal", (BwcError,)):
         try:
-            answer = camera.seal(handle, {"stem": stem, "recipients": [agency.open_pem("policy")], **command})
+            answer = camera.seal(handle, request)
         except _VAULT as error:
             raise AssertionError(f"the vault is blamed: {error}") from error
         case.sealed += 1
@@ -259,26 +259,18 @@ def _read_clip(bay: Bay, handle: ReaderHandle, stem: str, footage: list[int], wh
         camera.receipt(handle, b"receipt", stem)
 
 
-def _check_sealed(target: Path, answer: dict[str, Any], what: str, case: Case) -> None:
+def _check_sealed(target: Path, answer: SealResult, what: str, case: Case) -> None:
     """What was sealed is what was hashed, and is not the secret."""
-    wrapped = WrappedKey.model_validate(answer["wrapped_keys"][0])
+    wrapped = answer.wrapped_keys[0]
     info = data_key_info("dock-1", CLIP, None, wrapped.recipient)
     data_key = unwrap(wrapped, agency.open_key("policy"), info)
     sealed = target.read_bytes()
     plain = b"".join(map(bytes, stream.decrypt(io.BytesIO(sealed), len(sealed), data_key, CLIP)))
     case.must(CANARY not in plain, f"{what}: the secret was sealed")
-    case.must(
-        hashlib.sha256(plain).hexdigest() == answer["sealed"]["clip_sha256"], f"{what}: other bytes sealed than hashed"
-    )
+    case.must(hashlib.sha256(plain).hexdigest() == answer.sealed.clip_sha256, f"{what}: other bytes sealed than hashed")
 
 
-class _Trusting:
-    """As much of a dock as reading a capture needs."""
-
-    trust = agency.trust()
-
-
-_TRUSTING = _Trusting()
+_TRUST = agency.trust()
 
 
 def _world(bay: Bay) -> list[tuple[object, ...]]:
@@ -321,7 +313,7 @@ def _child(bay: Bay, numbers: range, seed: int, case: Case) -> None:
     try:
         with case.guarded("a reader process starts", (BwcError,)):
             handle.scan()
-        assert handle._process.pid is not None
+        assert handle.process.pid is not None
         for number in numbers:
             bay.rng, bay.done = random.Random(seed * 1_000_003 + number), []
             bay.empty()
@@ -331,9 +323,9 @@ def _child(bay: Bay, numbers: range, seed: int, case: Case) -> None:
             what = f"mount {number} {bay.done} in a child"
             _read(bay, cast(ReaderHandle, _Answering(handle, what, case)), what, case)
             if number == numbers[len(numbers) // 3]:
-                warm = resident(handle._process.pid)
-        case.must(handle._process.is_alive(), "the reader process died")
-        grown = resident(handle._process.pid) - warm
+                warm = resident(handle.process.pid)
+        case.must(handle.process.is_alive(), "the reader process died")
+        grown = resident(handle.process.pid) - warm
         case.must(grown <= GROWTH, f"the reader process grew by {grown} bytes over {len(numbers)} mounts")
     finally:
         handle.close()
@@ -342,7 +334,7 @@ def _child(bay: Bay, numbers: range, seed: int, case: Case) -> None:
 class _Answering:
     """A reader process that must never go away, whatever it is asked to read."""
 
-    def __init__(self, handle: ReaderHandle, what: str, case: Case) -> None:
+    def __init__(self, handle: Reader, what: str, case: Case) -> None:
         self._handle = handle
         self._what = what
         self._case = case
@@ -353,7 +345,7 @@ class _Answering:
         def ask(*given: Any) -> Any:
             try:
                 return asked(*given)
-            except (ReaderGoneError, CameraHangsError) as error:
+            except (ReaderGoneError, CameraUnusableError) as error:
                 self._case.must(False, f"{self._what}: {error}")
                 raise
 

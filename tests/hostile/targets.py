@@ -25,8 +25,7 @@ from daemon.custody.record import read_entry, verify_record
 from daemon.custody.tree import leaf_hash
 from daemon.custody.verify import entry_problem
 from daemon.dock.camera.mounts import mounted
-from daemon.dock.ingest import intake
-from daemon.dock.ingest.intake import CameraSeen
+from daemon.dock.ingest import captures
 from daemon.link.mqtt import Received
 from daemon.model import strict_json
 from daemon.model.documents import Camera
@@ -52,7 +51,6 @@ from tests.kit.policy_fixture import Office, make_notice, open_office
 REFUSALS = (BwcError, receipts.ReceiptError)
 """What a parser may raise: the project's error tree, and the simulated camera's."""
 _SIGNED = sorted(agency.SIGNERS)
-_CAMERA = CameraSeen("cam-1", "officer", 0.0)
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Targets:
         self._house.record(CLIP, b"footage " * 50)
         self._house.look()
         self._office.announce(self._office.notice())
-        self._house.dock.trust = self._office.desk.trust
+        self._house.dock.trust.replace(self._office.desk.trust)
         self._trust = agency.trust()
         self._key = self._trust.sign_key_of("dock", "dock-1")
         self._held = self._house.dock.vault.find(CLIP)
@@ -190,17 +188,17 @@ class Targets:
             path.unlink()
 
     def _hear(self, topic: str, data: bytes) -> None:
-        from daemon.dock.dispatch import tags
+        from daemon.dock.context import LoopState, Transaction
+        from daemon.dock.dispatch import documents
         from daemon.dock.inbox import router
 
         dock = self._house.dock
+        tx = Transaction(dock, LoopState())
         with self._undone(dock.store):
             message = Received("consumer", topic, data, retained=False, mid=0, qos=1)
-            router.receive(dock, message, lambda _: None, lambda: None)
-            tags.settle(dock)
-            self._house.service._announcer.acknowledged(0)
-        dock.after.clear()
-        dock.touched.clear()
+            router.receive(tx, message, lambda _: None, lambda: None)
+            documents.apply_pending(tx)
+            self._house.service.connections.announcer.acknowledged(0)
 
     def _notice(self, data: bytes) -> None:
         desk = self._office.desk
@@ -238,7 +236,7 @@ class Targets:
         self._hear(self._house.dock.topics.cad("x"), data)
 
     def _capture(self, data: bytes) -> None:
-        read = intake.read_capture(self._house.dock, data, _CAMERA, CLIP, NOW)
+        read = captures.read_capture(self._house.dock.trust.get(), data, "cam-1", CLIP, NOW)
         assert (read.state == "verified") == (read.problem is None)
 
     def _record(self, data: bytes) -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from daemon.core.settle import FileStat
 from daemon.custody.bundle import verify_bundle, write_bundle
-from daemon.dock.ingest.bay_progress import Standing
-from daemon.dock.ingest.intake import CameraSeen, job_from, prepare, read_capture
+from daemon.dock.ingest.bay_progress import BayProgress
+from daemon.dock.ingest.captures import read_capture
+from daemon.dock.ingest.intake import FoundOnCamera, prepare
+from daemon.dock.ingest.jobs import CameraSeen, Job
 from daemon.model.documents import Bay
 from daemon.model.errors import MalformedError, SchemaError
 from daemon.model.statements import KINDS
@@ -66,12 +69,12 @@ def test_a_file_that_claims_8_eib_keeps_no_other_from_being_taken_in(house: Hous
 
 def test_sizes_that_no_document_can_hold_are_shown_as_the_largest() -> None:
     shown: list[Bay] = []
-    standing = Standing("bay-1", shown.append)
-    standing.saw("a", (1 << 63) - 1)
-    standing.saw("b", (1 << 63) - 1)
-    standing.set("reading")
-    standing.held("a")
-    standing.set("done")
+    progress = BayProgress("bay-1", shown.append)
+    progress.saw("a", (1 << 63) - 1)
+    progress.saw("b", (1 << 63) - 1)
+    progress.set("reading")
+    progress.held("a")
+    progress.set("done")
     assert [bay.bytes_total for bay in shown] == [2**53 - 1] * 2
 
 
@@ -84,27 +87,30 @@ def test_a_clip_larger_than_allowed_does_not_blame_the_disk(root: Path) -> None:
 
 
 def test_names_that_come_and_go_are_not_remembered() -> None:
-    standing = Standing("bay-1", lambda _: None)
+    progress = BayProgress("bay-1", lambda _: None)
     for number in range(1000):
-        standing.saw(str(number), 1)
+        progress.saw(str(number), 1)
         if number == 500:
-            standing.held(str(number))
-        standing.gone(str(number))
-    assert standing._sizes == {"500": 1}, "what the dock holds still counts"
+            progress.held(str(number))
+        progress.gone(str(number))
+    progress.set("waiting")
+    assert progress.shown is not None
+    assert (progress.shown.clips_total, progress.shown.bytes_total) == (1, 1), "what the dock holds still counts"
 
 
 def test_footage_whose_file_times_are_beyond_64_bits_survives_a_restart(house: House) -> None:
     far = 9223372036854775807 * 10**9
     camera = CameraSeen("cam-1", "officer", 0.0)
-    absent = read_capture(house.dock, None, camera, CLIP, NOW)
-    job = house.service.call(lambda: prepare(house.dock, "bay-1", camera, CLIP, (1, far, -far), absent))
+    absent = read_capture(house.dock.trust.get(), None, camera.serial, CLIP, NOW)
+    found = FoundOnCamera(CLIP, FileStat(1, far, -far), absent)
+    [job] = house.service.run_in_transaction(prepare, "bay-1", camera, [found])
     ((_, text),) = house.dock.store.staged()
-    assert job_from(text) == job
+    assert Job.from_text(text) == job
 
 
 @pytest.mark.parametrize("name", [b"\xff.json", b"new\nline.json"])
 def test_a_dispatch_document_of_any_name(house: House, name: bytes) -> None:
-    house.service._receive_file(b"{", f"file {os.fsdecode(name)}")
+    house.service.receive_file(b"{", f"file {os.fsdecode(name)}")
     ((source, _),) = house.dock.dispatch.set_aside_rows()
     assert source.isascii() and source.isprintable()
 
@@ -113,7 +119,7 @@ def test_a_recording_of_seven_thousand_years(house: House) -> None:
     first = json.loads(EIDO)
     for component in (*first["incidentComponent"], *first["emergencyResourceComponent"], first):
         component["lastUpdateTimeStamp"] = "1972-01-02T00:00:00Z"
-    house.service._receive_file(json.dumps(first).encode(), "file x.json")
+    house.service.receive_file(json.dumps(first).encode(), "file x.json")
     start = datetime(1972, 1, 1, tzinfo=UTC)
     house.record(CLIP, b"x", started_at=start, triggered_at=start, stopped_at=datetime(9000, 12, 31, tzinfo=UTC))
     assert house.look() == "done"

@@ -34,5 +34,5 @@ def request(precinct: Precinct, person: Person, clip_id: str, purpose: str, expe
 def open_clip(precinct: Precinct, person: Person, clip_id: str, out: Path, *more: str, expect: int = 0) -> Any:
     world = precinct.world
     trust = ("--trust", world.config / "trust.json", "--root", world.key("root", "sign", public=True))
-    options = ("--clip", clip_id, "--vault", world.vault, *trust, "--out", out, *more)
+    options: tuple[str | Path, ...] = ("--clip", clip_id, "--vault", world.vault, *trust, "--out", out, *more)
     return precinct.stage.bwc("review", "open", *world.as_person(person), *options, expect=expect)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from daemon.dock.camera.handle import ReaderHandle
+from daemon.core.settle import FileStat
+from daemon.dock.camera.messages import ReaderLimits, SealRequest, SealResult, SealTarget
+from daemon.dock.camera.reader import Reader
 from daemon.model.times import format_instant
 from tests.kit.agency import CLIP, NOW, open_pem, signed, statement
 
@@ -46,42 +49,43 @@ class Mount:
         (self.path / "clips" / f"{stem}.capture.json").write_bytes(data)
         return data
 
-    def command(self, stem: str = CLIP, **changes: Any) -> dict[str, Any]:
+    def request(self, stem: str = CLIP, target: Path | None = None, capture_sha256: str | None = None) -> SealRequest:
         """What a dock asks the reader to do with this clip as it is now."""
         info = (self.path / "clips" / f"{stem}.mp4").lstat()
         self.staging.mkdir(exist_ok=True)
-        return {
-            "stem": stem,
-            "footage": [info.st_size, info.st_mtime_ns, info.st_ctime_ns],
-            "target": str(self.staging / "clip.sealed"),
-            "clip_id": CLIP,
-            "dock_id": "dock-1",
-            "capture_sha256": None,
-            "recipients": [open_pem("policy"), open_pem("recovery")],
-            **changes,
-        }
+        recipients = (open_pem("policy"), open_pem("recovery"))
+        path = str(target or self.staging / "clip.sealed")
+        footage = FileStat(info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+        return SealRequest(stem, footage, SealTarget(path, CLIP, "dock-1", capture_sha256, recipients))
 
 
-def capture(handle: ReaderHandle, stem: str = CLIP) -> bytes:
+def capture(reader: Reader, stem: str = CLIP) -> bytes:
     """One clip's capture. Raises what is in its place."""
-    found = handle.captures([stem])[stem]
+    found = reader.captures([stem])[stem]
     if isinstance(found, Exception):
         raise found
     return found
 
 
-def seal(handle: ReaderHandle, command: dict[str, Any], progress: Callable[[int], None] | None = None) -> Any:
+def seal(reader: Reader, request: SealRequest, progress: Callable[[int], None] | None = None) -> SealResult:
     """One clip, sealed. Raises what is in its place."""
-    batch = handle.begin([command], progress or (lambda _: None))
-    handle.written(batch)
-    [answer] = handle.results(batch)
+    batch = reader.begin([request], progress or (lambda _: None))
+    reader.await_written(batch)
+    [answer] = reader.await_results(batch)
     if isinstance(answer, Exception):
         raise answer
     return answer
 
 
-def receipt(handle: ReaderHandle, data: bytes, stem: str = CLIP) -> None:
+def receipt(reader: Reader, data: bytes, stem: str = CLIP) -> None:
     """One receipt, written. Raises why it was not."""
-    failed = handle.receipts(handle.begin_receipts({stem: data}))
+    failed = reader.await_receipts(reader.begin_receipts({stem: data}))
     if failed:
         raise failed[stem]
+
+
+def babble(pipe: Connection, words: str, _: ReaderLimits) -> None:
+    """A reader that a camera has taken over: to the first command it says what lies in the file `words`, and waits."""
+    pipe.recv_bytes()
+    pipe.send_bytes(Path(words).read_bytes())
+    pipe.recv_bytes()

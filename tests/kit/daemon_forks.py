@@ -84,7 +84,7 @@ def own_fork_server() -> None:
 
     Left to multiprocessing where its insides are not as expected.
     """
-    server: Any = multiprocessing.forkserver._forkserver  # type: ignore[attr-defined]
+    server: Any = multiprocessing.forkserver._forkserver
     if sys.version_info >= (3, 12) or not hasattr(server, "_forkserver_alive_fd"):
         return
     listener = socket.socket(socket.AF_UNIX)

@@ -15,10 +15,10 @@ from unittest.mock import patch
 from cryptography.hazmat.primitives import serialization
 
 from daemon.custody.evidence import ClipEvidence, verify_clip
-from daemon.dock.camera import mounts
 from daemon.dock.camera.mounts import Docked
-from daemon.dock.context import Dock
+from daemon.dock.context import DockContext
 from daemon.dock.inbox import router
+from daemon.dock.ingest import mount_watch
 from daemon.link.mqtt import Received
 from daemon.model import statements as st
 from daemon.model.config import DockConfig, check_config
@@ -27,11 +27,10 @@ from daemon.seal.keys import keyid
 from daemon.seal.wrap import release_key_info, seal_info, unwrap, wrap
 from tests.kit import agency
 from tests.kit.camera import Mount
-from tests.kit.inline_dock import InlineBay, InlineHandle, InlineService
+from tests.kit.inline_dock import InlineBay, InlineReader, InlineService
 from tests.kit.policy_fixture import TurnedClock
 
 AGENCY = "portland"
-LIMITS = {"max_clips": 1000, "max_clip_bytes": 1 << 30}
 
 
 @dataclass
@@ -45,8 +44,17 @@ class House:
     woken: list[str] = field(default_factory=list)
 
     @property
-    def dock(self) -> Dock:
-        return self.service._dock
+    def dock(self) -> DockContext:
+        return self.service.dock
+
+    @property
+    def docked(self) -> Docked:
+        """The camera in the bay."""
+        return Docked(self.mount.path.name, self.mount.path, "1")
+
+    def bay(self, **options: Any) -> InlineBay:
+        """A new thread's worth of looking at that camera."""
+        return self.service.bay(self.docked, **options)
 
     def record(self, stem: str, data: bytes, signer: str = "cam-1", **changes: Any) -> None:
         """Footage with its capture, on the camera."""
@@ -57,28 +65,26 @@ class House:
 
     def look(self, times: int = 2) -> str:
         """Docks the camera for as many looks; the bay's state after the last."""
-        docked = Docked(self.mount.path.name, self.mount.path, "1")
-        bay = InlineBay(self.dock, self.service, docked, self.service._turns)
-        handle = InlineHandle(self.mount.path, LIMITS)
+        bay, reader = self.bay(), InlineReader(self.mount.path)
         try:
-            return [bay.look(handle) for _ in range(times)][-1]
+            return [bay.state_after(reader) for _ in range(times)][-1]
         finally:
-            handle.close()
+            reader.close()
 
     def hear(self, topic: str, payload: bytes) -> None:
         """One message of the broker's."""
         message = Received("consumer", topic, payload, retained=False, mid=0, qos=1)
-        self.service.call(lambda: router.receive(self.dock, message, lambda _: None, lambda: None))
+        self.service.run_in_transaction(router.receive, message, lambda _: None, lambda: None)
 
     def acknowledge(self, through: int = 0) -> None:
         """The policy service can open what this dock seals: receipts may be written."""
-        ack = agency.statement("acknowledgement", through=through, recipients=[self.dock.trust.policy_keyid()])
+        ack = agency.statement("acknowledgement", through=through, recipients=[self.dock.trust.get().policy_keyid()])
         self.hear(self.dock.topics.ack("dock-1"), agency.signed(ack, "policy").to_bytes())
 
     def evidence(self, clip_id: str) -> ClipEvidence:
         found = self.dock.vault.find(clip_id)
         assert found is not None
-        return verify_clip(found, clip_id, AGENCY, self.dock.trust)
+        return verify_clip(found, clip_id, AGENCY, self.dock.trust.get())
 
     def release(self, clip_id: str, person: str = "officer", **changes: Any) -> st.Release:
         """A release of a held clip as the policy service would make it now."""
@@ -133,12 +139,14 @@ def open_house(
     }
     config = check_config(DockConfig, settings, base=root, what="test")
     clock = TurnedClock()
-    with patch.object(mounts, "Hints", lambda *_: None):  # a watch that nobody starts; the kernel has 128 for all
+    with patch.object(
+        mount_watch, "FolderWatch", lambda *_: None
+    ):  # a watch that nobody starts; the kernel has 128 for all
         service = InlineService(config, clock)
     mount = Mount(root / "mounts" / "bay-1", root / "staging")
     mount.introduce(docked_at=format_instant(clock.now()))
     try:
-        service.start()
+        service.recover()
         yield House(service, clock, root, mount)
     finally:
         service.finish()

@@ -4,32 +4,58 @@ a kind is the same call every time and can be made to fail.
 
 from __future__ import annotations
 
-import itertools
-import json
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from daemon.core.pace import at_full_speed
-from daemon.dock import recovery
-from daemon.dock.camera import byte_path, handle, process, safe_open
-from daemon.dock.camera.handle import Batch, ReaderHandle
+from daemon.dock.camera import byte_path, safe_open
+from daemon.dock.camera.handle import results_of
+from daemon.dock.camera.messages import (
+    BatchSealed,
+    CapturesRead,
+    Command,
+    Erase,
+    ErasedFiles,
+    EraseRequest,
+    Failed,
+    Failure,
+    ReadCaptures,
+    ReaderLimits,
+    ReceiptsWritten,
+    Scan,
+    Scanned,
+    Seal,
+    SealRequest,
+    SealResult,
+    WriteReceipts,
+    answer_bytes,
+    command_bytes,
+    parse_answer,
+    parse_command,
+)
 from daemon.dock.camera.mounts import Docked, plain
+from daemon.dock.camera.process import CameraFiles
+from daemon.dock.camera.reader import Reader, SealBatch
 from daemon.dock.camera.sealer import check_batch, write_batch
 from daemon.dock.camera.slots import Slot
+from daemon.dock.context import Transaction
 from daemon.dock.ingest.bay import BayThread
 from daemon.dock.loop import StoppedError
-from daemon.dock.service import DockService
+from daemon.dock.service import DockService, as_call
 from daemon.model.clock import Clock, SystemClock
 from daemon.model.config import DockConfig, load_config
 from daemon.model.documents import Bay
-from daemon.model.errors import CameraReadError, NotDurableError, TamperedError
+from daemon.model.errors import BwcError, CameraReadError, NotDurableError, TamperedError
 
+P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
+LIMITS = ReaderLimits(max_clips=1000, max_clip_bytes=1 << 30)
 CLOSING = "/closing"
 """Looked up (it does not exist) when everything is done but for closing the database: a mark in a trace."""
 
@@ -38,63 +64,115 @@ class Halt(BaseException):
     """The service's loop has failed: nothing below it may go on, as when its thread has ended."""
 
 
-class InlineHandle(ReaderHandle):
-    """The reader's code, called instead of asked; a batch is written and read back before the next begins."""
+class InlineReader:
+    """A Reader whose code is called instead of asked; a batch is written and read back before the next begins.
 
-    def __init__(self, mount: Path, limits: dict[str, Any], slots: list[Slot] | None = None) -> None:
+    What goes in and out is put into words and parsed again, as on the pipe.
+    """
+
+    def __init__(
+        self, mount: Path, limits: ReaderLimits = LIMITS, hang_seconds: float = 0.0, slots: list[Slot] | None = None
+    ) -> None:
         self._mount = os.open(mount, os.O_RDONLY | os.O_DIRECTORY)
-        self._reader = process.Reader(self._mount, limits)
+        self._camera = CameraFiles(self._mount, limits)
         self._slots = slots or byte_path.make_slots()
-        self._batches: dict[int, Batch] = {}
-        self._numbers = itertools.count()
-        self._answers: dict[int, dict[str, Any]] = {}
+        self._receipts: list[ReceiptsWritten] = []
+        self._batches = 0
 
-    def begin(self, commands: list[dict[str, Any]], progress: Callable[[int], None]) -> Batch:
-        batch = Batch(len(self._batches), progress)
-        given = json.loads(json.dumps(commands))
-        begun = write_batch(given, self._reader.open_footage, self._slots, progress, at_full_speed)
-        batch.written, batch.answer = True, json.loads(json.dumps(check_batch(begun, self._slots, lambda: None)))
-        self._batches[batch.number] = batch
-        return batch
+    def scan(self) -> Scanned:
+        return self._ask(Scan(0), Scanned)
+
+    def captures(self, stems: Sequence[str]) -> dict[str, bytes | CameraReadError]:
+        answer = self._ask(ReadCaptures(0, tuple(stems)), CapturesRead)
+        return {stem: _data_or_error(said) for stem, said in answer.captures.items()}
+
+    def begin(self, requests: Sequence[SealRequest], progress: Callable[[int], None]) -> SealBatch:
+        self._batches += 1
+        command = _again(Seal(self._batches, tuple(requests)))
+        assert isinstance(command, Seal)
+        begun = write_batch(command.clips, self._camera.open_footage, self._slots, progress, at_full_speed)
+        results = check_batch(begun, self._slots, lambda: None)
+        answer = parse_answer(answer_bytes(BatchSealed(command.id, results)))
+        assert isinstance(answer, BatchSealed)
+        return SealBatch(command.id, len(requests), progress, written=True, results=answer.clips)
+
+    def await_written(self, batch: SealBatch) -> None:
+        assert batch.written
+
+    def await_results(self, batch: SealBatch) -> list[SealResult | BwcError]:
+        return results_of(batch)
+
+    def begin_receipts(self, receipts: Mapping[str, bytes]) -> int:
+        self._receipts.append(self._ask(WriteReceipts(0, dict(receipts)), ReceiptsWritten))
+        return len(self._receipts) - 1
+
+    def await_receipts(self, number: int) -> dict[str, BwcError]:
+        return {stem: failure.to_error() for stem, failure in self._receipts[number].failed.items()}
+
+    def erase(self, clips: Mapping[str, EraseRequest]) -> dict[str, BwcError]:
+        failed = self._ask(Erase(0, dict(clips)), ErasedFiles).failed
+        return {stem: failure.to_error() for stem, failure in failed.items()}
+
+    def set_pace(self, bytes_per_second: float) -> None:
+        pass
+
+    def kill(self) -> None:
+        pass
 
     def close(self) -> None:
         safe_open.close(self._mount)
 
-    def results(self, batch: Batch) -> list[dict[str, Any] | Exception]:
-        return [handle._error(answer) if "error" in answer else answer for answer in batch.answer or ()]
+    def _ask(self, command: Scan | ReadCaptures | WriteReceipts | Erase, expected: type[A]) -> A:
+        heard = _again(command)
+        assert isinstance(heard, Scan | ReadCaptures | WriteReceipts | Erase)
+        answer = parse_answer(answer_bytes(self._camera.answer(heard)))
+        if isinstance(answer, Failed):
+            raise answer.failure.to_error()
+        assert isinstance(answer, expected)
+        return answer
 
-    def _send(self, command: dict[str, Any]) -> None:
-        answer = self._reader.answer(json.loads(json.dumps(command)))
-        self._answers[command["id"]] = json.loads(json.dumps(answer))
 
-    def _until(self, done: Callable[[], bool]) -> None:
-        assert done()
+def _again(command: Command) -> Command:
+    return parse_command(command_bytes(command))
+
+
+def _data_or_error(answer: bytes | Failure) -> bytes | CameraReadError:
+    if isinstance(answer, bytes):
+        return answer
+    error = answer.to_error()
+    assert isinstance(error, CameraReadError)
+    return error
 
 
 class InlineService(DockService):
     """The loop's steps, taken by whoever asks."""
 
-    def call(self, decide: Callable[[], T]) -> T:
-        item = self._as_call(decide)
+    def run_in_transaction(
+        self, decide: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        call = as_call(decide, *args, **kwargs)
         try:
-            self._step([item])
+            self.step([call])
         except BaseException as error:
             raise Halt from error
-        result: T = item.future.result(0)
+        result: T = call.future.result(0)
         return result
 
     def show(self, identity: str, bay: Bay) -> None:
         pass
 
-    def start(self) -> None:
-        self._step([self._as_call(lambda: recovery.recover(self._dock))])
-
     def finish(self) -> None:
         """Once or again."""
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
-        self._dock.store.close()
+        if self.lock_fd >= 0:
+            os.close(self.lock_fd)
+            self.lock_fd = -1
+        self.dock.store.close()
+
+    def bay(self, docked: Docked, unseen: float = 0.0, helper: Executor | None = None, **options: Any) -> InlineBay:
+        """A bay of this dock that looks when told to."""
+        return InlineBay(
+            self.ledger, docked, self.read_turns, unseen, open_reader=InlineReader, helper=helper or AtOnce(), **options
+        )
 
 
 class AtOnce(Executor):
@@ -112,21 +190,17 @@ class AtOnce(Executor):
 class InlineBay(BayThread):
     """A bay that looks when told to."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self._helper = AtOnce()
-
-    def look(self, handle: ReaderHandle) -> str:
+    def state_after(self, reader: Reader) -> str:
         """Looks once; the bay's state after. What would stop the dock is raised."""
         try:
-            self._look(handle)
+            self.look(reader)
         except (NotDurableError, TamperedError, StoppedError):
             raise
         except Exception as error:
             if isinstance(error, CameraReadError):
                 return "failed"
             raise BayFailedError from error
-        last = self._standing._last
+        last = self.progress.shown
         return last.state if last else "empty"
 
 
@@ -139,18 +213,18 @@ def ingest(service: InlineService, looks: int = 8) -> bool:
 
     A bay that fails is docked anew once: its dock has not stopped, and goes on from whatever was left.
     """
-    return all([_serve(service, docked, looks) for docked in plain(service._dock.config.mounts).values()])
+    return all([_serve(service, docked, looks) for docked in plain(service.dock.config.mounts).values()])
 
 
 def _serve(service: InlineService, docked: Docked, looks: int) -> bool:
     for _ in range(2):
-        bay = InlineBay(service._dock, service, docked, service._turns)
+        bay = service.bay(docked)
         try:
-            handle = InlineHandle(docked.path, {"max_clips": 100, "max_clip_bytes": 1 << 30})
+            reader = InlineReader(docked.path, ReaderLimits(max_clips=100, max_clip_bytes=1 << 30))
             for _ in range(looks):
-                if bay.look(handle) == "done":
+                if bay.state_after(reader) == "done":
                     return True
-                time.sleep(service._dock.config.ingest.settle_seconds * 1.1)
+                time.sleep(service.dock.config.ingest.settle_seconds * 1.1)
         except BayFailedError as failed:
             traceback.print_exception(failed.__cause__)
         except OSError as error:  # the camera's own trouble, before there is a reader
@@ -165,9 +239,9 @@ def main(config: str, traced: bool = False, checkpoint_pages: int = 0, clock: Cl
         _await_tracer()
     service = InlineService(settings, clock or SystemClock())
     if checkpoint_pages:
-        service._dock.store.db.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
+        service.dock.store.db.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
     try:
-        service.start()
+        service.recover()
         done = ingest(service)
     except Halt as halt:
         assert halt.__cause__ is not None

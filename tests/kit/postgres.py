@@ -48,15 +48,16 @@ class Server:
         assert ran.returncode == 0, ran.stderr
 
     def start(self) -> None:
-        command = [self._programs / "postgres", "-D", "d", "-k", str(self._root), "-h", "", "-c", "max_connections=40"]
+        program = str(self._programs / "postgres")
+        command = [program, "-D", "d", "-k", str(self._root), "-h", "", "-c", "max_connections=40"]
         with (self._root / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=self._root, stdout=log, stderr=log, **self._who)
+            self._process = process = subprocess.Popen(command, cwd=self._root, stdout=log, stderr=log, **self._who)
         end = time.monotonic() + 30
         while True:
             try:
                 psycopg.connect(self.url("postgres")).close()
             except psycopg.OperationalError:
-                assert time.monotonic() < end and self._process.poll() is None, (self._root / "log").read_text()
+                assert time.monotonic() < end and process.poll() is None, (self._root / "log").read_text()
                 time.sleep(0.05)  # it announces itself nowhere
             else:
                 return

@@ -67,7 +67,12 @@ class Precinct:
     def await_custody(self, seconds: float = 20.0, **wanted: str) -> dict[str, Any]:
         """The first such entry, waited for."""
         found: list[dict[str, Any]] = []
-        wait_until(lambda: bool(found.extend(self.custody(**wanted)) or found), f"custody {wanted}", seconds)
+
+        def is_there() -> bool:
+            found[:] = self.custody(**wanted)
+            return bool(found)
+
+        wait_until(is_there, f"custody {wanted}", seconds)
         return found[0]
 
     def notice(self, clip_id: str, wanted: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from daemon.cli.demo import world as worlds
 from daemon.cli.demo.world import AGENCY, CAMERAS, DOCK, World
 from daemon.custody.evidence import verify_clip
-from daemon.custody.vault_check import Vault, VaultCheck
+from daemon.custody.vault_check import VaultCheck, VaultCheckOptions
 from daemon.link.mqtt import LinkEvent, MqttClient, Received
 from daemon.model.config import Broker
 from daemon.model.errors import BwcError
@@ -242,7 +242,7 @@ class Promise:
 
     def findings(self) -> list[str]:
         """Whatever a whole check of the vault finds, and whatever is stored twice or left over."""
-        check = VaultCheck(Vault(self.layout, AGENCY, self.trust, datetime.now(UTC), read_data=True))
+        check = VaultCheck(VaultCheckOptions(self.layout, AGENCY, self.trust, datetime.now(UTC), read_data=True))
         found = [f"{finding.path}: {finding.problem}" for finding in check.run(None, lambda _: None)]
         ingested: Counter[str] = Counter()
         for path in self.layout.custody.glob("*.jsonl"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -155,7 +154,7 @@ def test_a_broker_that_leaves_during_a_visit(mosquitto: Mosquitto) -> None:
 )
 def test_what_cannot_be_read_is_said_before_connecting(settings: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError):
-        MqttClient(Broker.model_validate({"url": "mqtt://localhost"} | settings), "id", queue.SimpleQueue().put)
+        MqttClient(Broker.model_validate({"url": "mqtt://localhost"} | settings), "id", lambda _: None)
 
 
 @pytest.mark.parametrize("url", ["http://x", "mqtt://", "mqtt://h:port", "mqtt://h:99999", "x"])
@@ -173,7 +172,7 @@ def test_broker_urls() -> None:
 
 
 def test_tls_checks_the_brokers_name(tmp_path: Path) -> None:
-    client = MqttClient(Broker(url="mqtts://localhost"), "id", queue.SimpleQueue().put)
+    client = MqttClient(Broker(url="mqtts://localhost"), "id", lambda _: None)
     context = client._client._ssl_context
     assert context is not None
     assert context.verify_mode == ssl.CERT_REQUIRED

@@ -46,9 +46,9 @@ def housed(root: Path, ceph: Ceph, bucket: str) -> Iterator[House]:
 
 
 def rounds(house: House) -> None:
-    assert house.service._replicator is not None
+    assert house.service.replicator is not None
     for _ in range(4):
-        house.service._replicator.round()
+        house.service.replicator.round()
 
 
 def run() -> dict[str, Any]:

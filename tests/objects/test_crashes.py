@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
-from daemon.custody.vault_check import Vault, VaultCheck
-from daemon.dock import service
-from daemon.dock.upkeep import eviction
+from daemon.custody.vault_check import VaultCheck, VaultCheckOptions
+from daemon.dock import opening
 from daemon.dock.upkeep.replicator import Replicator
+from daemon.vault import durable
 from daemon.vault.replica.objects import Objects
 from tests.kit.dock_fixture import AGENCY, House, open_house
 
@@ -75,21 +75,21 @@ class World:
     @contextmanager
     def running(self) -> Iterator[House]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(service, "open_replica", lambda _: Objects(self.store, "s3://evidence/dock-1"))
+            patch.setattr(opening, "open_replica", lambda _: Objects(self.store, "s3://evidence/dock-1"))
             with open_house(self.root, replica=_REPLICA) as house:
                 yield house
 
     def run(self, fuse: Fuse) -> bool:
         """Starts the dock and copies and evicts until nothing is left to do; whether that was reached."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(eviction.durable, "fsync_directory", fuse.around(eviction.durable.fsync_directory))
+            patch.setattr(durable, "fsync_directory", fuse.around(durable.fsync_directory))
             for name in ("_send", "check", "has"):
                 patch.setattr(Objects, name, _method(getattr(Objects, name), fuse))
             try:
                 with self.running() as house:
-                    one = house.service._replicator
+                    one = house.service.replicator
                     assert one is not None
-                    patch.setattr(house.service, "call", fuse.around(house.service.call))
+                    patch.setattr(house.service, "run_in_transaction", fuse.around(house.service.run_in_transaction))
                     self._to_the_end(house, one)
             except Crash:
                 return False
@@ -135,7 +135,9 @@ class World:
             assert [entry["clip_id"] for entry in house.custody("evicted")] == CLIPS[:2]
             assert [name for name in CLIPS if self._here(name)] == CLIPS[2:]
             assert dock.replica.spooled() <= 3000 and dock.replica.evicting() == []
-            vault = Vault(dock.vault, AGENCY, dock.trust, dock.now(), read_data=True, objects=dock.objects)
+            vault = VaultCheckOptions(
+                dock.vault, AGENCY, dock.trust.get(), dock.now(), read_data=True, objects=dock.objects
+            )
             assert list(VaultCheck(vault).run(None, lambda _: None)) == []
 
 

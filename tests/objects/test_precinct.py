@@ -31,7 +31,7 @@ LARGE = 24 << 20
 
 
 @contextmanager
-def replicating(root: Path, bucket: Bucket, endpoint: str, more: str = "", **ingest: object) -> Iterator[Precinct]:
+def replicating(root: Path, bucket: Bucket, endpoint: str, more: str = "", **ingest: Any) -> Iterator[Precinct]:
     settings = bucket.folder / "dock.toml"
     settings.write_text(bucket.swift.settings.replace(bucket.swift.endpoint, endpoint))
     pace = "retry_seconds = 0.2\ngather_seconds = 0"

@@ -40,7 +40,8 @@ def test_a_key_is_never_overwritten(tmp_path: Path, use: str) -> None:
 @pytest.mark.parametrize("load", LOADERS)
 def test_keys_of_another_sort(tmp_path: Path, load: Callable[[Path], object]) -> None:
     paths = new_pair(tmp_path, "a")
-    fits = {load_sign_key: 0, load_sign_public: 1, load_open_key: 2, load_open_public: 3}[load]
+    loaders: list[Callable[[Path], object]] = [load_sign_key, load_sign_public, load_open_key, load_open_public]
+    fits = loaders.index(load)
     for number, path in enumerate(paths):
         if number == fits:
             load(path)

@@ -24,7 +24,9 @@ MODE_BASE, KEM_P256, KDF_SHA256, AEAD_AES256 = 0, 0x0010, 0x0001, 0x0002
 
 
 def _wrapped(ciphertext: bytes) -> WrappedKey:
-    return WrappedKey(recipient=DIGEST, suite=SUITE, ciphertext=base64.b64encode(ciphertext).decode())
+    return WrappedKey.model_validate(
+        {"recipient": DIGEST, "suite": SUITE, "ciphertext": base64.b64encode(ciphertext).decode()}
+    )
 
 
 def _vectors() -> list[dict[str, Any]]:

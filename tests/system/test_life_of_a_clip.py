@@ -82,7 +82,7 @@ def test_a_clip_changed_on_the_share_is_not_written(precinct: Precinct, released
     sealed.write_bytes(data)
     world = precinct.world
     trust = ("--trust", world.config / "trust.json", "--root", world.key("root", "sign", public=True))
-    who = ("review", "open", *world.as_person(cast.OFFICER), "--clip", clip, "--vault", copy)
+    who: tuple[str | Path, ...] = ("review", "open", *world.as_person(cast.OFFICER), "--clip", clip, "--vault", copy)
     ran = precinct.stage.bwc(*who, *trust, "--out", tmp_path / "z.mp4", expect=4)
     assert "segment" in ran.words
     assert not (tmp_path / "z.mp4").exists()

@@ -43,7 +43,7 @@ def only_mounts(world: World) -> None:
 
 
 @contextmanager
-def precinct_with(root: Path, **ingest: object) -> Iterator[Precinct]:
+def precinct_with(root: Path, **ingest: Any) -> Iterator[Precinct]:
     with running(root / "world", before=only_mounts, **ingest) as made:
         try:
             yield made

@@ -14,9 +14,9 @@ from daemon.cli.demo import world as cast
 from daemon.cli.demo.stage import BWC, free_port
 from daemon.cli.demo.world import World
 from daemon.seal.private_keys import new_pair
+from tests.kit.acts import classify, request
 from tests.kit.precinct import CAMERA, OFFICER, Precinct, running
 from tests.kit.scrape import Scraped, await_value, listen
-from tests.system.test_life_of_a_clip import classify, request
 
 GRAFANA = Path(__file__).parents[2] / "config" / "grafana"
 pytestmark = [pytest.mark.xdist_group("metrics"), pytest.mark.timeout(180)]

@@ -106,7 +106,7 @@ class Opened:
         self.digest = hashlib.sha256()
 
     def chunks(self) -> Iterator[memoryview]:
-        yield from map(memoryview, self._chunks)
+        yield from (memoryview(chunk) for chunk in self._chunks)
 
     def check(self) -> None:
         if self._error is not None:

@@ -35,7 +35,7 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 def folded(**files: bytes) -> bytes:
-    return small_files.fold({f"{name}.json": data for name, data in files.items()})
+    return small_files.pack({f"{name}.json": data for name, data in files.items()})
 
 
 def test_of_a_clips_papers_the_longest_count(shelf: Shelf) -> None:
@@ -57,7 +57,7 @@ def test_names_that_a_clip_does_not_have_are_left_alone(shelf: Shelf, tmp_path: 
         "../seal.json",
         "/seal.json",
     )
-    held = small_files.fold(dict.fromkeys(strange, b"x") | {"seal.json": b"seal", "tags/1.json": "é\n".encode()})
+    held = small_files.pack(dict.fromkeys(strange, b"x") | {"seal.json": b"seal", "tags/1.json": "é\n".encode()})
     shelf.put(keys.papers_key(CLIP, 1, held), held)
     shelf.put(f"clips/{CLIP}/papers.json/readme", b"no digest")
     shelf.put(f"clips/{CLIP}/seal.json/{'0' * 64}", b"no papers")
@@ -95,9 +95,9 @@ def test_papers_that_nobody_folded_are_named(shelf: Shelf, data: bytes) -> None:
 def test_what_is_no_text_and_what_is_too_much_is_not_folded_or_unfolded() -> None:
     with pytest.raises(TamperedError):
         folded(seal=b"\xff")
-    many = small_files.fold({f"tags/{number}.json": b"" for number in range(10_001)})
+    many = small_files.pack({f"tags/{number}.json": b"" for number in range(10_001)})
     with pytest.raises(TamperedError, match="10001 files"):
-        small_files.unfold(many, what="papers")
+        small_files.unpack(many, what="papers")
 
 
 def test_the_logs_pieces_are_put_together_also_where_one_came_twice(shelf: Shelf) -> None:

@@ -68,8 +68,8 @@ def check(
 
     from daemon.cli.shared.vaults import is_url, replica_at
     from daemon.custody.log import open_read_only
-    from daemon.custody.vault_check import Vault, VaultCheck, check_store
-    from daemon.dock.service import open_replica
+    from daemon.custody.vault_check import VaultCheck, VaultCheckOptions, check_store
+    from daemon.dock.opening import open_replica
     from daemon.seal.keys import load_sign_public
     from daemon.seal.trust import load_trust
     from daemon.vault.layout import VaultLayout
@@ -81,13 +81,15 @@ def check(
     with ExitStack() as stack:
         if is_url(where):
             replica = stack.enter_context(replica_at(where, store))
-            looked_at = Vault(
+            looked_at = VaultCheckOptions(
                 replica.mirror(), config.agency, trust, now, read_data, replica.objects, sealed_elsewhere=True
             )
         else:
             if not Path(where).is_dir():
                 raise ConfigurationError(f"{where}: no such directory")
-            looked_at = Vault(VaultLayout(Path(where)), config.agency, trust, now, read_data, open_replica(config))
+            looked_at = VaultCheckOptions(
+                VaultLayout(Path(where)), config.agency, trust, now, read_data, open_replica(config)
+            )
         findings = list(VaultCheck(looked_at).run(set(clips) or None, checked.append))
     database = config.state / "dock.sqlite"
     if vault is None and not clips and database.exists():

@@ -5,29 +5,27 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Protocol
 
 from daemon.core.dispatch.eido import Status
+from daemon.core.windows import SHIFT
 
-SHIFT = timedelta(hours=12)
-"""How long a crew that was named counts as being on its unit: officers log on anew for every shift."""
-
-Sighting = tuple[datetime, frozenset[str]]
+CrewSighting = tuple[datetime, frozenset[str]]
 """The officers named on a unit at one instant, or the units that an officer was named on."""
 
 
 class Sightings(Protocol):
     """Who was named on which unit, and when; what was said of one instant is one sighting."""
 
-    def crew_before(self, unit_id: str, at: datetime) -> Sighting | None:
+    def crew_before(self, unit_id: str, at: datetime) -> CrewSighting | None:
         """The last that were named on the unit by then."""
 
-    def crew_after(self, unit_id: str, at: datetime) -> Sighting | None:
+    def crew_after(self, unit_id: str, at: datetime) -> CrewSighting | None:
         """The next."""
 
-    def units_before(self, officer_id: str, at: datetime) -> Sighting | None:
+    def units_before(self, officer_id: str, at: datetime) -> CrewSighting | None:
         """The last units on which the officer was named by then."""
 
 
@@ -64,7 +62,7 @@ class Crews:
         return units is not None and unit_id not in units
 
 
-def _within(sighting: Sighting | None, at: datetime) -> frozenset[str] | None:
+def _within(sighting: CrewSighting | None, at: datetime) -> frozenset[str] | None:
     """Whom it saw, if that was in the same shift."""
     return sighting[1] if sighting is not None and abs(at - sighting[0]) <= SHIFT else None
 
@@ -75,34 +73,34 @@ class Named:
     def __init__(self, statuses: Collection[Status]) -> None:
         self._statuses = statuses
 
-    def crew_before(self, unit_id: str, at: datetime) -> Sighting | None:
+    def crew_before(self, unit_id: str, at: datetime) -> CrewSighting | None:
         return _last(self._crews.get(unit_id, []), at)
 
-    def crew_after(self, unit_id: str, at: datetime) -> Sighting | None:
+    def crew_after(self, unit_id: str, at: datetime) -> CrewSighting | None:
         crews = self._crews.get(unit_id, [])
         after = bisect_right(crews, at, key=lambda sighting: sighting[0])
         return crews[after] if after < len(crews) else None
 
-    def units_before(self, officer_id: str, at: datetime) -> Sighting | None:
+    def units_before(self, officer_id: str, at: datetime) -> CrewSighting | None:
         return _last(self._units.get(officer_id, []), at)
 
     @cached_property
-    def _crews(self) -> dict[str, list[Sighting]]:
+    def _crews(self) -> dict[str, list[CrewSighting]]:
         return _by_time((status.unit_id, status.at, status.officer_ids) for status in self._statuses)
 
     @cached_property
-    def _units(self) -> dict[str, list[Sighting]]:
+    def _units(self) -> dict[str, list[CrewSighting]]:
         return _by_time(
             (officer, status.at, (status.unit_id,)) for status in self._statuses for officer in status.officer_ids
         )
 
 
-def _last(sightings: list[Sighting], at: datetime) -> Sighting | None:
+def _last(sightings: list[CrewSighting], at: datetime) -> CrewSighting | None:
     after = bisect_right(sightings, at, key=lambda sighting: sighting[0])
     return sightings[after - 1] if after else None
 
 
-def _by_time(said: Iterable[tuple[str, datetime, tuple[str, ...]]]) -> dict[str, list[Sighting]]:
+def _by_time(said: Iterable[tuple[str, datetime, tuple[str, ...]]]) -> dict[str, list[CrewSighting]]:
     """For each key what was said of it, by time; what was said at one instant is put together."""
     gathered: dict[str, dict[datetime, set[str]]] = defaultdict(lambda: defaultdict(set))
     for key, at, names in said:

@@ -5,10 +5,7 @@ Constant memory whatever the clip's size. The one pipeline for the daemon, `bwc 
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
-import mmap
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,35 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.core.pace import Pace, at_full_speed
-from daemon.dock.camera.slots import SLOT, Slot, run
+from daemon.dock.camera.direct_io import SealedOutput, open_uncached, read_uncached
+from daemon.dock.camera.messages import SealedFile
+from daemon.dock.camera.slots import SLOT, Slot, run_stages
 from daemon.model.errors import CameraReadError, TamperedError
 from daemon.seal import stream
 from daemon.seal.stream import HEADER, Segment, StreamKey
-from daemon.vault import durable
 
 Progress = Callable[[int], None]
 """Told how many bytes of the clip are done."""
 
-_ALIGN = mmap.PAGESIZE
-_BUFFERED_SLICE = 128 * 1024  # without O_DIRECT, small slices are nearly as fast; large ones are 3 to 4 times slower
 _PER_SLOT = SLOT // stream.SEGMENT
 
 
 @dataclass(frozen=True)
-class Sealed:
-    """One clip, sealed and durable. Digests are lowercase hex SHA-256, sizes bytes, times seconds."""
-
-    clip_sha256: str
-    sealed_sha256: str
-    size: int
-    sealed_bytes: int
-    seconds: float
-    sync_seconds: float
-    read_back_seconds: float
-
-
-@dataclass(frozen=True)
-class Written:
+class WrittenFile:
     """A clip written and not yet read back: the key is still needed, to check every segment's tag."""
 
     target: Path
@@ -60,7 +43,9 @@ def make_slots(count: int = 4) -> list[Slot]:
     return [Slot() for _ in range(count)]
 
 
-def seal(source: int, target: Path, data_key: bytes, clip_id: str, slots: Sequence[Slot], progress: Progress) -> Sealed:
+def seal(
+    source: int, target: Path, data_key: bytes, clip_id: str, slots: Sequence[Slot], progress: Progress
+) -> SealedFile:
     """Seals the open file `source` into the new file `target`: written, durable, read back. Raises as both of these."""
     written = write(source, target, data_key, clip_id, slots, progress)
     return read_back(written, slots, lambda: progress(written.size))
@@ -76,7 +61,7 @@ def write(
     *,
     pace: Pace = at_full_speed,
     sync: bool = True,
-) -> Written:
+) -> WrittenFile:
     """Hashes and encrypts the open file `source` into the new file `target`, with the buffers in `slots`.
 
     Durable when it returns, but for its name; without `sync` the caller sees to that, for many files at once. Raises
@@ -91,10 +76,10 @@ def write(
         _refuse_changed(source, before)
     finally:
         _wipe(slots)
-    return Written(target, key, clip_sha256, before.st_size, time.monotonic() - started, sync_seconds)
+    return WrittenFile(target, key, clip_sha256, before.st_size, time.monotonic() - started, sync_seconds)
 
 
-def read_back(written: Written, slots: Sequence[Slot], alive: Callable[[], None]) -> Sealed:
+def read_back(written: WrittenFile, slots: Sequence[Slot], alive: Callable[[], None]) -> SealedFile:
     """Checks every segment's tag against what the medium holds, and hashes the sealed file as it lies there.
 
     `alive` is called again and again: whoever waits learns that work goes on. Raises TamperedError when the medium
@@ -105,7 +90,7 @@ def read_back(written: Written, slots: Sequence[Slot], alive: Callable[[], None]
         sealed_sha256 = _read_back(written.target, written.size, written.key, slots, alive)
     finally:
         _wipe(slots)
-    return Sealed(
+    return SealedFile(
         written.clip_sha256,
         sealed_sha256,
         written.size,
@@ -133,7 +118,7 @@ def _write(
 ) -> tuple[str, float]:
     digest = hashlib.sha256()
     batches = _batches(size)
-    out = _Output(target, stream.sealed_size(size), alone=sync)
+    out = SealedOutput(target, stream.sealed_size(size), alone=sync)
     try:
 
         def fill(slot: Slot) -> bool:
@@ -156,7 +141,7 @@ def _write(
         def write(slot: Slot) -> None:
             out.write(slot.sealed[: _sealed_length(slot)], _sealed_start(slot))
 
-        run(slots, fill, [hash_plain, encrypt, write])
+        run_stages(slots, fill, [hash_plain, encrypt, write])
         _refuse_more(source, size)
         sync_seconds = out.finish(sync)
     finally:
@@ -188,100 +173,10 @@ def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot], a
             for segment, sealed in _sealed_views(slot):  # what comes out is not looked at, each over the one before
                 key.decrypt_into(segment, sealed, slots[0].room(segment.length))
 
-        run(slots, fill, [hash_sealed, check])
+        run_stages(slots, fill, [hash_sealed, check])
     finally:
         os.close(fd)
     return digest.hexdigest()
-
-
-class _Output:
-    """The sealed file being written: unbuffered (O_DIRECT) where the filesystem can, in small slices where not."""
-
-    def __init__(self, path: Path, size: int, *, alone: bool) -> None:
-        """One that is not `alone` is small and among many that are made durable at once: the kernel gathers them."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._path, self._size = path, size
-        self._direct = False
-        if not alone:
-            self._fd = os.open(path, flags, 0o644)
-            return
-        try:
-            self._fd = os.open(path, flags | os.O_DIRECT, 0o644)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            path.unlink(missing_ok=True)  # some filesystems create the file and then refuse O_DIRECT
-            self._fd = os.open(path, flags, 0o644)
-        self._direct = bool(fcntl.fcntl(self._fd, fcntl.F_GETFL) & os.O_DIRECT)
-        try:
-            os.posix_fallocate(self._fd, 0, size)  # a full disk is found now, not after minutes
-        except OSError as error:
-            if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:  # a filesystem that cannot set room aside
-                os.close(self._fd)
-                raise
-
-    def write(self, data: memoryview, offset: int) -> None:
-        """`data` at `offset`; the buffer behind it reaches to the next page boundary."""
-        if self._direct:
-            padded = memoryview(data.obj)[: -(-len(data) // _ALIGN) * _ALIGN]
-            try:
-                self._write_all(padded, offset, len(padded))
-            except OSError as error:
-                if error.errno != errno.EINVAL:  # it refuses O_DIRECT only now
-                    raise
-                self._direct = False
-                flags = fcntl.fcntl(self._fd, fcntl.F_GETFL)
-                fcntl.fcntl(self._fd, fcntl.F_SETFL, flags & ~os.O_DIRECT)
-            else:
-                return
-        self._write_all(data, offset, _BUFFERED_SLICE)
-
-    def _write_all(self, data: memoryview, offset: int, slice_length: int) -> None:
-        done = 0
-        while done < len(data):
-            done += os.pwrite(self._fd, data[done : done + slice_length], offset + done)
-
-    def finish(self, sync: bool) -> float:
-        """Cuts the padding off and makes the content durable; returns how many seconds the latter took."""
-        if not sync:
-            return 0.0
-        os.ftruncate(self._fd, self._size)
-        started = time.monotonic()
-        durable.fsync(self._fd, str(self._path))
-        return time.monotonic() - started
-
-    def close(self) -> None:
-        os.close(self._fd)
-
-
-def open_uncached(path: Path) -> int:
-    """Opens for reading past the page cache: O_DIRECT, or dropping the cached pages where that is refused."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        return os.open(path, flags | os.O_DIRECT)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        fd = os.open(path, flags)
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        return fd
-
-
-def read_uncached(fd: int, buffer: memoryview, length: int, offset: int) -> int:
-    """Reads up to `length` bytes at `offset` into a page-aligned buffer; returns how many there were."""
-    padded = -(-length // _ALIGN) * _ALIGN
-    done = 0
-    while done < length:
-        try:
-            count = os.preadv(fd, [buffer[done:padded]], offset + done)
-        except OSError as error:
-            if error.errno == errno.EINVAL and done % _ALIGN:
-                break  # O_DIRECT stopped short of a page, which it does only where the file ends
-            raise
-        if count == 0:
-            break
-        done += count
-    return min(done, length)
 
 
 def _batches(size: int) -> Iterator[tuple[list[Segment], bool]]:

@@ -9,13 +9,13 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from typing import Any
 
+from daemon.core.settle import FileStat
 from daemon.dock.camera import safe_open
-from daemon.dock.camera.file_names import CAPTURE, FOOTAGE, name_of
+from daemon.dock.camera.file_names import CAPTURE, FOOTAGE, name_of_stem
+from daemon.dock.camera.messages import EraseRequest, Failure
 from daemon.model.errors import BwcError, CameraReadError, UnavailableError
 
-Message = dict[str, Any]
 _CHUNK = 4 << 20
 
 
@@ -25,51 +25,54 @@ class Eraser:
     def __init__(self, mount: int, limit: int, alive: Callable[[], None]) -> None:
         self._mount, self._limit, self._alive = mount, limit, alive
 
-    def erase(self, clips: dict[str, Message]) -> Message:
-        """Each clip's answer: {} once it is deleted and that is durable; CameraReadError for a file that is another
-        than `{footage: [size, mtime, ctime]}` (and, where given, `sha256`) and was left; else UnavailableError.
+    def erase(self, clips: dict[str, EraseRequest]) -> dict[str, Failure]:
+        """Those that failed; the others are deleted, and that is durable.
+
+        CameraReadError for a file that is another than the one asked for, and was left; else UnavailableError.
         """
-        answers: Message = {}
+        failed: dict[str, Failure] = {}
         try:
             folder = safe_open.open_directory(self._mount, "clips")
         except CameraReadError as error:
-            return dict.fromkeys(clips, _answer(UnavailableError(f"could not be erased: {error}")))
+            return dict.fromkeys(clips, _failure(UnavailableError(f"could not be erased: {error}")))
         try:
-            meant = self._each(list(clips), answers, lambda stem: self._check(folder, stem, clips[stem]))
-            meant = self._each(meant, answers, lambda stem: _unlink(folder, name_of(stem) + CAPTURE, missing_ok=True))
-            meant = self._settle(folder, meant, answers)
-            meant = self._each(meant, answers, lambda stem: _unlink_same(folder, stem, clips[stem]["footage"]))
-            meant = self._settle(folder, meant, answers)
+            meant = self._each(list(clips), failed, lambda stem: self._check(folder, stem, clips[stem]))
+            meant = self._each(
+                meant, failed, lambda stem: _unlink(folder, name_of_stem(stem) + CAPTURE, missing_ok=True)
+            )
+            meant = self._sync_directory(folder, meant, failed)
+            meant = self._each(meant, failed, lambda stem: _unlink_same(folder, stem, clips[stem].footage))
+            meant = self._sync_directory(folder, meant, failed)
         finally:
             safe_open.close(folder)
-        return answers | {stem: {} for stem in meant}
+        return failed
 
-    def _each(self, stems: list[str], answers: Message, step: Callable[[str], None]) -> list[str]:
-        """Those that the step succeeded for; for the others, an answer."""
+    def _each(self, stems: list[str], failed: dict[str, Failure], step: Callable[[str], None]) -> list[str]:
+        """Those that the step succeeded for; the others are noted as failed."""
         done = []
         for stem in stems:
             try:
                 step(stem)
             except (BwcError, OSError) as error:
-                answers[stem] = _answer(error)
+                failed[stem] = _failure(error)
             else:
                 done.append(stem)
         return done
 
-    def _settle(self, folder: int, stems: list[str], answers: Message) -> list[str]:
+    def _sync_directory(self, folder: int, stems: list[str], failed: dict[str, Failure]) -> list[str]:
         """What was unlinked is durably so. On the camera's own medium a failed sync loses nothing of ours."""
         try:
             os.fsync(folder)
         except OSError as error:
-            answers |= dict.fromkeys(stems, _answer(error))
+            failed |= dict.fromkeys(stems, _failure(error))
             return []
         return stems
 
-    def _check(self, folder: int, stem: str, wanted: Message) -> None:
+    def _check(self, folder: int, stem: str, wanted: EraseRequest) -> None:
         """Raises CameraReadError for any file but the one that was read."""
-        name = name_of(stem) + FOOTAGE
-        _same(folder, name, wanted["footage"])
-        if wanted["sha256"] is not None and self._digest(name, wanted["footage"][0]) != wanted["sha256"]:
+        name = name_of_stem(stem) + FOOTAGE
+        _same(folder, name, wanted.footage)
+        if wanted.sha256 is not None and self._digest(name, wanted.footage.size) != wanted.sha256:
             raise CameraReadError("its bytes are not those that were taken in; left on the camera")
 
     def _digest(self, name: str, size: int) -> str | None:
@@ -86,16 +89,16 @@ class Eraser:
         return None if left else digest.hexdigest()
 
 
-def _same(folder: int, name: str, footage: list[int]) -> None:
+def _same(folder: int, name: str, footage: FileStat) -> None:
     info = os.stat(name, dir_fd=folder, follow_symlinks=False)
     ours = stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and info.st_dev == os.fstat(folder).st_dev
-    if not ours or [info.st_size, info.st_mtime_ns, info.st_ctime_ns] != footage:
+    if not ours or FileStat(info.st_size, info.st_mtime_ns, info.st_ctime_ns) != footage:
         raise CameraReadError("not the very file that was taken in; left on the camera")
 
 
-def _unlink_same(folder: int, stem: str, footage: list[int]) -> None:
-    _same(folder, name_of(stem) + FOOTAGE, footage)  # once more: captures were deleted and synced in between
-    _unlink(folder, name_of(stem) + FOOTAGE)
+def _unlink_same(folder: int, stem: str, footage: FileStat) -> None:
+    _same(folder, name_of_stem(stem) + FOOTAGE, footage)  # once more: captures were deleted and synced in between
+    _unlink(folder, name_of_stem(stem) + FOOTAGE)
 
 
 def _unlink(folder: int, name: str, *, missing_ok: bool = False) -> None:
@@ -107,7 +110,7 @@ def _unlink(folder: int, name: str, *, missing_ok: bool = False) -> None:
             raise
 
 
-def _answer(error: BwcError | OSError) -> Message:
+def _failure(error: BwcError | OSError) -> Failure:
     if isinstance(error, BwcError):
-        return {"error": type(error).__name__, "message": str(error)}
-    return {"error": "UnavailableError", "message": f"could not be erased: {error.strerror}"}
+        return Failure.of(error)
+    return Failure("UnavailableError", f"could not be erased: {error.strerror}")

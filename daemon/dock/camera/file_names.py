@@ -8,7 +8,7 @@ FOOTAGE, CAPTURE = ".mp4", ".capture.json"
 _BYTES = "bytes:"
 
 
-def stem_of(name: str) -> str:
+def stem_of_name(name: str) -> str:
     """A clip's file name as text that everything takes. Bytes that are no UTF-8 (an attacker's) are spelled in hex."""
     try:
         name.encode()
@@ -17,6 +17,6 @@ def stem_of(name: str) -> str:
     return _BYTES + name.encode().hex() if name.startswith(_BYTES) else name
 
 
-def name_of(stem: str) -> str:
-    """The inverse of `stem_of`."""
+def name_of_stem(stem: str) -> str:
+    """The inverse of `stem_of_name`."""
     return os.fsdecode(bytes.fromhex(stem.removeprefix(_BYTES))) if stem.startswith(_BYTES) else stem

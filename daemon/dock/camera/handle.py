@@ -2,156 +2,164 @@
 
 from __future__ import annotations
 
-import base64
-import errno
 import itertools
-import json
 import multiprocessing
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from daemon.dock.camera import process
-from daemon.model.errors import BwcError, CameraReadError, NotDurableError, TamperedError, UnavailableError
-from daemon.vault.space import disk_full
+from daemon.dock.camera.messages import (
+    Alive,
+    Answer,
+    BatchSealed,
+    CapturesRead,
+    Command,
+    Erase,
+    ErasedFiles,
+    EraseRequest,
+    Failed,
+    Failure,
+    Progress,
+    ReadCaptures,
+    ReaderLimits,
+    ReceiptsWritten,
+    Scan,
+    Scanned,
+    Seal,
+    SealRequest,
+    SealResult,
+    SetPace,
+    WriteReceipts,
+    Written,
+    command_bytes,
+    parse_answer,
+)
+from daemon.dock.camera.reader import CameraUnusableError, ReaderGoneError, SealBatch
+from daemon.model.errors import BwcError, CameraReadError
 
-Message = dict[str, Any]
-
-
-class ReaderGoneError(CameraReadError):
-    """The reader process ended: the camera was unplugged, or the process was killed."""
-
-
-class CameraHangsError(CameraReadError):
-    """The camera does not answer; its reader may hang in the kernel. Not tried again until it is docked anew."""
-
+A = TypeVar("A", bound=Answer)
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(
-    ["daemon.dock.camera.process", "click"]
-)  # each process runs the program's main module again
+_context.set_forkserver_preload(["daemon.dock.camera.process", "click"])  # each process runs the program's main module
 _starting = threading.Lock()  # multiprocessing starts its fork server once, but not from two threads at a time
 
 
-class Batch:
-    """Clips being sealed together."""
-
-    def __init__(self, number: int, progress: Callable[[int], None]) -> None:
-        self.number = number
-        self.progress = progress
-        self.written = False
-        self.answer: list[Message] | None = None
-
-
 class ReaderHandle:
-    """One camera's reader process. Used by one thread at a time."""
+    """One camera's reader process: daemon.dock.camera.reader.Reader for real."""
 
-    def __init__(self, mount: Path, limits: Message, hang_seconds: float) -> None:
-        """Raises ReaderGoneError when it cannot be started: the server that forks readers has just ended."""
+    def __init__(
+        self,
+        mount: Path,
+        limits: ReaderLimits,
+        hang_seconds: float,
+        serve: Callable[[Connection, str, ReaderLimits], None] = process.main,
+    ) -> None:
+        """`hang_seconds` without a word of the reader's are taken for a camera that hangs. `serve` is what it runs.
+
+        Raises ReaderGoneError when it cannot be started: the server that forks readers has just ended.
+        """
         ours, theirs = _context.Pipe()
         self._pipe: Connection = ours
-        self._hang_seconds = hang_seconds
+        self.hang_seconds = hang_seconds
         self._numbers = itertools.count()
-        self._batches: dict[int, Batch] = {}
-        self._answers: dict[int, Message] = {}
-        self._process: BaseProcess = _context.Process(
-            target=process.main, args=(theirs, str(mount), limits), daemon=True, name=f"bwc-reader {mount.name}"
+        self._batches: dict[int, SealBatch] = {}
+        self._awaited: set[int] = set()
+        self._answers: dict[int, Answer] = {}
+        self.process: BaseProcess = _context.Process(
+            target=serve, args=(theirs, str(mount), limits), daemon=True, name=f"bwc-reader {mount.name}"
         )
         try:
             with _starting:
-                self._process.start()
+                self.process.start()
         except (EOFError, OSError) as error:
             ours.close()
             raise ReaderGoneError(f"the camera's reader could not be started ({error})") from error
         finally:
             theirs.close()
 
-    def scan(self) -> Message:
-        """What is on the camera. Raises CameraReadError."""
-        return self._ask({"do": "scan"})
+    def scan(self) -> Scanned:
+        """See Reader."""
+        return self._ask(Scan(next(self._numbers)), Scanned)
 
-    def captures(self, stems: list[str]) -> dict[str, bytes | CameraReadError]:
-        """Clips' capture files, at most 64 KiB each, or why one cannot be read. Raises ReaderGoneError."""
-        answers = self._ask({"do": "captures", "stems": stems})["captures"]
-        return {stem: _data_or_error(answer) for stem, answer in answers.items()}
+    def captures(self, stems: Sequence[str]) -> dict[str, bytes | CameraReadError]:
+        """See Reader."""
+        answer = self._ask(ReadCaptures(next(self._numbers), tuple(stems)), CapturesRead)
+        return {stem: _data_or_error(said) for stem, said in answer.captures.items()}
 
-    def begin(self, commands: list[Message], progress: Callable[[int], None]) -> Batch:
-        """Begins to seal clips; small ones together. `progress` hears how many of their bytes are read."""
-        batch = Batch(next(self._numbers), progress)
+    def begin(self, requests: Sequence[SealRequest], progress: Callable[[int], None]) -> SealBatch:
+        """See Reader."""
+        batch = SealBatch(next(self._numbers), len(requests), progress)
         self._batches[batch.number] = batch
-        self._send({"do": "seal", "id": batch.number, "clips": commands})
+        self._send(Seal(batch.number, tuple(requests)))
         return batch
 
-    def written(self, batch: Batch) -> None:
-        """Waits until the camera is free for the next batch. Raises ReaderGoneError."""
+    def await_written(self, batch: SealBatch) -> None:
+        """See Reader."""
         self._until(lambda: batch.written)
 
-    def results(self, batch: Batch) -> list[Message | Exception]:
-        """Waits until they are sealed; each clip's answer, or in its place CameraReadError, DiskFullError,
-        NotDurableError or TamperedError. Raises ReaderGoneError.
-        """
-        self._until(lambda: batch.answer is not None)
+    def await_results(self, batch: SealBatch) -> list[SealResult | BwcError]:
+        """See Reader."""
+        self._until(lambda: batch.results is not None)
         del self._batches[batch.number]
-        return [_error(answer) if "error" in answer else answer for answer in batch.answer or ()]
+        results = results_of(batch)
+        if len(results) != batch.size:
+            raise self._unusable(f"the camera's reader answered for {len(results)} clips of {batch.size}")
+        return results
 
-    def begin_receipts(self, receipts: dict[str, bytes]) -> int:
-        """Begins to write receipts by their clips' stems; `receipts` waits for them. Raises ReaderGoneError."""
-        given = {stem: base64.b64encode(data).decode() for stem, data in receipts.items()}
-        return self._begin({"do": "receipts", "receipts": given})
+    def begin_receipts(self, receipts: Mapping[str, bytes]) -> int:
+        """See Reader."""
+        number = next(self._numbers)
+        self._awaited.add(number)
+        self._send(WriteReceipts(number, dict(receipts)))
+        return number
 
-    def receipts(self, number: int) -> dict[str, Exception]:
-        """Waits until receipts are durable on the camera. Those that could not be written, and why. Raises
-        ReaderGoneError.
-        """
-        answers = self._answer(number)["receipts"]
-        return {stem: _error(answer) for stem, answer in answers.items() if "error" in answer}
+    def await_receipts(self, number: int) -> dict[str, BwcError]:
+        """See Reader."""
+        return _errors(self._answer(number, ReceiptsWritten).failed)
 
-    def erase(self, clips: dict[str, Message]) -> dict[str, BwcError]:
-        """Deletes clips from the camera, durably there; each `{footage, sha256?}` as the reader's `erase` takes it.
+    def erase(self, clips: Mapping[str, EraseRequest]) -> dict[str, BwcError]:
+        """See Reader."""
+        return _errors(self._ask(Erase(next(self._numbers), dict(clips)), ErasedFiles).failed)
 
-        Those that were not: CameraReadError when what lies there is something else and was left alone,
-        UnavailableError when deleting failed. Raises ReaderGoneError.
-        """
-        answers = self._ask({"do": "erase", "clips": clips})["erased"]
-        return {stem: _error(answer) for stem, answer in answers.items() if "error" in answer}
-
-    def pace(self, bytes_per_second: float) -> None:
-        """From now on reads footage at most so fast; 0 is no limit."""
-        self._send({"do": "pace", "bytes_per_second": bytes_per_second})
+    def set_pace(self, bytes_per_second: float) -> None:
+        """See Reader."""
+        self._send(SetPace(bytes_per_second))
 
     def kill(self) -> None:
-        """Ends a read under way, from another thread: whoever waits for it gets ReaderGoneError."""
-        self._process.kill()
+        """See Reader."""
+        self.process.kill()
 
     def close(self) -> None:
         """Ends the process. One that hangs in the kernel is left to end when its read does: it holds nothing."""
         self._pipe.close()
-        self._process.join(0.5)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join(0.5)
+        self.process.join(0.5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join(0.5)
 
-    def _ask(self, command: Message) -> Message:
-        return self._answer(self._begin(command))
+    def _ask(self, command: Scan | ReadCaptures | Erase, expected: type[A]) -> A:
+        self._awaited.add(command.id)
+        self._send(command)
+        return self._answer(command.id, expected)
 
-    def _begin(self, command: Message) -> int:
-        number = next(self._numbers)
-        self._send({"id": number, **command})
-        return number
-
-    def _answer(self, number: int) -> Message:
+    def _answer(self, number: int, expected: type[A]) -> A:
         self._until(lambda: number in self._answers)
         answer = self._answers.pop(number)
-        if "error" in answer:
-            raise _error(answer)
+        if isinstance(answer, Failed):
+            raise answer.failure.to_error()
+        if not isinstance(answer, expected):
+            raise self._unusable(f"the camera's reader answered {type(answer).__name__} for {expected.__name__}")
         return answer
 
-    def _send(self, command: Message) -> None:
+    def _send(self, command: Command) -> None:
         try:
-            self._pipe.send_bytes(json.dumps(command).encode())
+            self._pipe.send_bytes(command_bytes(command))
         except (EOFError, OSError):
             raise _gone() from None
 
@@ -159,57 +167,59 @@ class ReaderHandle:
         """Hears the reader out until `done`."""
         while not done():
             if not self._speaks():
-                self._process.kill()
-                raise CameraHangsError(f"the camera has not answered for {self._hang_seconds:g} seconds")
+                raise self._unusable(f"the camera has not answered for {self.hang_seconds:g} seconds")
             try:
-                self._hear(json.loads(self._pipe.recv_bytes()))
+                answer = parse_answer(self._pipe.recv_bytes())
+            except ValidationError:
+                raise self._unusable("the camera's reader said something that is no answer") from None
             except (EOFError, OSError):
                 raise _gone() from None
+            self._hear(answer)
 
     def _speaks(self) -> bool:
         """Waits in slices: when the whole dock was stopped for a while (SIGSTOP, a paused machine), that is no hang."""
         try:
-            return any(self._pipe.poll(self._hang_seconds / 10) for _ in range(10))
+            return any(self._pipe.poll(self.hang_seconds / 10) for _ in range(10))
         except (EOFError, OSError):
             raise _gone() from None
 
-    def _hear(self, answer: Message) -> None:
-        batch = self._batches.get(answer["id"])
-        if "alive" in answer:
-            return
-        if batch is None:
-            self._answers[answer["id"]] = answer
-        elif "progress" in answer:
-            batch.progress(answer["progress"])
-        elif "written" in answer:
-            batch.written = True
-        elif "clips" in answer:
-            batch.answer = answer["clips"]
+    def _hear(self, answer: Answer) -> None:
+        batch = self._batches.get(answer.id)
+        match answer:
+            case Alive():
+                pass
+            case Progress() if batch is not None:
+                batch.progress(answer.done)
+            case Written() if batch is not None:
+                batch.written = True
+            case BatchSealed() if batch is not None:
+                batch.results = answer.clips
+            case _ if answer.id in self._awaited:
+                self._awaited.remove(answer.id)
+                self._answers[answer.id] = answer
+            case _:
+                raise self._unusable("the camera's reader answered what nobody had asked")
+
+    def _unusable(self, why: str) -> CameraUnusableError:
+        self.process.kill()
+        return CameraUnusableError(why)
+
+
+def results_of(batch: SealBatch) -> list[SealResult | BwcError]:
+    """A finished batch's results, failures as errors."""
+    return [result.to_error() if isinstance(result, Failure) else result for result in batch.results or ()]
 
 
 def _gone() -> ReaderGoneError:
     return ReaderGoneError("the camera's reader ended: unplugged, or the reader was killed")
 
 
-def _data_or_error(answer: Message) -> bytes | CameraReadError:
-    if "error" not in answer:
-        return base64.b64decode(answer["data"])
-    error = _error(answer)
+def _data_or_error(answer: bytes | Failure) -> bytes | CameraReadError:
+    if isinstance(answer, bytes):
+        return answer
+    error = answer.to_error()
     return error if isinstance(error, CameraReadError) else CameraReadError(str(error))
 
 
-def _error(answer: Message) -> BwcError:
-    message = answer["message"]
-    match answer["error"]:
-        case "NotDurableError":
-            return NotDurableError(message)
-        case "TamperedError":
-            return TamperedError(message)
-        case "UnavailableError":
-            return UnavailableError(message)
-        case "OSError" if answer["errno"] in {errno.ENOSPC, errno.EDQUOT}:
-            return disk_full()
-        case "OSError":
-            return NotDurableError(f"writing the sealed file failed: {message}")
-        case _:
-            return CameraReadError(message)
+def _errors(failed: Mapping[str, Failure]) -> dict[str, BwcError]:
+    return {stem: failure.to_error() for stem, failure in failed.items()}

@@ -13,40 +13,53 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from daemon.core import mp4
 from daemon.core.pace import Pace
+from daemon.core.settle import FileStat
 from daemon.dock.camera import byte_path, safe_open
-from daemon.dock.camera.byte_path import Written
+from daemon.dock.camera.byte_path import WrittenFile
+from daemon.dock.camera.messages import (
+    Alive,
+    Answer,
+    BatchSealed,
+    Failure,
+    Progress,
+    Seal,
+    SealedFile,
+    SealRequest,
+    SealResult,
+    SealTarget,
+    Written,
+)
 from daemon.dock.camera.slots import Slot
 from daemon.model.errors import BwcError, CameraReadError
+from daemon.model.statements import WrappedKey
 from daemon.seal.keys import keyid, parse_open_public
 from daemon.seal.wrap import data_key_info, wrap
 from daemon.vault import durable
 
-Message = dict[str, Any]
-Open = Callable[[Message], int]
-"""Opens a clip's footage. Raises CameraReadError."""
+OpenFootage = Callable[[str], int]
+"""Opens the footage of the clip with this stem. Raises CameraReadError."""
 
 _TELL_EVERY = 0.1
 _WRITING_SLOTS, _CHECKING_SLOTS = 6, 4
 
 
 @dataclass
-class Sealing:
-    """One clip under way: what was asked, and what became of it."""
+class ClipInProgress:
+    """One clip being sealed: what was asked, and what became of it so far."""
 
-    command: Message
+    request: SealRequest
     data_key: bytes
     playable: bool = False
-    written: Written | None = None
-    failure: Message | None = None
+    written: WrittenFile | None = None
+    failure: Failure | None = None
 
 
 class ReadLimit:
@@ -66,16 +79,16 @@ class ReadLimit:
 class Sealer:
     """Two threads, started with the first batch. `send` may be called from any of them."""
 
-    def __init__(self, open_footage: Open, send: Callable[[Message], None]) -> None:
+    def __init__(self, open_footage: OpenFootage, send: Callable[[Answer], None]) -> None:
         self._open = open_footage
         self._send = send
         self.read_limit = ReadLimit()
-        self._to_write: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._to_check: queue.SimpleQueue[tuple[int, list[Sealing]]] = queue.SimpleQueue()
+        self._to_write: queue.SimpleQueue[Seal] = queue.SimpleQueue()
+        self._to_check: queue.SimpleQueue[tuple[int, list[ClipInProgress]]] = queue.SimpleQueue()
         self._started = False
 
-    def begin(self, command: Message) -> None:
-        """Queues a batch: `{id, clips}`. Answers `{id, progress}` …, `{id, written}`, and in the end `{id, clips}`."""
+    def begin(self, command: Seal) -> None:
+        """Queues a batch. It is answered with Progress, then Written, Alive, and in the end BatchSealed."""
         if not self._started:
             self._started = True
             for work in (self._write_batches, self._check_batches):
@@ -86,125 +99,124 @@ class Sealer:
         slots = byte_path.make_slots(_WRITING_SLOTS)
         while True:
             command = self._to_write.get()
-            batch = write_batch(command["clips"], self._open, slots, self._progress(command["id"]), self.read_limit)
-            self._send({"id": command["id"], "written": True})
-            self._to_check.put((command["id"], batch))
+            batch = write_batch(command.clips, self._open, slots, self._progress(command.id), self.read_limit)
+            self._send(Written(command.id))
+            self._to_check.put((command.id, batch))
 
     def _check_batches(self) -> None:
         slots = byte_path.make_slots(_CHECKING_SLOTS)
         while True:
             number, batch = self._to_check.get()
-            self._send({"id": number, "clips": check_batch(batch, slots, self._alive(number))})
+            self._send(BatchSealed(number, check_batch(batch, slots, self._alive(number))))
 
     def _progress(self, number: int) -> byte_path.Progress:
-        return _seldom(lambda done: self._send({"id": number, "progress": done}))
+        return _seldom(lambda done: self._send(Progress(number, done)))
 
     def _alive(self, number: int) -> Callable[[], None]:
-        tell = _seldom(lambda _: self._send({"id": number, "alive": True}))
+        tell = _seldom(lambda _: self._send(Alive(number)))
         return lambda: tell(0)
 
 
 def write_batch(
-    commands: list[Message], open_footage: Open, slots: list[Slot], progress: byte_path.Progress, pace: Pace
-) -> list[Sealing]:
+    requests: Sequence[SealRequest],
+    open_footage: OpenFootage,
+    slots: list[Slot],
+    progress: byte_path.Progress,
+    pace: Pace,
+) -> list[ClipInProgress]:
     """Writes each clip's sealed file; all that could be written are durable when it returns."""
-    batch, done, together = [], 0, len(commands) > 1
-    for command in commands:
-        sealing = Sealing(command, secrets.token_bytes(32))
+    batch, done, together = [], 0, len(requests) > 1
+    for request in requests:
+        clip = ClipInProgress(request, secrets.token_bytes(32))
         try:
-            _write(sealing, open_footage, slots, _after(done, progress), pace, not together)
+            _write(clip, open_footage, slots, _after(done, progress), pace, not together)
         except (BwcError, OSError) as error:
-            sealing.failure = failure(error)
-        done += command["footage"][0]
-        batch.append(sealing)
-    written = [sealing for sealing in batch if sealing.written]
+            clip.failure = Failure.of(error)
+        done += request.footage.size
+        batch.append(clip)
+    written = [clip for clip in batch if clip.written]
     if together and written:
         _sync_together(written)
     return batch
 
 
-def _sync_together(batch: list[Sealing]) -> None:
+def _sync_together(batch: list[ClipInProgress]) -> None:
     started = time.monotonic()
     try:
-        durable.sync_filesystem(Path(batch[0].command["target"]).parent)
+        durable.sync_filesystem(Path(batch[0].request.target.path).parent)
     except BwcError as error:
-        for sealing in batch:
-            sealing.failure = failure(error)
+        for clip in batch:
+            clip.failure = Failure.of(error)
     took = time.monotonic() - started
-    for sealing in batch:
-        if sealing.written is not None:
-            sealing.written = replace(sealing.written, sync_seconds=took)
+    for clip in batch:
+        if clip.written is not None:
+            clip.written = replace(clip.written, sync_seconds=took)
 
 
-def check_batch(batch: list[Sealing], slots: list[Slot], alive: Callable[[], None]) -> list[Message]:
+def check_batch(
+    batch: list[ClipInProgress], slots: list[Slot], alive: Callable[[], None]
+) -> tuple[SealResult | Failure, ...]:
     """Reads each written clip back, wraps its key once per recipient, and forgets it."""
-    return [_check(sealing, slots, alive) for sealing in batch]
+    return tuple(_check(clip, slots, alive) for clip in batch)
 
 
-def seal_to(source: int, command: Message, slots: list[Slot], progress: byte_path.Progress) -> Message:
+def seal_one(
+    source: int, target: SealTarget, slots: list[Slot], progress: byte_path.Progress
+) -> tuple[SealedFile, tuple[WrappedKey, ...]]:
     """Seals one open file, whole: written, durable, read back, its fresh data key wrapped and forgotten."""
     data_key = secrets.token_bytes(32)
-    sealed = byte_path.seal(source, Path(command["target"]), data_key, command["clip_id"], slots, progress)
-    return {"sealed": vars(sealed), "wrapped_keys": _wrapped(data_key, command)}
-
-
-def failure(error: BwcError | OSError) -> Message:
-    """An error as a message; the parent decides what it means."""
-    if isinstance(error, BwcError):
-        return {"error": type(error).__name__, "message": str(error)}
-    return {"error": "OSError", "errno": error.errno, "message": f"{error.strerror}"}
+    sealed = byte_path.seal(source, Path(target.path), data_key, target.clip_id, slots, progress)
+    return sealed, _wrap_to_all(data_key, target)
 
 
 def _write(
-    sealing: Sealing,
-    open_footage: Open,
+    clip: ClipInProgress,
+    open_footage: OpenFootage,
     slots: list[Slot],
     progress: byte_path.Progress,
     pace: Pace,
     sync: bool,
 ) -> None:
-    command = sealing.command
-    source = open_footage(command)
+    request = clip.request
+    source = open_footage(request.stem)
     try:
-        sealing.playable = _inspect(source, command)
-        target, key = Path(command["target"]), sealing.data_key
-        sealing.written = byte_path.write(
-            source, target, key, command["clip_id"], slots, progress, pace=pace, sync=sync
-        )
+        clip.playable = _inspect(source, request.footage)
+        path, key, clip_id = Path(request.target.path), clip.data_key, request.target.clip_id
+        clip.written = byte_path.write(source, path, key, clip_id, slots, progress, pace=pace, sync=sync)
     finally:
         safe_open.close(source)
 
 
-def _inspect(source: int, command: Message) -> bool:
+def _inspect(source: int, footage: FileStat) -> bool:
     """Whether the container is whole. Raises CameraReadError for a file that is no longer the one that was found."""
     try:
         info = os.fstat(source)
-        if [info.st_size, info.st_mtime_ns, info.st_ctime_ns] == command["footage"]:
+        if FileStat(info.st_size, info.st_mtime_ns, info.st_ctime_ns) == footage:
             return mp4.playable(lambda offset, count: os.pread(source, count, offset), info.st_size)
     except OSError as error:
         raise CameraReadError(f"reading failed: {error.strerror}") from error
     raise CameraReadError("the file changed since it was found settled")
 
 
-def _check(sealing: Sealing, slots: list[Slot], alive: Callable[[], None]) -> Message:
-    data_key, sealing.data_key = sealing.data_key, b""
-    if sealing.failure is not None or sealing.written is None:
-        return sealing.failure or {"error": "BwcError", "message": "nothing was written"}
+def _check(clip: ClipInProgress, slots: list[Slot], alive: Callable[[], None]) -> SealResult | Failure:
+    data_key, clip.data_key = clip.data_key, b""
+    if clip.failure is not None or clip.written is None:
+        return clip.failure or Failure("BwcError", "nothing was written")
     try:
-        sealed = byte_path.read_back(sealing.written, slots, alive)
-        wrapped = _wrapped(data_key, sealing.command)
+        sealed = byte_path.read_back(clip.written, slots, alive)
+        wrapped = _wrap_to_all(data_key, clip.request.target)
     except (BwcError, OSError) as error:
-        return failure(error)
-    return {"playable": sealing.playable, "sealed": vars(sealed), "wrapped_keys": wrapped}
+        return Failure.of(error)
+    return SealResult(clip.playable, sealed, wrapped)
 
 
-def _wrapped(data_key: bytes, command: Message) -> list[Message]:
+def _wrap_to_all(data_key: bytes, target: SealTarget) -> tuple[WrappedKey, ...]:
     wrapped = []
-    for pem in command["recipients"]:
+    for pem in target.recipients:
         key, key_id = _recipient(pem)
-        info = data_key_info(command["dock_id"], command["clip_id"], command["capture_sha256"], key_id)
-        wrapped.append(wrap(data_key, key, info).plain())
-    return wrapped
+        info = data_key_info(target.dock_id, target.clip_id, target.capture_sha256, key_id)
+        wrapped.append(wrap(data_key, key, info))
+    return tuple(wrapped)
 
 
 @functools.lru_cache(maxsize=8)

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from daemon.dock.camera import byte_path
-from daemon.dock.camera.sealer import seal_to
+from daemon.dock.camera.messages import SealedFile, SealTarget
+from daemon.dock.camera.sealer import seal_one
 from daemon.model import strict_json
 from daemon.model.documents import WrappedKeys
 from daemon.model.errors import BwcError, CameraReadError, ConfigurationError, SchemaError, TamperedError
@@ -39,15 +40,9 @@ def seal_file(file: Path, escrow: list[Path], clip_id: str, out: Path, dock_id: 
         check_id(dock_id)
     except ValueError as error:
         raise ConfigurationError(f"--dock-id {dock_id!r}: {error}") from None
-    recipients = [public_pem(load_open_public(path)) for path in escrow]
-    target = out / "clip.sealed"
-    command = {
-        "target": str(target),
-        "clip_id": clip_id,
-        "dock_id": dock_id,
-        "capture_sha256": None,
-        "recipients": recipients,
-    }
+    recipients = tuple(public_pem(load_open_public(path)) for path in escrow)
+    path = out / "clip.sealed"
+    target = SealTarget(str(path), clip_id, dock_id, None, recipients)
     try:
         source = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -56,42 +51,41 @@ def seal_file(file: Path, escrow: list[Path], clip_id: str, out: Path, dock_id: 
         if not stat.S_ISREG(os.fstat(source).st_mode):
             raise ConfigurationError(f"{file}: not a regular file")
         _make_directory(out)
-        answer = _seal_whole(source, command, target)
+        sealed, wrapped_keys = _seal_whole(source, target)
     except CameraReadError as error:
         raise CameraReadError(f"{file}: {error}") from None
     except FileExistsError:
-        raise ConfigurationError(f"{target}: exists already", hint="sealed files are never overwritten") from None
+        raise ConfigurationError(f"{path}: exists already", hint="sealed files are never overwritten") from None
     except OSError as error:
-        raise BwcError(f"{error.filename or target}: {(error.strerror or '').lower()}", hint=_hint(error)) from None
+        raise BwcError(f"{error.filename or path}: {(error.strerror or '').lower()}", hint=_hint(error)) from None
     finally:
         os.close(source)
-    sealed = answer["sealed"]
     keys = {
         "clip_id": clip_id,
         "dock_id": dock_id,
         "format": stream.FORMAT,
-        "clip_sha256": sealed["clip_sha256"],
-        "sealed_sha256": sealed["sealed_sha256"],
-        "wrapped_keys": answer["wrapped_keys"],
+        "clip_sha256": sealed.clip_sha256,
+        "sealed_sha256": sealed.sealed_sha256,
+        "wrapped_keys": [wrapped.plain() for wrapped in wrapped_keys],
     }
     durable.write_replacing(out / "wrapped_keys.json", strict_json.dump(keys) + b"\n")
     return {
-        "clip_sha256": sealed["clip_sha256"],
-        "sealed_sha256": sealed["sealed_sha256"],
-        "bytes": sealed["size"],
-        "seconds": round(sealed["seconds"], 6),
-        "read_back_seconds": round(sealed["read_back_seconds"], 6),
+        "clip_sha256": sealed.clip_sha256,
+        "sealed_sha256": sealed.sealed_sha256,
+        "bytes": sealed.size,
+        "seconds": round(sealed.seconds, 6),
+        "read_back_seconds": round(sealed.read_back_seconds, 6),
     }
 
 
-def _seal_whole(source: int, command: dict[str, Any], target: Path) -> dict[str, Any]:
-    """Seals; what fails leaves no part of `target` behind, and never touches one that was there before."""
+def _seal_whole(source: int, target: SealTarget) -> tuple[SealedFile, tuple[WrappedKey, ...]]:
+    """Seals; what fails leaves no part of the target behind, and never touches one that was there before."""
     try:
-        return seal_to(source, command, byte_path.make_slots(), lambda _: None)
+        return seal_one(source, target, byte_path.make_slots(), lambda _: None)
     except FileExistsError:
         raise
     except BaseException:
-        target.unlink(missing_ok=True)
+        Path(target.path).unlink(missing_ok=True)
         raise
 
 

@@ -56,7 +56,7 @@ def buffer(size: int) -> memoryview:
     return memoryview(area)
 
 
-def run(slots: Sequence[Slot], fill: Callable[[Slot], bool], stages: Sequence[Callable[[Slot], None]]) -> None:
+def run_stages(slots: Sequence[Slot], fill: Callable[[Slot], bool], stages: Sequence[Callable[[Slot], None]]) -> None:
     """Fills slots until `fill` says it was the last, and passes each through all `stages`.
 
     The first failure of any stage stops them all and is raised here. What fits into one slot needs no threads.
@@ -69,7 +69,7 @@ def run(slots: Sequence[Slot], fill: Callable[[Slot], bool], stages: Sequence[Ca
 
 
 def _run_threads(slots: Sequence[Slot], fill: Callable[[Slot], bool], stages: Sequence[Callable[[Slot], None]]) -> None:
-    """The rest of `run`, from when the first slot is filled."""
+    """The rest of `run_stages`, from when the first slot is filled."""
     free: queue.SimpleQueue[Slot | None] = queue.SimpleQueue()
     for slot in slots[1:]:
         free.put(slot)

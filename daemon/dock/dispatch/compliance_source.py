@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from daemon.core.dispatch.activation import Assignment, Clip, newest_stops
+from daemon.core.windows import LONGEST_CALL
 from daemon.database.sqlite import read_only
-from daemon.dock.dispatch.tags import worn_of
 from daemon.dock.store.dispatch import DispatchStore
-from daemon.dock.store.store import clip_rows
+from daemon.dock.store.rows import clip_rows, recording_of
 from daemon.model.config import DockConfig
 from daemon.model.times import format_instant
-
-_AROUND = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,9 @@ def read(config: DockConfig, begin: datetime, end: datetime) -> Recorded:
     """Everything that bears on assignments dispatched, and clips started, in [begin, end)."""
     with read_only(config.state / "dock.sqlite") as db:
         dispatch = DispatchStore(db, create=False)
-        span = (format_instant(begin - _AROUND), format_instant(end + _AROUND))
+        span = (format_instant(begin - LONGEST_CALL), format_instant(end + LONGEST_CALL))
         rows = clip_rows(db, "started_at BETWEEN ? AND ?", *span)
-        worn = [found.corrected(config.ingest.max_skew_seconds) for row in rows if (found := worn_of(row)) is not None]
-        assignments = dispatch.between(begin - _AROUND, end + _AROUND)
-        return Recorded(worn, assignments, newest_stops(worn), dispatch.set_aside_rows())
+        skew = config.ingest.max_skew_seconds
+        clips = [found.corrected(skew) for row in rows if (found := recording_of(row)) is not None]
+        assignments = dispatch.between(begin - LONGEST_CALL, end + LONGEST_CALL)
+        return Recorded(clips, assignments, newest_stops(clips), dispatch.set_aside_rows())

@@ -14,57 +14,56 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daemon.core.dispatch.eido import LIMIT
-from daemon.dock.folder_watch import Hints
-from daemon.model.errors import UnavailableError
+from daemon.dock.folder_watch import FolderWatch
+from daemon.dock.loop import Loop
+from daemon.dock.worker import Worker
 
 log = logging.getLogger(__name__)
 Stamp = tuple[int, int]
 _INTERVAL = 2.0
-_SETTLED = 0.5
+_QUIET = 0.5
 """Seconds a file must be unchanged: a CAD that does not rename into place may still be writing it."""
 
 
 class FolderIntake:
     """A thread that hands every new file to `receive(data, name)`; that returns once the document is durable."""
 
-    def __init__(self, folder: Path, receive: Callable[[bytes, str], None]) -> None:
+    def __init__(self, folder: Path, loop: Loop, receive: Callable[[bytes, str], None]) -> None:
         self._folder = folder
         self._receive = receive
         self._seen: dict[str, Stamp] = {}
         self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="dispatch folder", daemon=True)
-        self._hints = Hints(folder, self._wake.set)
+        self._worker = Worker("dispatch folder", loop, self._work)
+        self._watch = FolderWatch(folder, self._wake.set)
 
     def start(self) -> None:
-        self._hints.start()
-        self._thread.start()
+        """Begins."""
+        self._watch.start()
+        self._worker.start()
 
     def stop(self) -> None:
-        self._stopping = True
+        """Ends it; what was not taken is found again at the next start."""
+        self._worker.ask_to_stop()
         self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
-            self._hints.stop()
+        self._worker.stop(timeout=5)
+        self._watch.stop()
 
-    def _run(self) -> None:
+    def _work(self, worker: Worker) -> None:
         told = False
-        while not self._stopping:
+        while not worker.stopping:
             self._wake.clear()
             try:
                 waiting = self._look()
                 told = False
-            except UnavailableError:
-                return  # the dock is stopping; what was not taken is found again at the next start
             except OSError as error:
                 waiting = False
                 if not told:
                     log.warning("dispatch folder %s: %s", self._folder, error.strerror)
                     told = True
-            self._wake.wait(_SETTLED if waiting else _INTERVAL)
+            self._wake.wait(_QUIET if waiting else _INTERVAL)
 
     def _look(self) -> bool:
-        """Hands over what is new; returns whether some file is not settled yet."""
+        """Hands over what is new; returns whether some file may still be written."""
         waiting, present = False, set()
         with os.scandir(self._folder) as entries:
             found = sorted((entry for entry in entries if entry.name.endswith(".json")), key=lambda e: e.name)
@@ -76,7 +75,7 @@ class FolderIntake:
             stamp = (info.st_size, info.st_mtime_ns)
             if self._seen.get(entry.name) == stamp:
                 continue
-            if not _settled(info):
+            if not _is_quiet(info):
                 waiting = True
                 continue
             with Path(entry.path).open("rb") as file:
@@ -87,5 +86,5 @@ class FolderIntake:
         return waiting
 
 
-def _settled(info: os.stat_result) -> bool:
-    return abs(time.time() - info.st_mtime) >= _SETTLED
+def _is_quiet(info: os.stat_result) -> bool:
+    return abs(time.time() - info.st_mtime) >= _QUIET

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 
 from daemon.core.dispatch.compliance import review
-from daemon.dock.context import Dock
+from daemon.dock.context import DockContext, Transaction
 from daemon.dock.dispatch import compliance_source
-from daemon.dock.loop import Service, StoppedError
+from daemon.dock.loop import Loop
+from daemon.dock.store.meta import MetaKey
+from daemon.dock.worker import Worker
 from daemon.model.documents import ShiftActivation
 
 _LOOK_EVERY = 30.0
@@ -19,42 +20,30 @@ _COUNT_ANEW_EVERY = 900.0
 class ShiftCounter:
     """One thread that reads the store beside the loop, and only when clips or dispatch documents came in."""
 
-    def __init__(self, dock: Dock, service: Service, counted: Callable[[ShiftActivation], None]) -> None:
-        """`counted` is called on the service's thread with each new count."""
+    def __init__(self, dock: DockContext, loop: Loop, counted: Callable[[ShiftActivation], None]) -> None:
+        """`counted` is called on the loop's thread with each new count."""
         self._dock = dock
-        self._service = service
+        self._loop = loop
         self._counted = counted
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="shift", daemon=True)
+        self._worker = Worker("shift", loop, self._work)
 
     def start(self) -> None:
-        self._thread.start()
+        """Begins."""
+        self._worker.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        """Ends it, and waits for it."""
+        self._worker.stop()
 
-    def _run(self) -> None:
+    def _work(self, worker: Worker) -> None:
         known: object = None
         counted_at = float("-inf")
-        try:
-            while True:
-                now, newest = self._dock.clock.monotonic(), self._service.call(self._newest)
-                if newest != known or now - counted_at >= _COUNT_ANEW_EVERY:
-                    known, counted_at = newest, now
-                    count = self._count()
-                    self._service.call(lambda count=count: self._counted(count))  # type: ignore[misc]
-                if self._stopping.wait(_LOOK_EVERY):
-                    return
-        except StoppedError:
-            return
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the dock stops and says so
-            self._service.fail(error)
-
-    def _newest(self) -> tuple[str | None, str | None]:
-        """Changes with every clip, tag and dispatch document."""
-        return self._dock.store.get("sequence"), self._dock.store.get("dispatch_as_of")
+        while True:
+            now, newest = self._dock.clock.monotonic(), self._loop.run_in_transaction(_newest)
+            if newest != known or now - counted_at >= _COUNT_ANEW_EVERY:
+                known, counted_at = newest, now
+                self._loop.run_in_transaction(_tell, self._counted, self._count())
+            worker.wait(_LOOK_EVERY)
 
     def _count(self) -> ShiftActivation:
         config, end = self._dock.config, self._dock.now()
@@ -70,3 +59,12 @@ class ShiftCounter:
             absent=counts["absent"],
             pending=counts["pending"],
         )
+
+
+def _newest(tx: Transaction) -> tuple[str | None, str | None]:
+    """Changes with every clip, tag and dispatch document."""
+    return tx.store.get(MetaKey.SEQUENCE), tx.store.get(MetaKey.DISPATCH_AS_OF)
+
+
+def _tell(_: Transaction, counted: Callable[[ShiftActivation], None], count: ShiftActivation) -> None:
+    counted(count)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import shutil
 
-from daemon.core.lifecycle import Event as Move
-from daemon.core.lifecycle import advance
-from daemon.custody.log import Event
-from daemon.dock.context import Dock
-from daemon.dock.store.store import ClipRow
+from daemon.core.lifecycle import LifecycleEvent, advance
+from daemon.custody.log import NewEntry
+from daemon.dock.context import DockContext, Transaction
+from daemon.dock.store.rows import ClipRow
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import InconsistentError
 from daemon.model.statements import Disposal
 from daemon.model.times import format_instant
@@ -22,20 +22,23 @@ from daemon.vault import durable
 log = logging.getLogger(__name__)
 
 
-def carry_out(dock: Dock, envelope: Envelope, order: Disposal, clip: ClipRow) -> None:
-    """Records the disposal of a clip; `destroy_recorded` follows once that is durable."""
+def carry_out(tx: Transaction, envelope: Envelope, order: Disposal, clip: ClipRow) -> None:
+    """Records the disposal of a clip; `destroy_recorded` follows once that is durable.
+
+    Raises InconsistentError for an order about other footage.
+    """
     if order.clip_sha256 != clip.clip_sha256:
         raise InconsistentError(f"the order names other footage than clip {clip.clip_id} holds")
-    state = advance(clip.state, Move.DISPOSE)
-    dock.store.remember(envelope.digest, format_instant(dock.now()))
+    state = advance(clip.state, LifecycleEvent.DISPOSE)
+    tx.store.remember(envelope.digest, format_instant(tx.now()))
     detail = {"order_id": order.order_id, "clip_sha256": clip.clip_sha256}
-    dock.record(Event("disposed", clip.clip_id, detail, (envelope.digest, *order.approvals)))
-    dock.store.move(clip.clip_id, state, dock.store.next_sequence())
-    dock.store.to_destroy(clip.clip_id)
-    dock.after.append(lambda: destroy_recorded(dock))
+    tx.record(NewEntry(CustodyAction.DISPOSED, clip.clip_id, detail, (envelope.digest, *order.approvals)))
+    tx.announce(clip.clip_id, state)
+    tx.store.to_destroy(clip.clip_id)
+    tx.after_commit(lambda: destroy_recorded(tx.dock))
 
 
-def destroy_recorded(dock: Dock) -> None:
+def destroy_recorded(dock: DockContext) -> None:
     """Destroys what is recorded as disposed of: the whole directory, out of its place first."""
     for clip_id in dock.store.destroying():
         found = dock.vault.find(clip_id)

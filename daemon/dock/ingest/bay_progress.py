@@ -1,4 +1,4 @@
-"""A bay's standing, as published: who is docked, how far the dock has come, and why it waits."""
+"""How a bay stands, as published: who is docked, how far the dock has come, and why it waits."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from daemon.model.documents import Bay, BayState
 from daemon.model.types import LARGEST, Id
 
 
-class Standing:
+class BayProgress:
     """Collects a docking's progress and publishes it when it changed. Sizes in bytes."""
 
     def __init__(self, bay: str, show: Callable[[Bay], None]) -> None:
         self._bay = bay
         self._show = show
-        self._last: Bay | None = None
+        self.shown: Bay | None = None
         self.camera_serial: Id | None = None
         self.officer_id: Id | None = None
         self._sizes: dict[str, int] = {}
@@ -68,6 +68,6 @@ class Standing:
             bytes_done=min(self._held + sum(self._under_way.values()), LARGEST),
             reason=reason[:500] if reason else None,
         )
-        if bay != self._last:
-            self._last = bay
+        if bay != self.shown:
+            self.shown = bay
             self._show(bay)

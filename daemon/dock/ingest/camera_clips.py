@@ -1,47 +1,45 @@
-"""The way of the clips on one docked camera: settled, taken in, receipted, erased."""
+"""The clips on one docked camera, brought as far as each goes: settled, taken in, receipted, erased."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from datetime import datetime
 
 from daemon.core.read_order import MOST_TOGETHER, Waiting, batches
-from daemon.core.settle import FileStat, Sighting, quiet, readiness
-from daemon.dock.camera.handle import ReaderHandle
-from daemon.dock.ingest import erasure, intake
-from daemon.dock.ingest.batches import TakingIn
+from daemon.core.settle import Sighting, quiet, readiness
+from daemon.dock.camera.messages import FoundClip
+from daemon.dock.camera.reader import Reader
+from daemon.dock.ingest.batches import BatchIngest
 from daemon.dock.ingest.docking import DockedClip, Docking
-from daemon.dock.ingest.in_flight import InFlight
-from daemon.dock.ingest.intake import ReadCapture
-from daemon.dock.ingest.read_turns import Turns
-from daemon.dock.ingest.receipt_delivery import Receipting
-from daemon.dock.ingest.settling import Settling
-from daemon.model.errors import CameraReadError
+from daemon.dock.ingest.erasure import Candidate, NotBefore, Permitted, Refused
+from daemon.dock.ingest.jobs import ReadCapture
+from daemon.dock.ingest.read_turns import ReadTurns
+from daemon.model.errors import CameraReadError, UnavailableError
 
 WRITING = "waiting for the camera to finish writing"
-_WINDOW = 1000
+WINDOW = 1000
+"""How many clips' captures are read ahead."""
 _LOOK_AGAIN_SECONDS = 60.0
 
 
-class ClipWay:
-    """Brings each clip of one docking as far as it goes. Used by the bay's thread only."""
+class CameraClips:
+    """One docking's. Used by the bay's thread only."""
 
-    def __init__(self, docking: Docking, turns: Turns, helper: Executor) -> None:
-        """`helper` settles batches beside the bay's thread."""
+    def __init__(self, docking: Docking, turns: ReadTurns, helper: Executor, *, window: int = WINDOW) -> None:
+        """`helper` commits batches beside the bay's thread; `window` captures are read ahead."""
         self._docking = docking
-        self._dock = docking.dock
-        self._service = docking.service
+        self._ledger = docking.ledger
+        self._settings = docking.ledger.settings
         self._turns = turns
-        self._settings = docking.dock.config.ingest
-        self._receipts = Receipting(docking)
-        self._taking_in = TakingIn(docking, turns, Settling(docking, self._receipts), helper)
+        self._helper = helper
+        self._window = window
         self._clips: dict[str, DockedClip] = {}
+        self._ingest: BatchIngest | None = None
         self._looked = False
 
     @property
-    def left_there(self) -> str | None:
+    def kept_reason(self) -> str | None:
         """Why clips are still on the camera though all are safe here, where its own erasing is not what is awaited."""
         here = [clip for clip in self._clips.values() if clip.clip_id is not None]
         if not here or self._settings.erase == "receipt":
@@ -51,75 +49,70 @@ class ClipWay:
         waiting = sum(not clip.done for clip in here)
         return f"safe to undock; clips still to be erased when their time comes: {waiting}" if waiting else None
 
-    def see(self, stem: str, footage: list[int], capture: list[int] | None) -> None:
+    def observe(self, found: FoundClip) -> None:
         """One scan's sight of a clip. A clip that changed begins anew."""
-        seen = Sighting(FileStat(*footage), FileStat(*capture) if capture else None, time.monotonic())
-        clip = self._clips.get(stem)
+        seen = Sighting(found.footage, found.capture, time.monotonic())
+        clip = self._clips.get(found.stem)
         if clip is None or (clip.last.footage, clip.last.capture) != (seen.footage, seen.capture):
-            self._clips[stem] = DockedClip(stem, seen, seen)
+            self._clips[found.stem] = DockedClip(found.stem, seen, seen)
         else:
             clip.last = seen
-        self._docking.standing.saw(stem, footage[0])
+        self._docking.progress.saw(found.stem, found.footage.size)
 
-    def note_gone(self, present: set[str]) -> None:
+    def forget_missing(self, present: set[str]) -> None:
         """Forgets clips no longer on the camera; those with a receipt it has erased, now or since it last docked."""
         gone = [stem for stem in self._clips if stem not in present]
         for stem in gone:
             del self._clips[stem]
-            self._docking.standing.gone(stem)
+            self._docking.progress.gone(stem)
         if gone or not self._looked:
             self._looked = True
-            serial, bay = self._docking.camera.serial, self._docking.bay
-            self._service.call(lambda: erasure.record_gone(self._dock, serial, present, bay))
+            self._ledger.record_gone(self._docking.camera.serial, present, self._docking.bay)
 
-    def advance(self, handle: ReaderHandle, stopping: Callable[[], bool] = lambda: False) -> set[str]:
+    def work(self, reader: Reader, stopping: Callable[[], bool] = lambda: False) -> set[str]:
         """Brings every clip as far as it goes now. Returns what they wait for; nothing when all are safe here."""
+        if self._ingest is None or self._ingest.reader is not reader:
+            self._ingest = BatchIngest(self._docking, reader, self._turns, self._helper)
         now = time.monotonic()
         due = [clip for clip in self._clips.values() if not clip.done and now >= clip.retry_at]
-        self._take_in(handle, [clip for clip in due if clip.clip_id is None], stopping)
+        self._take_in(self._ingest, [clip for clip in due if clip.clip_id is None], stopping)
         held = [clip for clip in due if clip.clip_id is not None and now >= clip.retry_at]
-        self._receipts.give(handle, [clip for clip in held if not clip.receipted])
+        self._ingest.deliver([clip for clip in held if not clip.receipted])
         if self._settings.erase == "dock" and not stopping():
-            self._erase(handle, [clip for clip in held if clip.receipted])
+            self._erase(reader, [clip for clip in held if clip.receipted])
         return {clip.problem for clip in self._clips.values() if clip.problem is not None}
 
-    def _take_in(self, handle: ReaderHandle, clips: list[DockedClip], stopping: Callable[[], bool]) -> None:
+    def _take_in(self, ingest: BatchIngest, clips: list[DockedClip], stopping: Callable[[], bool]) -> None:
         """Not too many captures are read ahead; the batches go on over all of them."""
-        flight = InFlight(handle, self._taking_in, self._receipts)
         try:
-            for start in range(0, len(clips), _WINDOW):
+            for start in range(0, len(clips), self._window):
                 if stopping():
                     break
-                self._take_in_window(handle, flight, clips[start : start + _WINDOW], stopping)
-            flight.finish()
+                self._take_in_window(ingest, clips[start : start + self._window], stopping)
+            ingest.finish()
         except CameraReadError:
-            flight.give_up()
+            ingest.give_up()
             raise
 
-    def _take_in_window(
-        self, handle: ReaderHandle, flight: InFlight, clips: list[DockedClip], stopping: Callable[[], bool]
-    ) -> None:
+    def _take_in_window(self, ingest: BatchIngest, clips: list[DockedClip], stopping: Callable[[], bool]) -> None:
         still = [clip for clip in clips if self._quiet(clip)]
-        self._read_captures(handle, [clip for clip in still if clip.read is None])
+        self._read_captures(ingest.reader, [clip for clip in still if clip.read is None])
         for batch in batches(self._waiting([clip for clip in still if self._ready(clip)])):
             if stopping():
                 return
             if not self._turns.free(batch[-1].urgency):  # what is read already need not wait
-                flight.finish()
+                ingest.finish()
             with self._turns.turn(batch[-1].urgency, stopping):
-                begun = self._taking_in.begin(handle, [waiting.clip for waiting in batch])
-                if begun is not None:
-                    flight.add(begun)
+                ingest.add([waiting.clip for waiting in batch])
 
-    def _read_captures(self, handle: ReaderHandle, clips: list[DockedClip]) -> None:
-        now = self._dock.now()
-        found = handle.captures([clip.stem for clip in clips if clip.last.capture is not None]) if clips else {}
+    def _read_captures(self, reader: Reader, clips: Sequence[DockedClip]) -> None:
+        found = reader.captures([clip.stem for clip in clips if clip.last.capture is not None]) if clips else {}
         for clip in clips:
             data = found.get(clip.stem)
             if isinstance(data, CameraReadError):  # a capture that is a link, too large, unreadable
                 clip.read = ReadCapture("unusable", None, None, None, str(data))
             else:
-                clip.read = intake.read_capture(self._dock, data, self._docking.camera, clip.stem, now)
+                clip.read = self._ledger.read_capture(data, self._docking.camera, clip.stem)
 
     def _quiet(self, clip: DockedClip) -> bool:
         """Whether its capture is worth reading: as many as a camera holds, they take seconds."""
@@ -141,31 +134,39 @@ class ClipWay:
             return True
         return False
 
-    def _waiting(self, clips: list[DockedClip]) -> list[Waiting[DockedClip]]:
+    def _waiting(self, clips: Sequence[DockedClip]) -> list[Waiting[DockedClip]]:
         """With what decides their order."""
-        if not clips:
-            return []
-        dock, camera = self._dock, self._docking.camera
         reads = [clip.capture for clip in clips]
-        sent = self._service.call(lambda: [intake.dispatched(dock, read, camera) for read in reads])
+        sent = self._ledger.are_dispatched(self._docking.camera, reads)
         return [
             Waiting(clip, clip.last.footage.size, read.capture.trigger_on if read.capture else None, dispatched)
             for clip, read, dispatched in zip(clips, reads, sent, strict=True)
         ]
 
-    def _erase(self, handle: ReaderHandle, clips: list[DockedClip]) -> None:
+    def _erase(self, reader: Reader, clips: Sequence[DockedClip]) -> None:
         """Deletes clips whose receipts are durable on this camera, once their time has come."""
         for start in range(0, len(clips), MOST_TOGETHER):
-            self._erase_some(handle, clips[start : start + MOST_TOGETHER])
+            self._erase_some(reader, clips[start : start + MOST_TOGETHER])
 
-    def _erase_some(self, handle: ReaderHandle, clips: list[DockedClip]) -> None:
-        found = [erasure.Found(clip.stem, clip.clip_id or "", clip.last.footage, clip.read_here) for clip in clips]
-        outcomes = erasure.erase(self._dock, self._service.call, handle, self._docking.bay, found)
+    def _erase_some(self, reader: Reader, clips: Sequence[DockedClip]) -> None:
+        candidates = {
+            clip.stem: Candidate(clip.stem, clip.clip_id or "", clip.last.footage, clip.read_here) for clip in clips
+        }
+        permissions = self._ledger.check_erasable(list(candidates.values()))
+        requests = {stem: one.request for stem, one in permissions.items() if isinstance(one, Permitted)}
+        failed = reader.erase(requests) if requests else {}
+        if requests:
+            self._ledger.record_erased(self._docking.bay, [candidates[stem] for stem in requests], failed)
         for clip in clips:
-            outcome = outcomes[clip.stem]
-            clip.problem, clip.done = None, outcome is None or isinstance(outcome, CameraReadError)
-            if isinstance(outcome, datetime):
-                later = (outcome - self._dock.now()).total_seconds()
-                clip.retry_at = time.monotonic() + min(later, _LOOK_AGAIN_SECONDS)
-            elif outcome is not None:
-                self._docking.fail(clip, outcome)
+            clip.problem, clip.done = None, False
+            match permissions[clip.stem]:
+                case NotBefore(at):
+                    later = (at - self._ledger.now()).total_seconds()
+                    clip.retry_at = time.monotonic() + min(later, _LOOK_AGAIN_SECONDS)
+                case Refused(reason):
+                    self._docking.fail(clip, UnavailableError(reason))
+                case Permitted():
+                    error = failed.get(clip.stem)
+                    clip.done = error is None or isinstance(error, CameraReadError)  # left alone is the end of it too
+                    if error is not None:
+                        self._docking.fail(clip, error)

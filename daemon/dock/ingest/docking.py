@@ -1,18 +1,22 @@
-"""One camera in one bay, and its clips as far as this docking has come with them."""
+"""One camera in one bay, its clips as far as this docking has come with them, and the batches they go in."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Collection
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from daemon.core.settle import Sighting
-from daemon.dock.context import Dock
-from daemon.dock.ingest import intake, staging
-from daemon.dock.ingest.bay_progress import Standing
-from daemon.dock.ingest.intake import CameraSeen, Job, ReadCapture
-from daemon.dock.loop import Service
+from daemon.dock.camera.reader import SealBatch
+from daemon.dock.ingest import staging
+from daemon.dock.ingest.bay_progress import BayProgress
+from daemon.dock.ingest.intake import FoundOnCamera
+from daemon.dock.ingest.jobs import CameraSeen, Job, ReadCapture
+from daemon.dock.ingest.ledger import IngestLedger
+from daemon.dock.store.rows import ClipRow
 from daemon.model.types import is_clip_id
 from daemon.vault.space import DiskFullError
 
@@ -37,7 +41,7 @@ class DockedClip:
     receipted: bool = False
     done: bool = False  # nothing is left to do about it
     problem: str | None = None
-    said: str | None = None  # the problem that was logged last
+    logged_problem: str | None = None  # the problem that was logged last
     retry_at: float = 0.0
 
     @property
@@ -47,37 +51,73 @@ class DockedClip:
             raise AssertionError("a clip's capture is read before anything else of it")
         return self.read
 
+    def found(self) -> FoundOnCamera:
+        """As it lies there."""
+        return FoundOnCamera(self.stem, self.last.footage, self.capture)
+
 
 @dataclass(frozen=True)
 class Docking:
     """Who is docked where, and whom that concerns. Used by the bay's thread only."""
 
-    dock: Dock
-    service: Service
+    ledger: IngestLedger
     bay: str
     camera: CameraSeen
-    standing: Standing
+    progress: BayProgress
 
     def held(self, clip: DockedClip, clip_id: str, *, read_here: bool = False) -> None:
         """The dock holds this clip."""
         clip.clip_id, clip.problem, clip.read, clip.read_here = clip_id, None, None, read_here
-        self.standing.held(clip.stem)
+        self.progress.held(clip.stem)
 
     def drop(self, jobs: Collection[Job]) -> None:
         """These are not taken in this time: nothing of them is kept."""
         for job in jobs:
-            staging.clear(self.dock.vault, job.clip_id)
-        self.service.call(lambda: intake.abandon(self.dock, jobs))
+            staging.discard(self.ledger.vault, job.clip_id)
+        self.ledger.unstage(jobs)
 
     def fail(self, clip: DockedClip, error: Exception) -> None:
         """This clip is left alone for a while; the others go on."""
         pause = ROOM_SECONDS if isinstance(error, DiskFullError) else RETRY_SECONDS
         problem = f"clip {ascii(clip.stem)[1:-1]}: {error}"
-        if problem != clip.said:
+        if problem != clip.logged_problem:
             log.warning("bay %s: %s", self.bay, problem, extra=self.fields(clip.clip_id or clip.stem))
-        clip.problem = clip.said = problem
+        clip.problem = clip.logged_problem = problem
         clip.retry_at = time.monotonic() + pause
 
     def fields(self, clip_id: str) -> dict[str, str | None]:
         """What the journal finds a clip's words by. A name that is no clip's id is a stranger's: not among them."""
         return {"clip_id": clip_id if is_clip_id(clip_id) else None, "bay": self.bay, "camera": self.camera.serial}
+
+
+Issued = dict[str, bytes | str]
+"""Clips' receipts as files, by clip id; or, in words, what keeps one back."""
+
+
+class Committed(NamedTuple):
+    """A batch's clips as the dock holds them, by the ids they were to get, and their receipts."""
+
+    rows: dict[str, ClipRow]
+    receipts: Issued
+
+
+@dataclass
+class IngestBatch:
+    """A batch on its way: its clips by the ids they get."""
+
+    number: int
+    sealing: SealBatch
+    clips: dict[str, tuple[DockedClip, Job]]
+    committed: Future[Committed] | None = None
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Those of its clips that are still taken in."""
+        return [job for _, job in self.clips.values()]
+
+
+class Delivery(NamedTuple):
+    """Receipts that the reader is writing."""
+
+    number: int
+    clips: list[DockedClip]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import time
 
 from daemon.core.read_order import at_once
+from daemon.dock.rate_limits import night_limit
 from daemon.model.clock import Clock
 from daemon.model.config import Ingest
 
@@ -15,7 +15,7 @@ Urgency = tuple[int, int]
 _LOOK_EVERY = 0.5
 
 
-class Turns:
+class ReadTurns:
     """Shared by all bays. A weapon's clip, and a short one, never wait; of the others the most urgent is next."""
 
     def __init__(self, settings: Ingest, clock: Clock) -> None:
@@ -54,13 +54,3 @@ class Turns:
 
     def _is_next(self, urgency: Urgency) -> bool:
         return self._reading < self._settings.readers and urgency == min(self._waiting)
-
-
-def night_limit(settings: Ingest, clock: Clock) -> float:
-    """How many bytes a second may be moved just now because it is night; 0 is no limit."""
-    at_night = _within(clock.now().astimezone().time(), settings.night_from, settings.night_to)
-    return settings.night_bytes_per_second if at_night else 0.0
-
-
-def _within(now: time, start: time, end: time) -> bool:
-    return start <= now < end if start <= end else now >= start or now < end

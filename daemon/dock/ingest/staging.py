@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from daemon.dock.ingest.intake import Composed
+from daemon.dock.ingest.jobs import SignedClip
 from daemon.model.errors import NotDurableError
 from daemon.seal.stream import sealed_size
 from daemon.vault import durable
@@ -14,23 +14,23 @@ from daemon.vault.layout import ClipDirectory, VaultLayout
 from daemon.vault.space import disk_full, has_room, room
 
 
-def stage(vault: VaultLayout, clip_id: str, size: int, reserve: int) -> Path:
+def reserve(vault: VaultLayout, clip_id: str, size: int, spare: int) -> Path:
     """A fresh, empty directory in `incoming/` for a clip of `size` bytes.
 
-    Raises DiskFullError when taking it in would leave less than `reserve` bytes free, NotDurableError when anything
+    Raises DiskFullError when taking it in would leave less than `spare` bytes free, NotDurableError when anything
     else fails.
     """
     directory = vault.incoming / clip_id
     with room(directory):
-        if not has_room(vault.root, sealed_size(size) + reserve):
+        if not has_room(vault.root, sealed_size(size) + spare):
             raise disk_full()
-        clear(vault, clip_id)
+        discard(vault, clip_id)
         directory.mkdir()
         (directory / "tags").mkdir()
     return directory
 
 
-def clear(vault: VaultLayout, clip_id: str) -> None:
+def discard(vault: VaultLayout, clip_id: str) -> None:
     """Drops what was staged: the clip is still on its camera, and its key is forgotten. Raises NotDurableError."""
     directory = vault.incoming / clip_id
     try:
@@ -40,7 +40,7 @@ def clear(vault: VaultLayout, clip_id: str) -> None:
         raise NotDurableError(f"{directory}: cannot be removed ({error.strerror})") from error
 
 
-def settle(vault: VaultLayout, clips: Sequence[Composed]) -> None:
+def move_into_place(vault: VaultLayout, clips: Sequence[SignedClip]) -> None:
     """Writes each clip's envelopes beside its sealed file and moves its directory to its place.
 
     Durable when it returns: one sync for all that was written, then the moves. Raises DiskFullError before anything

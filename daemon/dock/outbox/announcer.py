@@ -15,12 +15,13 @@ from datetime import datetime
 from daemon import __version__
 from daemon.core.lifecycle import State
 from daemon.core.unacknowledged import Unacknowledged
-from daemon.dock.context import Dock
+from daemon.dock.context import DockContext, LoopState
 from daemon.dock.metrics import HELD
 from daemon.dock.outbox import notices
+from daemon.dock.store.meta import MetaKey
 from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published
 from daemon.link.pump import Pump
-from daemon.link.retry import Retry
+from daemon.link.retry import RetryTimer
 from daemon.model import strict_json
 from daemon.model.documents import Bay, DockStatus, ShiftActivation
 from daemon.model.times import parse_instant
@@ -28,46 +29,50 @@ from daemon.vault.space import free_bytes, size_bytes
 
 log = logging.getLogger(__name__)
 STALL_SECONDS = 30.0
-"""After how long a notice is said again that the policy service has not acknowledged, though it has spoken since."""
-MOST_PATIENT = 120.0
-"""As much when it has not spoken, or has not acknowledged what was said again."""
+"""Shortest wait before a notice without acknowledgement is sent again, in seconds."""
+LONGEST_WAIT = 120.0
+"""Longest wait before a notice is sent again, in seconds: the wait doubles up to it, and a policy service that has not
+spoken since is given all of it.
+"""
 _STATUS_EVERY = 0.5
-SAY_EVERY = 60.0
-"""Seconds after which a dock says again how it stands, though nothing changed."""
+STATUS_REPEAT_SECONDS = 60.0
+"""Seconds after which the dock's status is published again though nothing changed."""
 
 
-def offline(dock: Dock, since: datetime) -> bytes:
+def offline(dock: DockContext, since: datetime) -> bytes:
     """The dock's last will, and what it says itself when it stops."""
     status = DockStatus(dock_id=dock.dock_id, state="offline", since=since, version=__version__)
     return strict_json.dump(status.plain())
 
 
 class Announcer:
-    """Feeds the pump. Lives on the service's thread."""
+    """Feeds the pump. Lives on the loop's thread."""
 
-    def __init__(self, dock: Dock, client: MqttClient, since: datetime) -> None:
+    def __init__(self, dock: DockContext, state: LoopState, client: MqttClient, since: datetime) -> None:
+        """`since`: when the dock came online."""
         self._dock = dock
+        self._state = state
         self._pump = Pump(client)
         self._since = since
         self._bays: dict[str, Bay] = {}
-        self._dirty: dict[str, bytes] = {}
+        self._retained_due: dict[str, bytes] = {}
         self._status: DockStatus | None = None
-        self._said = float("-inf")
+        self._status_at = float("-inf")
         self._activation: ShiftActivation | None = None
-        self._look_again = False
-        self._looked = float("-inf")
+        self._status_due = False
+        self._status_looked_at = float("-inf")
         self._cursor = 0  # notices up to here were sent on this connection
-        self._moved = dock.clock.monotonic()  # when acknowledging last made headway, or had to begin
-        self._heard = False  # whether the policy service has spoken since, of what it had before
-        self._patience = STALL_SECONDS
+        self._progress_at = dock.clock.monotonic()  # when acknowledging last made headway, or had to begin
+        self._policy_spoke = False  # whether the policy service has spoken since, of what it had before
+        self._stall_seconds = STALL_SECONDS
         self._custody_sent = 0
         self._clearing: set[str] = set()
         self.listening = False  # whether the broker holds our subscriptions: only then the dock is "online"
         self._checkpoint_size = -1
         self._kinds = deque(
-            (self._send_dirty, self._send_notice, self._send_custody, self._send_checkpoint, self._clear_disposed)
+            (self._send_retained, self._send_notice, self._send_custody, self._send_checkpoint, self._clear_disposed)
         )
-        self._refused = Retry()
+        self._refused = RetryTimer()
         self._unacknowledged = Unacknowledged()
 
     @property
@@ -96,36 +101,36 @@ class Announcer:
         self._bays[bay.bay] = bay
         self._dock.metrics.bays(self._bays.values())
         topic = self._dock.topics.bay(self._dock.dock_id, bay.bay)
-        self._dirty[topic] = strict_json.dump(bay.plain())
+        self._retained_due[topic] = strict_json.dump(bay.plain())
 
     def status(self) -> None:
         """The dock's own standing may have changed: looked at soon, published when it did."""
-        self._look_again = True
+        self._status_due = True
 
     def counted(self, activation: ShiftActivation) -> None:
         """How the last hours' assignments went."""
         self._activation = activation
         self.status()
 
-    def _look_at_status(self) -> None:
+    def _publish_status(self) -> None:
         now = self._dock.clock.monotonic()
-        if not self._look_again or now - self._looked < _STATUS_EVERY:
+        if not self._status_due or now - self._status_looked_at < _STATUS_EVERY:
             return
-        self._look_again, self._looked = False, now
+        self._status_due, self._status_looked_at = False, now
         status = self._online()
         oldest = self._measure(status)
-        if self.listening and (status != self._status or now - self._said >= SAY_EVERY):
-            self._status, self._said = status, now
+        if self.listening and (status != self._status or now - self._status_at >= STATUS_REPEAT_SECONDS):
+            self._status, self._status_at = status, now
             said = status.model_copy(update={"said_at": self._dock.now(), "oldest_unacknowledged_seconds": oldest})
-            self._dirty[self._dock.topics.status(self._dock.dock_id)] = strict_json.dump(said.plain())
+            self._retained_due[self._dock.topics.status(self._dock.dock_id)] = strict_json.dump(said.plain())
 
     def _measure(self, status: DockStatus) -> float:
         """Tells the metrics; returns for how many seconds the oldest notice has waited."""
         dock = self._dock
         clips = {state: dock.store.count(state) for state in HELD}
         scrub_age = (dock.now() - (status.scrubbed_at or self._since)).total_seconds()
-        newest = int(dock.store.get("sequence") or 0)
-        oldest = self._unacknowledged.age(dock.clock.monotonic(), newest, dock.through)
+        newest = int(dock.store.get(MetaKey.SEQUENCE) or 0)
+        oldest = self._unacknowledged.age(dock.clock.monotonic(), newest, dock.store.acknowledged_through)
         if status.unreplicated is not None:
             _, since = dock.replica.backlog()
             waited = (dock.now() - parse_instant(since)).total_seconds() if since else 0.0
@@ -144,46 +149,50 @@ class Announcer:
             bays=sum(1 for bay in self._bays.values() if bay.state != "empty"),
             locked=count(State.LOCKED) + count(State.QUARANTINED),
             released=count(State.RELEASED),
-            backlog=store.backlog(self._dock.through),
+            backlog=store.backlog(self._dock.store.acknowledged_through),
             unreplicated=unreplicated,
             vault_free_bytes=free_bytes(self._dock.vault.root),
-            scrubbed_at=parse_instant(scrubbed) if (scrubbed := store.get("scrubbed_at")) else None,
-            scrub_findings=int(store.get("scrubbed_found") or 0),
+            scrubbed_at=parse_instant(scrubbed) if (scrubbed := store.get(MetaKey.SCRUBBED_AT)) else None,
+            scrub_findings=int(store.get(MetaKey.SCRUBBED_FOUND) or 0),
             activation=self._activation,
         )
 
     def acknowledged(self, before: int) -> bool:
         """The policy service has spoken. Returns whether its `through` is another than `before`."""
-        if self._dock.through == before:
-            self._heard = True
+        if self._dock.store.acknowledged_through == before:
+            self._policy_spoke = True
             return False
-        if self._dock.through < before:
-            log.warning("the policy service fell back from notice %d to %d; replaying", before, self._dock.through)
-            self._cursor = min(self._cursor, self._dock.through)
+        if self._dock.store.acknowledged_through < before:
+            log.warning(
+                "the policy service fell back from notice %d to %d; replaying",
+                before,
+                self._dock.store.acknowledged_through,
+            )
+            self._cursor = min(self._cursor, self._dock.store.acknowledged_through)
         self._wait_from_now()
-        self._patience = STALL_SECONDS
+        self._stall_seconds = STALL_SECONDS
         return True
 
     def forgotten(self) -> None:
         """The broker holds no session of ours: every clip's notice is announced again, acknowledged or not."""
-        self._dock.store.set("announced", "0")
+        self._dock.store.set(MetaKey.ANNOUNCED, "0")
         if self._pump.connected:
             self._restart()
 
-    def pump(self, granted: Callable[[], bool]) -> None:
-        """Sends what there is room for, each message once it is `granted`."""
+    def pump(self, may_run: Callable[[], bool]) -> None:
+        """Sends what there is room for, asking `may_run` before each message."""
         if self._pump.connected and self._refused.due(self._dock.clock.monotonic()):
             self._restart()
         self._notice_stall()
-        self._look_at_status()
-        while self._pump.has_room and granted() and self._send_one():
+        self._publish_status()
+        while self._pump.has_room and may_run() and self._send_one():
             pass
 
     def _restart(self) -> None:
         self._refused.clear()
-        self._patience = STALL_SECONDS
-        self._cursor = min(self._dock.through, int(self._dock.store.get("announced") or 0))
-        self._custody_sent = int(self._dock.store.get("custody_sent") or 0)
+        self._stall_seconds = STALL_SECONDS
+        self._cursor = min(self._dock.store.acknowledged_through, int(self._dock.store.get(MetaKey.ANNOUNCED) or 0))
+        self._custody_sent = int(self._dock.store.get(MetaKey.CUSTODY_SENT) or 0)
         self._clearing.clear()
         self._checkpoint_size = -1
         self._status = None
@@ -193,19 +202,25 @@ class Announcer:
         self._wait_from_now()
 
     def _wait_from_now(self) -> None:
-        self._moved, self._heard = self._dock.clock.monotonic(), False
+        self._progress_at, self._policy_spoke = self._dock.clock.monotonic(), False
 
     def _notice_stall(self) -> None:
         """A policy service that speaks of what it had before may lack a notice; a silent one has all of them to come,
         in the session that the broker keeps for it.
         """
-        waited = self._dock.clock.monotonic() - self._moved
-        patience = self._patience if self._heard else MOST_PATIENT
-        if self._pump.connected and self._cursor > self._dock.through and waited > patience:
-            log.warning("no acknowledgement above notice %d for %.0f s; replaying", self._dock.through, waited)
-            self._cursor = self._dock.through
+        waited = self._dock.clock.monotonic() - self._progress_at
+        wait = self._stall_seconds if self._policy_spoke else LONGEST_WAIT
+        if self._pump.connected and self._cursor > self._dock.store.acknowledged_through and waited > wait:
+            log.warning(
+                "no acknowledgement above notice %d for %.0f s; replaying",
+                self._dock.store.acknowledged_through,
+                waited,
+            )
+            self._cursor = self._dock.store.acknowledged_through
             self._wait_from_now()
-            self._patience = min(2 * self._patience, MOST_PATIENT)  # it may only be busy: with what we sent already
+            self._stall_seconds = min(
+                2 * self._stall_seconds, LONGEST_WAIT
+            )  # it may only be busy: with what we sent already
 
     def _send_one(self) -> bool:
         """Each kind in turn: however much there is to say of one, the others are heard."""
@@ -215,10 +230,10 @@ class Announcer:
                 return True
         return False
 
-    def _send_dirty(self) -> bool:
-        for topic, data in self._dirty.items():
+    def _send_retained(self) -> bool:
+        for topic, data in self._retained_due.items():
             if self._pump.send(topic, topic, data, retain=True):
-                del self._dirty[topic]
+                del self._retained_due[topic]
                 return True
             return False
         return False
@@ -227,13 +242,13 @@ class Announcer:
         rows = self._dock.store.notices_after(self._cursor, 1)
         if not rows:
             return False
-        dock, clip, through = self._dock, rows[0], self._dock.through
-        said, own = notices.build(dock, clip, through), (dock.dock_id, clip.clip_id)
-        if said.announced is not None:
+        dock, clip, through = self._dock, rows[0], self._dock.store.acknowledged_through
+        notice, own = notices.build(dock, self._state, clip), (dock.dock_id, clip.clip_id)
+        if notice.announced is not None:
             whole = dock.topics.announcement(*own)
-            if not self._pump.send(("announcement", clip.sequence), whole, said.announced, retain=False):
+            if not self._pump.send(("announcement", clip.sequence), whole, notice.announced, retain=False):
                 return False
-        if not self._pump.send(("notice", clip.sequence), dock.topics.clip(*own), said.retained, retain=True):
+        if not self._pump.send(("notice", clip.sequence), dock.topics.clip(*own), notice.retained, retain=True):
             return False
         if self._cursor <= through:  # of those that wait for their acknowledgement, this is the oldest
             self._wait_from_now()
@@ -260,7 +275,7 @@ class Announcer:
 
     def _clear_disposed(self) -> bool:
         """The retained notice of a disposed clip goes once the policy service has acknowledged it."""
-        for clip in self._dock.store.disposed_through(self._dock.through):
+        for clip in self._dock.store.disposed_through(self._dock.store.acknowledged_through):
             topic = self._dock.topics.clip(self._dock.dock_id, clip.clip_id)
             if clip.clip_id not in self._clearing:
                 self._clearing.add(clip.clip_id)
@@ -271,9 +286,9 @@ class Announcer:
         # answers come in order, so the highest answered covers those before it, unless one of them was refused
         match key:
             case ("custody", int(sequence)) if not self._refused.pending:
-                self._dock.store.set("custody_sent", str(sequence + 1))
+                self._dock.store.set(MetaKey.CUSTODY_SENT, str(sequence + 1))
             case ("notice", int(sequence)) if not self._refused.pending:
-                self._dock.store.set("announced", str(sequence))
+                self._dock.store.set(MetaKey.ANNOUNCED, str(sequence))
             case ("cleared", str(clip_id)):
                 self._dock.store.mark_cleared(clip_id)
             case _:

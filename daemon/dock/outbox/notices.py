@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from daemon.core.lifecycle import State
-from daemon.dock.context import Dock
-from daemon.dock.inbox import orders
-from daemon.dock.store.store import ClipRow
+from daemon.dock import locks
+from daemon.dock.context import DockContext, LoopState
+from daemon.dock.store.rows import ClipRow
 from daemon.model import strict_json
 from daemon.model.documents import Lock, Notice, NoticeRelease
 from daemon.model.errors import BwcError, MalformedError, SchemaError
@@ -27,28 +27,27 @@ _ANNOUNCED_ONLY = ("seal_envelope", "capture_envelope")
 
 
 @dataclass(frozen=True)
-class Said:
+class NoticeBytes:
     """A clip's notice as it is published: retained, and whole where the policy service has yet to hear it."""
 
     retained: bytes
     announced: bytes | None
 
 
-def build(dock: Dock, clip: ClipRow, through: int) -> Said:
-    """The notice as it is now; what is acknowledged, up to `through`, is not announced again.
+def build(dock: DockContext, state: LoopState, clip: ClipRow) -> NoticeBytes:
+    """The notice as it is now; what the policy service has acknowledged is not announced again.
 
     Raises BwcError when the vault lacks what the store says it holds.
     """
+    through = dock.store.acknowledged_through
     if clip.state == State.DISPOSED:
         disposed = _disposed(dock, clip)
-        return Said(disposed, disposed if clip.sequence > through else None)
-    directory = dock.vault.find(clip.clip_id)
-    if directory is None:
-        raise BwcError(f"clip {clip.clip_id} is in the store but not in the vault")
+        return NoticeBytes(disposed, disposed if clip.sequence > through else None)
+    directory = dock.clip_directory(clip.clip_id)
     seal = _read(directory.seal)
     tag = _read(directory.tag(clip.tag_revision))
     capture = _read(directory.capture) if clip.capture_sha256 else None
-    view = orders.view_of(dock, clip)
+    view = locks.view_of(dock, clip, state.reading(dock))
     tag_statement = envelopes.from_dict(tag, what="tag").statement(Tag)
     notice = Notice(
         clip_id=clip.clip_id,
@@ -71,10 +70,10 @@ def build(dock: Dock, clip: ClipRow, through: int) -> Said:
     )
     plain = notice.plain()
     retained = {name: value for name, value in plain.items() if name not in _ANNOUNCED_ONLY}
-    return Said(strict_json.dump(retained), strict_json.dump(plain) if clip.sequence > through else None)
+    return NoticeBytes(strict_json.dump(retained), strict_json.dump(plain) if clip.sequence > through else None)
 
 
-def _disposed(dock: Dock, clip: ClipRow) -> bytes:
+def _disposed(dock: DockContext, clip: ClipRow) -> bytes:
     """The last notice of a clip: without its envelopes, for its wrapped keys are no more."""
     notice = Notice(
         clip_id=clip.clip_id,
@@ -92,7 +91,7 @@ def _disposed(dock: Dock, clip: ClipRow) -> bytes:
     return strict_json.dump(notice.plain())
 
 
-def _releases(dock: Dock, clip: ClipRow) -> tuple[NoticeRelease, ...]:
+def _releases(dock: DockContext, clip: ClipRow) -> tuple[NoticeRelease, ...]:
     rows = [row for row in dock.store.orders(clip.clip_id) if row.person_id != "unknown"]
     rows.sort(key=lambda row: (row.state == "live", row.expires_at))
     return tuple(

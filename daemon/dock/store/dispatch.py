@@ -10,16 +10,17 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from daemon.core.dispatch import eido
 from daemon.core.dispatch.activation import Assignment
 from daemon.core.dispatch.assignments import worked_out
-from daemon.core.dispatch.crews import SHIFT, Crews
+from daemon.core.dispatch.crews import Crews
 from daemon.core.dispatch.eido import Snapshot
+from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.dock.store import dispatch_history
-from daemon.dock.store.dispatch_history import DispatchSaid
+from daemon.dock.store.dispatch_history import DispatchHistory
 from daemon.model import strict_json
 from daemon.model.times import format_instant, parse_instant
 
@@ -42,8 +43,6 @@ CREATE TABLE IF NOT EXISTS dispatch_set_aside (
   digest TEXT PRIMARY KEY, source TEXT NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL
 ) WITHOUT ROWID;
 """
-_LONGEST = timedelta(days=2)
-"""An assignment that is still open after so long is not looked for any more."""
 _PROGRESS = 10_000
 
 
@@ -52,8 +51,8 @@ class DispatchStore:
 
     def __init__(self, db: sqlite3.Connection, *, create: bool = True) -> None:
         self._db = db
-        self._said = DispatchSaid(db)
-        self._news: list[Snapshot] = []
+        self._history = DispatchHistory(db)
+        self._new: list[Snapshot] = []
         if create:
             self._create()
 
@@ -62,12 +61,12 @@ class DispatchStore:
         digest = hashlib.sha256(data).hexdigest()
         if self._db.execute("SELECT 1 FROM dispatch_document WHERE digest = ?", (digest,)).fetchone():
             return
-        self._news.append(self._keep(digest, data, received_at))
+        self._new.append(self._keep(digest, data, received_at))
 
-    def take_news(self) -> Snapshot | None:
+    def drain_new(self) -> Snapshot | None:
         """What the documents added since this was last asked say together; None when there are none."""
-        news, self._news = self._news, []
-        return eido.together(news) if news else None
+        new, self._new = self._new, []
+        return eido.together(new) if new else None
 
     def set_aside(self, data: bytes, source: str, at: datetime, reason: str) -> bool:
         """Notes a document that cannot be used. Returns whether it is new."""
@@ -86,25 +85,27 @@ class DispatchStore:
         begin, end = first - SHIFT, last + SHIFT
         officers = {officer for status in snapshot.statuses for officer in status.officer_ids}
         # who was just seen on one unit is on no other, as far as anybody was named there in the same shift
-        units = self._said.units_of(officers, begin - SHIFT, end + SHIFT)
+        units = self._history.units_of(officers, begin - SHIFT, end + SHIFT)
         incidents = {incident.incident_id for incident in snapshot.incidents}
-        return self._work_out(incidents | self._said.with_nobody_named(units, begin, end), cameras)
+        return self._work_out(incidents | self._history.incidents_without_crew(units, begin, end), cameras)
 
-    def wears(self, officer_id: str, begin: datetime, end: datetime, cameras: Collection[str]) -> set[str]:
+    def recompute_for_wearer(
+        self, officer_id: str, begin: datetime, end: datetime, cameras: Collection[str]
+    ) -> set[str]:
         """As `work_out`, when an officer is known to wear a camera: calls that named only their unit may be theirs."""
-        units = self._said.units_of({officer_id}, begin, end)
-        return self._work_out(self._said.with_nobody_named(units, begin, end), cameras)
+        units = self._history.units_of({officer_id}, begin, end)
+        return self._work_out(self._history.incidents_without_crew(units, begin, end), cameras)
 
     def _work_out(self, incident_ids: Collection[str], cameras: Collection[str]) -> set[str]:
-        incidents = self._said.merged(incident_ids)
-        return self._replace(incidents, worked_out(*self._said.history(incidents), Crews(self._said, cameras)))
+        incidents = self._history.merged(incident_ids)
+        return self._replace(incidents, worked_out(*self._history.history(incidents), Crews(self._history, cameras)))
 
     def of_officer(self, officer_id: str, start: datetime, end: datetime) -> list[Assignment]:
         """The officer's assignments that overlap [start, end)."""
         rows = self._db.execute(
             "SELECT * FROM dispatch_assignment WHERE officer_id = ? AND dispatched_at < ? AND dispatched_at > ?"
             " AND (cleared_at IS NULL OR cleared_at > ?) ORDER BY dispatched_at, incident_id, unit_id",
-            (officer_id, format_instant(end), format_instant(start - _LONGEST), format_instant(start)),
+            (officer_id, format_instant(end), format_instant(start - LONGEST_CALL), format_instant(start)),
         )
         return [_assignment(row) for row in rows]
 
@@ -132,7 +133,7 @@ class DispatchStore:
             (limit,),
         )
         self._db.execute("DELETE FROM dispatch_document WHERE received_at < ?", (limit,))
-        self._said.prune(before)
+        self._history.prune(before)
         self._db.execute("DELETE FROM dispatch_assignment WHERE coalesce(cleared_at, dispatched_at) < ?", (limit,))
         self._db.execute("DELETE FROM dispatch_set_aside WHERE at < ?", (limit,))
 
@@ -173,7 +174,7 @@ class DispatchStore:
         about = {incident.incident_id for incident in snapshot.incidents}
         about |= {merge.other_id for merge in snapshot.merges if merge.other_id is not None}
         self._db.executemany("INSERT INTO dispatch_about VALUES (?, ?)", [(name, digest) for name in sorted(about)])
-        self._said.add(snapshot, received_at)
+        self._history.add(snapshot, received_at)
         return snapshot
 
 

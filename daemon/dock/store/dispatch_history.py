@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from daemon.core.dispatch.crews import Sighting
+from daemon.core.dispatch.crews import CrewSighting
 from daemon.core.dispatch.eido import Merge, Snapshot, Status
 from daemon.model.times import format_instant, parse_instant
 
@@ -39,7 +39,7 @@ _TABLES = ("dispatch_incident", "dispatch_status", "dispatch_named", "dispatch_m
 _instant = lru_cache(maxsize=4096)(parse_instant)
 
 
-class History(NamedTuple):
+class IncidentHistory(NamedTuple):
     """Everything ever said of some incidents. `types` holds what each is called by the newest word on it."""
 
     types: dict[str, str]
@@ -47,7 +47,7 @@ class History(NamedTuple):
     merges: list[Merge]
 
 
-class DispatchSaid:
+class DispatchHistory:
     """Tables in the dock's database, and the sightings (daemon.core.dispatch.crews) that crews are worked out from."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -96,9 +96,9 @@ class DispatchSaid:
             waiting += new
         return found
 
-    def history(self, incident_ids: Collection[str]) -> History:
+    def history(self, incident_ids: Collection[str]) -> IncidentHistory:
         """Everything said of these incidents."""
-        found = History({}, [], [])
+        found = IncidentHistory({}, [], [])
         for incident_id in incident_ids:
             key = (incident_id,)
             row = self._db.execute("SELECT incident_type FROM dispatch_incident WHERE incident_id = ?", key).fetchone()
@@ -117,7 +117,7 @@ class DispatchSaid:
             )
         return found
 
-    def with_nobody_named(self, unit_ids: Collection[str], begin: datetime, end: datetime) -> set[str]:
+    def incidents_without_crew(self, unit_ids: Collection[str], begin: datetime, end: datetime) -> set[str]:
         """Incidents on which a status of one of the units between two times names no officer."""
         return self._each(
             "SELECT DISTINCT incident_id FROM dispatch_status"
@@ -132,21 +132,21 @@ class DispatchSaid:
             *(officer_ids, begin, end),
         )
 
-    def crew_before(self, unit_id: str, at: datetime) -> Sighting | None:
+    def crew_before(self, unit_id: str, at: datetime) -> CrewSighting | None:
         return self._sighting(
             "SELECT at, officer_id FROM dispatch_named WHERE unit_id = ?1"
             " AND at = (SELECT max(at) FROM dispatch_named WHERE unit_id = ?1 AND at <= ?2)",
             *(unit_id, at),
         )
 
-    def crew_after(self, unit_id: str, at: datetime) -> Sighting | None:
+    def crew_after(self, unit_id: str, at: datetime) -> CrewSighting | None:
         return self._sighting(
             "SELECT at, officer_id FROM dispatch_named WHERE unit_id = ?1"
             " AND at = (SELECT min(at) FROM dispatch_named WHERE unit_id = ?1 AND at > ?2)",
             *(unit_id, at),
         )
 
-    def units_before(self, officer_id: str, at: datetime) -> Sighting | None:
+    def units_before(self, officer_id: str, at: datetime) -> CrewSighting | None:
         return self._sighting(
             "SELECT at, unit_id FROM dispatch_named WHERE officer_id = ?1"
             " AND at = (SELECT max(at) FROM dispatch_named WHERE officer_id = ?1 AND at <= ?2)",
@@ -157,7 +157,7 @@ class DispatchSaid:
         span = (format_instant(begin), format_instant(end))
         return {row[0] for name in names for row in self._db.execute(query, (name, *span))}
 
-    def _sighting(self, query: str, name: str, at: datetime) -> Sighting | None:
+    def _sighting(self, query: str, name: str, at: datetime) -> CrewSighting | None:
         rows = self._db.execute(query, (name, format_instant(at))).fetchall()
         return (_instant(rows[0][0]), frozenset(row[1] for row in rows)) if rows else None
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.dock.store.store import ClipRow, Store
+from daemon.dock.store.meta import MetaKey
+from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.store import Store
 from daemon.model.errors import ConfigurationError
 from daemon.model.times import parse_instant
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CopyJob:
     """A clip of which something is not in the replica yet.
 
     `turn`: its place among them, kept until it is copied; `change`: the number of its last change when this was asked.
@@ -41,10 +43,10 @@ class ReplicaStore:
 
         Raises ConfigurationError when some clips lie in another one alone.
         """
-        known, away = self._store.get("replica_url"), self._store.get("replica_away") is not None
+        known, away = self._store.get(MetaKey.REPLICA_URL), self._store.get(MetaKey.REPLICA_AWAY) is not None
         if url is None:
             if known is not None:
-                self._store.set("replica_away", "1")
+                self._store.set(MetaKey.REPLICA_AWAY, "1")
             return
         if url == known and not away:
             return
@@ -55,9 +57,9 @@ class ReplicaStore:
                     hint="keep that url: what was evicted from the vault is nowhere else",
                 )
             self._db.execute("DELETE FROM replica")
-        self._store.unset("replica_away")
-        self._store.set("replica_url", url)
-        self._store.set("replica_log", "0")
+        self._store.unset(MetaKey.REPLICA_AWAY)
+        self._store.set(MetaKey.REPLICA_URL, url)
+        self._store.set(MetaKey.REPLICA_LOG, "0")
         base = self._next_change()
         self._db.execute(
             "INSERT OR REPLACE INTO to_replicate"
@@ -66,7 +68,7 @@ class ReplicaStore:
             (base,),
         )
         count = self._db.execute("SELECT max(turn) FROM to_replicate").fetchone()[0]
-        self._store.set("replica_change", str(max(base, count or 0)))
+        self._store.set(MetaKey.REPLICA_CHANGE, str(max(base, count or 0)))
 
     def want(self, clip_id: str, now: str) -> None:
         """Something about the clip is to be copied."""
@@ -76,15 +78,15 @@ class ReplicaStore:
             (clip_id, self._next_change(), now),
         )
 
-    def next_wanted(self, after: int) -> Wanted | None:
+    def next_job(self, after: int) -> CopyJob | None:
         """The clip whose turn it is after that one."""
-        return self._wanted("turn > ? ORDER BY turn LIMIT 1", after)
+        return self._job("turn > ? ORDER BY turn LIMIT 1", after)
 
-    def wanted(self, clip_id: str) -> Wanted | None:
+    def job(self, clip_id: str) -> CopyJob | None:
         """What is to be copied of this clip; None when nothing is."""
-        return self._wanted("clip_id = ?", clip_id)
+        return self._job("clip_id = ?", clip_id)
 
-    def _wanted(self, where: str, value: object) -> Wanted | None:
+    def _job(self, where: str, value: object) -> CopyJob | None:
         row = self._db.execute(
             f"SELECT clip_id, turn, change, since FROM to_replicate WHERE {where}",  # noqa: S608
             (value,),
@@ -94,7 +96,7 @@ class ReplicaStore:
         clip = self._store.clip(row[0])
         if clip is None:
             raise AssertionError("only a clip that the dock has taken in is noted")
-        return Wanted(row[1], row[2], parse_instant(row[3]), clip, self.is_held(row[0]))
+        return CopyJob(row[1], row[2], parse_instant(row[3]), clip, self.is_held(row[0]))
 
     def held(self, clip: ClipRow) -> None:
         """The clip's sealed file was stored and read back."""
@@ -102,9 +104,9 @@ class ReplicaStore:
             "INSERT OR IGNORE INTO replica (clip_id, ingested_at) VALUES (?, ?)", (clip.clip_id, clip.ingested_at)
         )
 
-    def done(self, wanted: Wanted, now: str) -> None:
-        """Copied as it was when it was `wanted`; what came since gets a new turn, and waits from now."""
-        values = (wanted.clip.clip_id, wanted.change)
+    def done(self, job: CopyJob, now: str) -> None:
+        """Copied as it was when it was asked for; what came since gets a new turn, and waits from now."""
+        values = (job.clip.clip_id, job.change)
         self._db.execute("DELETE FROM to_replicate WHERE clip_id = ? AND change = ?", values)
         self._db.execute(
             "UPDATE to_replicate SET turn = ?, since = ? WHERE clip_id = ?", (self._next_change(), now, values[0])
@@ -159,6 +161,6 @@ class ReplicaStore:
         self._db.execute("DELETE FROM evicting WHERE clip_id = ?", (clip_id,))
 
     def _next_change(self) -> int:
-        change = int(self._store.get("replica_change") or 0) + 1
-        self._store.set("replica_change", str(change))
+        change = int(self._store.get(MetaKey.REPLICA_CHANGE) or 0) + 1
+        self._store.set(MetaKey.REPLICA_CHANGE, str(change))
         return change

@@ -5,180 +5,18 @@ An error here leaves the outcome of a commit unknown, so it is NotDurableError: 
 
 from __future__ import annotations
 
-import operator
-import sqlite3
 from collections.abc import Collection
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import fields
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from daemon.core.lifecycle import State
+from daemon.core.windows import LARGEST_SKEW, LONGEST_RECORDING
 from daemon.database.sqlite import Database
-from daemon.model.times import format_instant
-
-VERSION = 4
-_REPLICA = """
-CREATE TABLE to_replicate (
-  clip_id TEXT PRIMARY KEY, turn INTEGER NOT NULL UNIQUE, change INTEGER NOT NULL, since TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX to_replicate_since ON to_replicate (since);
-CREATE TABLE replica (
-  clip_id TEXT PRIMARY KEY, ingested_at TEXT NOT NULL, evicted INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE INDEX replica_to_evict ON replica (ingested_at, clip_id) WHERE evicted = 0;
-CREATE INDEX replica_evicted ON replica (clip_id) WHERE evicted = 1;
-CREATE TABLE evicting (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE spool (bytes INTEGER NOT NULL);
-INSERT INTO spool SELECT coalesce(sum(sealed_bytes), 0) FROM clip WHERE state <> 'disposed';
-CREATE TRIGGER spool_grew AFTER INSERT ON clip BEGIN UPDATE spool SET bytes = bytes + NEW.sealed_bytes; END;
-CREATE TRIGGER spool_disposed AFTER UPDATE OF state ON clip WHEN NEW.state = 'disposed' AND OLD.state <> 'disposed'
-  AND NOT EXISTS (SELECT 1 FROM replica WHERE clip_id = NEW.clip_id AND evicted = 1) BEGIN
-  UPDATE spool SET bytes = bytes - NEW.sealed_bytes;
-END;
-CREATE TRIGGER spool_evicted AFTER UPDATE OF evicted ON replica WHEN NEW.evicted = 1 AND OLD.evicted = 0 BEGIN
-  UPDATE spool SET bytes = bytes - (SELECT sealed_bytes FROM clip WHERE clip_id = NEW.clip_id);
-END;
-"""
-"""The tables of daemon.dock.store.replica."""
-_TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE clip (
-  clip_id TEXT PRIMARY KEY, state TEXT NOT NULL, integrity TEXT NOT NULL, bay TEXT NOT NULL,
-  camera_serial TEXT NOT NULL, officer_id TEXT NOT NULL, stem TEXT NOT NULL, footage TEXT NOT NULL,
-  capture_sha256 TEXT, clip_sha256 TEXT NOT NULL, sealed_sha256 TEXT NOT NULL, sealed_bytes INTEGER NOT NULL,
-  skew REAL NOT NULL, started_at TEXT, triggered_at TEXT, stopped_at TEXT, ingested_at TEXT NOT NULL,
-  tag_revision INTEGER NOT NULL, activation TEXT NOT NULL, dispatch_due TEXT, sequence INTEGER NOT NULL UNIQUE,
-  receipted INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0,
-  cleared INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE INDEX clip_of_camera ON clip (camera_serial, stem);
-CREATE INDEX clip_of_officer ON clip (officer_id, started_at);
-CREATE INDEX clip_by_state ON clip (state);
-CREATE TABLE tally (state TEXT PRIMARY KEY, clips INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TRIGGER clip_came AFTER INSERT ON clip BEGIN
-  INSERT INTO tally VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET clips = clips + 1;
-END;
-CREATE TRIGGER clip_moved AFTER UPDATE OF state ON clip WHEN OLD.state <> NEW.state BEGIN
-  UPDATE tally SET clips = clips - 1 WHERE state = OLD.state;
-  INSERT INTO tally VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET clips = clips + 1;
-END;
-CREATE INDEX clip_to_erase ON clip (camera_serial) WHERE receipted = 1 AND erased = 0;
-CREATE INDEX clip_to_clear ON clip (sequence) WHERE state = 'disposed' AND cleared = 0;
-CREATE INDEX clip_by_due ON clip (dispatch_due) WHERE dispatch_due IS NOT NULL;
-CREATE TABLE release_order (
-  order_id TEXT PRIMARY KEY, clip_id TEXT NOT NULL, person_id TEXT NOT NULL, purpose TEXT NOT NULL,
-  expires_at TEXT NOT NULL, deadline REAL NOT NULL, boot_id TEXT NOT NULL, remaining REAL NOT NULL, state TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX release_of_clip ON release_order (clip_id);
-CREATE INDEX release_by_expiry ON release_order (state, expires_at);
-CREATE INDEX release_by_deadline ON release_order (state, deadline);
-CREATE TABLE seen (digest TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE destroying (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE officer (officer_id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE staging (clip_id TEXT PRIMARY KEY, job TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE docking (camera_serial TEXT, docked_at TEXT, skew REAL NOT NULL, PRIMARY KEY (camera_serial, docked_at))
-  WITHOUT ROWID;
-"""
-_TO_4 = """
-ALTER TABLE replica DROP COLUMN statements;
-INSERT OR IGNORE INTO to_replicate
-  SELECT clip_id, base + row_number() OVER (ORDER BY ingested_at, clip_id), base, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-  FROM replica, (SELECT coalesce(max(CAST(value AS INTEGER)), 0) AS base FROM meta WHERE key = 'replica_change');
-UPDATE meta SET value = value + (SELECT count(*) FROM replica) WHERE key = 'replica_change';
-DROP TABLE IF EXISTS dispatch_mention;
-CREATE TABLE IF NOT EXISTS dispatch_document (
-  digest TEXT PRIMARY KEY, received_at TEXT NOT NULL, as_of TEXT NOT NULL, body BLOB NOT NULL
-) WITHOUT ROWID;
-DROP INDEX IF EXISTS dispatch_document_age;
-ALTER TABLE dispatch_document RENAME TO dispatch_document_3;
-"""
-"""Clips are copied anew, their small files as one object; daemon.dock.store.dispatch reads its documents again."""
-_STEPS = (
-    "CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;",
-    f"{_REPLICA} ALTER TABLE replica ADD COLUMN statements TEXT NOT NULL DEFAULT '';",
-    _TO_4,
-)
-"""From each schema to the next, from the oldest still understood."""
-
-
-@dataclass(frozen=True)
-class ClipRow:
-    """One clip the dock holds. Times as written in documents; `footage` identifies the file on its camera.
-
-    `activation` is the fingerprint of what its tag says; `dispatch_due` until when dispatch must still speak.
-    """
-
-    clip_id: str
-    state: State
-    integrity: str
-    bay: str
-    camera_serial: str
-    officer_id: str
-    stem: str
-    footage: str
-    capture_sha256: str | None
-    clip_sha256: str
-    sealed_sha256: str
-    sealed_bytes: int
-    skew: float
-    started_at: str | None
-    triggered_at: str | None
-    stopped_at: str | None
-    ingested_at: str
-    tag_revision: int
-    activation: str
-    dispatch_due: str | None
-    sequence: int
-    receipted: bool = False
-    erased: bool = False
-
-    @classmethod
-    def of(cls, row: Any) -> ClipRow:
-        values = list(row)
-        values[1], values[-2], values[-1] = State(values[1]), bool(values[-2]), bool(values[-1])
-        return cls(*values)
-
-
-@dataclass(frozen=True)
-class OrderRow:
-    """A release order this dock honoured.
-
-    `deadline` is its end in seconds on the clock of the boot `boot_id`, `remaining` what it had left when persisted.
-    """
-
-    order_id: str
-    clip_id: str
-    person_id: str
-    purpose: str
-    expires_at: str
-    deadline: float
-    boot_id: str
-    remaining: float
-    state: str
-
-
-_SKEW = timedelta(days=1)
-_LONGEST = timedelta(days=3)
-"""Bounds of a search by time: no applied skew and no recording is longer."""
-_CLIP_NAMES = [field.name for field in fields(ClipRow)]
-_CLIP_FIELDS = ", ".join(_CLIP_NAMES)
-_clip_values = operator.attrgetter(*_CLIP_NAMES)
-
-
-def marks(values: Collection[object]) -> str:
-    """As many `?` as there are values, for a list of them in SQL."""
-    return ", ".join("?" * len(values))
-
-
-_ADD_CLIP = f"INSERT INTO clip ({_CLIP_FIELDS}) VALUES ({marks(_CLIP_NAMES)})"  # noqa: S608
-
-
-def clip_rows(db: sqlite3.Connection, where: str, *values: object) -> list[ClipRow]:
-    """Clips by a condition over the table's columns (a constant of the caller's, never input)."""
-    rows = db.execute(f"SELECT {_CLIP_FIELDS} FROM clip WHERE {where}", values)  # noqa: S608
-    return [ClipRow.of(row) for row in rows]
+from daemon.dock.store.meta import MetaKey
+from daemon.dock.store.rows import ADD_CLIP, CLIP_FIELDS, ClipRow, OrderRow, clip_rows, clip_values, marks
+from daemon.dock.store.schema import REPLICA_TABLES, STEPS, TABLES, VERSION
+from daemon.model.times import format_instant, parse_instant
 
 
 class Store(Database):
@@ -186,7 +24,25 @@ class Store(Database):
 
     def __init__(self, path: Path) -> None:
         """Opens or creates the database; an older one is migrated. Raises ConfigurationError."""
-        super().__init__(path, _TABLES + _REPLICA, VERSION, _STEPS)
+        super().__init__(path, TABLES + REPLICA_TABLES, VERSION, STEPS)
+
+    # single values
+
+    @property
+    def acknowledged_through(self) -> int:
+        """Up to which notice sequence the policy service has acknowledged."""
+        return int(self.get(MetaKey.THROUGH) or 0)
+
+    @property
+    def proven_recipients(self) -> frozenset[str]:
+        """Keyids of escrow keys that the policy service has shown it can open."""
+        return frozenset((self.get(MetaKey.RECIPIENTS) or "").split())
+
+    @property
+    def dispatch_as_of(self) -> datetime | None:
+        """Time of the newest dispatch document known."""
+        stored = self.get(MetaKey.DISPATCH_AS_OF)
+        return parse_instant(stored) if stored else None
 
     # clips
 
@@ -219,7 +75,7 @@ class Store(Database):
     def add_clips(self, clips: Collection[ClipRow]) -> None:
         officers = {(clip.officer_id,) for clip in clips}
         self.db.executemany("INSERT OR IGNORE INTO officer VALUES (?)", officers)
-        self.db.executemany(_ADD_CLIP, map(_clip_values, clips))
+        self.db.executemany(ADD_CLIP, map(clip_values, clips))
 
     def move(self, clip_id: str, state: State, sequence: int) -> None:
         """The clip's new state, announced by the notice with this sequence."""
@@ -236,9 +92,9 @@ class Store(Database):
         return self._clips(
             "officer_id = ? AND started_at < ? AND started_at > ? AND stopped_at > ?",
             officer_id,
-            format_instant(end + _SKEW),
-            format_instant(start - _LONGEST),
-            format_instant(start - _SKEW),
+            format_instant(end + LARGEST_SKEW),
+            format_instant(start - LONGEST_RECORDING),
+            format_instant(start - LARGEST_SKEW),
         )
 
     def newest_stop(self, officer_id: str) -> str | None:
@@ -334,7 +190,7 @@ class Store(Database):
     def notices_after(self, sequence: int, limit: int) -> list[ClipRow]:
         """Clips whose current notice has a higher sequence, lowest first."""
         rows = self.db.execute(
-            f"SELECT {_CLIP_FIELDS} FROM clip WHERE sequence > ? ORDER BY sequence LIMIT ?",  # noqa: S608
+            f"SELECT {CLIP_FIELDS} FROM clip WHERE sequence > ? ORDER BY sequence LIMIT ?",  # noqa: S608
             (sequence, limit),
         )
         return [ClipRow.of(row) for row in rows]

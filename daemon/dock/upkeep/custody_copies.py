@@ -14,7 +14,8 @@ from pathlib import Path
 
 from daemon.custody.log import CustodyLog
 from daemon.custody.record import Records
-from daemon.dock.context import Dock
+from daemon.dock.context import DockContext, LoopState
+from daemon.dock.store.meta import MetaKey
 from daemon.model import strict_json
 from daemon.model.errors import TamperedError
 from daemon.seal.keys import SignKey
@@ -23,7 +24,7 @@ from daemon.vault.layout import VaultLayout
 
 log = logging.getLogger(__name__)
 LINES_A_FILE = 10_000
-_SETTLE_EVERY = 200
+_SYNC_EVERY = 200
 _A_TURN = 20
 _TOGETHER = 100
 
@@ -103,50 +104,59 @@ class CustodyFiles:
 
 
 class CustodyCopies:
-    """When the copies are made: what opens something at once, the rest once nobody waits for the service's thread."""
+    """When the copies are made: what opens something at once, the rest once nobody waits for the loop."""
 
-    def __init__(self, dock: Dock) -> None:
+    def __init__(self, dock: DockContext, state: LoopState) -> None:
         """Raises TamperedError when the vault holds more of the log than the store."""
         self._dock = dock
+        self._state = state
         self._files = CustodyFiles(dock.vault, dock.custody, dock.sign_key)
         self._files.refuse_rollback()
 
     def at_once(self) -> bool:
         """After each commit: the log's lines, and what must be seen now. Returns whether the log has grown."""
-        dock, before = self._dock, self._files.durable_size
-        touched, dock.touched = dock.touched, set()
-        dock.later -= touched
+        state, before = self._state, self._files.durable_size
+        due, state.copies_due = state.copies_due, set()
+        state.copies_deferred -= due
         try:
             self._files.follow()
-            write_clip_custody(dock, touched)
+            write_clip_custody(self._dock, due)
         except OSError as error:
             self._no_room(error)
-            dock.touched |= touched
+            state.copies_due |= due
         else:
-            dock.custody_behind = False
+            state.custody_behind = False
         return self._files.durable_size > before
 
-    def at_leisure(self, granted: Callable[[], bool]) -> None:
-        """The rest, a few clips each time it is `granted`."""
-        dock = self._dock
-        while dock.later and not dock.custody_behind and granted():
-            clip_ids = {dock.later.pop() for _ in range(min(_A_TURN, len(dock.later)))}
+    def deferred(self, may_run: Callable[[], bool]) -> None:
+        """The rest, a few clips at a time, asking `may_run` before each."""
+        state = self._state
+        while state.copies_deferred and not state.custody_behind and may_run():
+            clip_ids = {state.copies_deferred.pop() for _ in range(min(_A_TURN, len(state.copies_deferred)))}
             try:
-                write_clip_custody(dock, clip_ids)
+                write_clip_custody(self._dock, clip_ids)
             except OSError as error:
                 self._no_room(error)
-                dock.later |= clip_ids
+                state.copies_deferred |= clip_ids
+
+    def sync_if_due(self) -> None:
+        """Now and then makes all clips' records durable at once, and notes up to which entry that holds."""
+        dock, size = self._dock, self._dock.custody.size
+        behind = self._state.custody_behind or self._state.copies_deferred
+        if not behind and size - _synced_size(dock) >= _SYNC_EVERY:
+            durable.sync_filesystem(dock.vault.root)
+            dock.store.set(MetaKey.CUSTODY_SYNCED, str(size))
 
     def _no_room(self, error: OSError) -> None:
         """Without room for custody no receipt is written. Raises anything else."""
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise error
-        if not self._dock.custody_behind:
+        if not self._state.custody_behind:
             log.warning("the vault's disk is full: custody waits in the store, and no receipt is written")
-        self._dock.custody_behind = True
+        self._state.custody_behind = True
 
 
-def write_clip_custody(dock: Dock, clip_ids: set[str]) -> None:
+def write_clip_custody(dock: DockContext, clip_ids: set[str]) -> None:
     """The clips' own entries with inclusion proofs and the checkpoint that covers them.
 
     Derived from the log, so they are replaced whole but not synced: what a power cut may take is made again at start.
@@ -159,8 +169,6 @@ def write_clip_custody(dock: Dock, clip_ids: set[str]) -> None:
                 clip = dock.vault.find(clip_id)
                 if clip is not None:
                     _put(clip.custody, record)
-    if _unsettled(dock) >= _SETTLE_EVERY:
-        dock.after.append(lambda: _settle(dock))
 
 
 def _put(path: Path, data: bytes) -> None:
@@ -173,26 +181,14 @@ def _put(path: Path, data: bytes) -> None:
         temporary.replace(path)
 
 
-def _settle(dock: Dock) -> None:
-    """Makes all clips' records durable at once, and notes up to which entry that holds."""
-    if _unsettled(dock) >= _SETTLE_EVERY and not dock.custody_behind and not dock.later:
-        size = dock.custody.size
-        durable.sync_filesystem(dock.vault.root)
-        dock.store.set("custody_settled", str(size))
+def _synced_size(dock: DockContext) -> int:
+    return int(dock.store.get(MetaKey.CUSTODY_SYNCED) or 0)
 
 
-def _settled(dock: Dock) -> int:
-    return int(dock.store.get("custody_settled") or 0)
-
-
-def _unsettled(dock: Dock) -> int:
-    return dock.custody.size - _settled(dock)
-
-
-def recently_touched(dock: Dock) -> set[str]:
+def recently_touched(dock: DockContext) -> set[str]:
     """Clips whose custody.json a crash may have left behind the log, or torn."""
     found = set()
-    for line in dock.custody.lines(_settled(dock)):
+    for line in dock.custody.lines(_synced_size(dock)):
         clip_id = strict_json.parse_object(line, what="custody entry").get("clip_id")
         if clip_id:
             found.add(str(clip_id))

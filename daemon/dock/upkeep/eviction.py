@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 
 from daemon.core.lifecycle import State
 from daemon.core.pace import Pace
-from daemon.custody.log import Event
-from daemon.dock.context import Dock
-from daemon.dock.loop import Service
-from daemon.dock.store.store import ClipRow
+from daemon.custody.log import NewEntry
+from daemon.dock.context import DockContext, Transaction
+from daemon.dock.loop import Loop
+from daemon.dock.store.rows import ClipRow
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import BwcError, TamperedError
 from daemon.model.times import format_instant
 from daemon.vault import durable
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 Alarm = Callable[[str | None, BwcError], None]
 
 
-def make_room(dock: Dock, service: Service, objects: Objects, pace: Pace, alarm: Alarm) -> None:
+def make_room(dock: DockContext, loop: Loop, objects: Objects, pace: Pace, alarm: Alarm) -> None:
     """Evicts until the spool keeps its bounds, or nothing more may go. Raises UnavailableError.
 
     A clip whose copy does not hold stays, and is copied again; `alarm` is told of one that was changed.
@@ -37,7 +37,7 @@ def make_room(dock: Dock, service: Service, objects: Objects, pace: Pace, alarm:
     if settings is None or not settings.spool_bytes:
         return
     after = ("", "")
-    while (clip := service.call(partial(_next, dock, settings.spool_bytes, after))) is not None:
+    while (clip := loop.run_in_transaction(_next, settings.spool_bytes, after)) is not None:
         after = (clip.ingested_at, clip.clip_id)
         key = sealed_key(clip.clip_id, clip.sealed_sha256)
         try:
@@ -46,35 +46,39 @@ def make_room(dock: Dock, service: Service, objects: Objects, pace: Pace, alarm:
             log.error("replica: clip %s is not evicted: %s", clip.clip_id, error, extra={"clip_id": clip.clip_id})  # noqa: TRY400
             if isinstance(error, TamperedError):
                 alarm(clip.clip_id, error)
-            service.call(partial(_copy_again, dock, clip.clip_id))
+            loop.run_in_transaction(_copy_again, clip.clip_id)
         else:
-            service.call(partial(_record, dock, clip, objects.url, key))
+            loop.run_in_transaction(_record, clip, objects.url, key)
 
 
-def _next(dock: Dock, bound: int, after: tuple[str, str]) -> ClipRow | None:
-    lacks_room = dock.room_wanted > free_bytes(dock.vault.root)
+def _next(tx: Transaction, bound: int, after: tuple[str, str]) -> ClipRow | None:
+    dock, state = tx.dock, tx.state
+    lacks_room = state.room_wanted > free_bytes(dock.vault.root)
     if not lacks_room:
-        dock.room_wanted = 0
+        state.room_wanted = 0
         if dock.replica.spooled() <= bound:
             return None
     return dock.replica.evictable(after, unreceipted=dock.config.ingest.erase == "never")
 
 
-def _copy_again(dock: Dock, clip_id: str) -> None:
-    dock.replica.gone(clip_id)
-    dock.replica.want(clip_id, format_instant(dock.now()))
+def _copy_again(tx: Transaction, clip_id: str) -> None:
+    tx.dock.replica.gone(clip_id)
+    tx.dock.replica.want(clip_id, format_instant(tx.now()))
 
 
-def _record(dock: Dock, clip: ClipRow, url: str, key: str) -> None:
+def _record(tx: Transaction, clip: ClipRow, url: str, key: str) -> None:
+    dock = tx.dock
     now = dock.store.clip(clip.clip_id)
     if now is None or now.state == State.DISPOSED or dock.replica.is_evicted(clip.clip_id):
         return
     dock.replica.evict(clip.clip_id)
-    dock.record(Event("evicted", clip.clip_id, {"url": url, "key": key, "sealed_sha256": clip.sealed_sha256}))
-    dock.after.append(lambda: finish_recorded(dock))
+    tx.record(
+        NewEntry(CustodyAction.EVICTED, clip.clip_id, {"url": url, "key": key, "sealed_sha256": clip.sealed_sha256})
+    )
+    tx.after_commit(lambda: finish_recorded(dock))
 
 
-def finish_recorded(dock: Dock) -> None:
+def finish_recorded(dock: DockContext) -> None:
     """Removes the sealed files of clips recorded as evicted."""
     for clip_id in dock.replica.evicting():
         found = dock.vault.find(clip_id)

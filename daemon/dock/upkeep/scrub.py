@@ -7,16 +7,17 @@ is recorded in custody as `damaged` and shown in the dock's status; nothing is e
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 
 from daemon.custody.evidence import Finding
-from daemon.custody.log import Event, open_read_only
+from daemon.custody.log import NewEntry, open_read_only
 from daemon.custody.tree import leaf_hash
-from daemon.custody.vault_check import Vault, check_clip, check_log, check_store, clips_of
-from daemon.dock.context import Dock
-from daemon.dock.loop import Service, StoppedError
+from daemon.custody.vault_check import VaultCheckOptions, check_clip, check_log, check_store, clips_of
+from daemon.dock.context import DockContext, Transaction
+from daemon.dock.loop import Loop, StoppedError
+from daemon.dock.store.meta import MetaKey
+from daemon.dock.worker import Worker
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import UnavailableError
 from daemon.model.times import format_instant, parse_instant
 from daemon.model.types import is_clip_id
@@ -29,64 +30,51 @@ _KEEP_PLACE_EVERY = 100
 class Scrubber:
     """One thread. A round that a restart interrupted goes on where it was."""
 
-    def __init__(self, dock: Dock, service: Service, finished: Callable[[], None]) -> None:
-        """`finished` is called on the service's thread once a round's result is durable."""
+    def __init__(self, dock: DockContext, loop: Loop, finished: Callable[[], None]) -> None:
+        """`finished` is called on the loop's thread once a round's result is durable."""
         self._dock = dock
-        self._service = service
+        self._loop = loop
         self._finished = finished
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="scrub", daemon=True)
+        self._worker = Worker("scrub", loop, self._work)
 
     def start(self) -> None:
-        self._thread.start()
+        """Begins."""
+        self._worker.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)  # an object store that hangs is not waited for
+        """Ends it. An object store that hangs is not waited for."""
+        self._worker.stop(timeout=5)
 
-    def _run(self) -> None:
-        try:
-            while not self._stopping.wait(self._service.call(self._seconds_to_wait)):
-                self._round()
-        except StoppedError:
-            return
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the dock stops and says so
-            self._service.fail(error)
-
-    def _seconds_to_wait(self) -> float:
-        finished = self._dock.store.get("scrubbed_at")
-        if finished is None or self._dock.store.get("scrub_cursor") is not None:
-            return 0.0
-        since = (self._dock.now() - parse_instant(finished)).total_seconds()
-        every = self._dock.config.scrub.every_seconds
-        return min(every, max(0.0, every - since))
+    def _work(self, worker: Worker) -> None:
+        while True:
+            worker.wait(self._loop.run_in_transaction(_seconds_to_wait))
+            self._round()
 
     def _round(self) -> None:
         dock = self._dock
-        vault = Vault(
+        vault = VaultCheckOptions(
             dock.vault,
             dock.config.agency,
-            dock.trust,
+            dock.trust.get(),
             dock.now(),
             read_data=True,
             objects=dock.objects,
             read_objects=False,  # fetching them all again, round after round, would cost; bwc dock check does it
             pace=self._pace,
         )
-        cursor, findings = self._service.call(self._place)
+        cursor, findings = self._loop.run_in_transaction(_place)
         for count, clip in enumerate(clips_of(self._dock.vault), 1):
             place = f"{clip.path.parent.name}/{clip.path.name}"
             if place <= cursor:
                 continue
             findings += self._report(self._check(vault, clip))
             if count % _KEEP_PLACE_EVERY == 0:
-                self._service.call(partial(self._keep_place, place, findings))
+                self._loop.run_in_transaction(_keep_place, place, findings)
             self._pace(0)
         findings += self._report(self._check_logs(vault))
-        self._service.call(partial(self._finish, findings))
+        self._loop.run_in_transaction(_finish, findings, self._finished)
 
-    def _check(self, vault: Vault, clip: ClipDirectory) -> list[Finding]:
+    def _check(self, vault: VaultCheckOptions, clip: ClipDirectory) -> list[Finding]:
         """A clip's findings. One that changed or moved under our eyes is looked at again."""
         try:
             return self._check_twice(vault, clip)
@@ -96,14 +84,14 @@ class Scrubber:
             log.warning("not checked: %s", error, extra={"clip_id": clip.path.name})
             return []
 
-    def _check_twice(self, vault: Vault, clip: ClipDirectory) -> list[Finding]:
+    def _check_twice(self, vault: VaultCheckOptions, clip: ClipDirectory) -> list[Finding]:
         findings = check_clip(vault, clip).findings
         if not findings:
             return []
         now_at = self._dock.vault.find(clip.path.name) if is_clip_id(clip.path.name) else clip
         return check_clip(vault, now_at).findings if now_at is not None and now_at.path.is_dir() else []
 
-    def _check_logs(self, vault: Vault) -> Iterator[Finding]:
+    def _check_logs(self, vault: VaultCheckOptions) -> Iterator[Finding]:
         """The vault's copy of the custody log against the store's, and the store's against its own hashes."""
         origin, path = self._dock.custody.origin, self._dock.config.state / "dock.sqlite"
         with open_read_only(path, origin, self._dock.dock_id) as stored:
@@ -120,34 +108,46 @@ class Scrubber:
         for finding in findings:
             count += 1
             log.error("damaged: %s: %s", finding.path, finding.problem, extra={"clip_id": finding.clip_id})
-            self._service.call(partial(self._record, finding))
+            self._loop.run_in_transaction(_record, finding)
         return count
 
     def _pace(self, size: int) -> None:
         """Waits as long as reading `size` bytes may take. Raises StoppedError when the dock stops."""
-        if self._stopping.wait(size / self._dock.config.scrub.bytes_per_second):
-            raise StoppedError("the dock is stopping")
+        self._worker.wait(size / self._dock.config.scrub.bytes_per_second)
 
-    # on the service's thread
 
-    def _place(self) -> tuple[str, int]:
-        return self._dock.store.get("scrub_cursor") or "", int(self._dock.store.get("scrub_found") or 0)
+def _seconds_to_wait(tx: Transaction) -> float:
+    """Until the next round; none when one was interrupted."""
+    finished = tx.store.get(MetaKey.SCRUBBED_AT)
+    if finished is None or tx.store.get(MetaKey.SCRUB_CURSOR) is not None:
+        return 0.0
+    since = (tx.now() - parse_instant(finished)).total_seconds()
+    every = tx.dock.config.scrub.every_seconds
+    return min(every, max(0.0, every - since))
 
-    def _keep_place(self, place: str, found: int) -> None:
-        self._dock.store.set("scrub_cursor", place)
-        self._dock.store.set("scrub_found", str(found))
 
-    def _record(self, finding: Finding) -> None:
-        if self._dock.first_refusal(f"damaged {finding.path} {finding.problem}"):
-            within = f"{self._dock.vault.root}/"
-            detail = {"path": finding.path.removeprefix(within), "problem": finding.problem.replace(within, "")[:500]}
-            self._dock.record(Event("damaged", finding.clip_id, detail))
+def _place(tx: Transaction) -> tuple[str, int]:
+    """The clip that the round has come to, and its findings so far."""
+    return tx.store.get(MetaKey.SCRUB_CURSOR) or "", int(tx.store.get(MetaKey.SCRUB_FOUND) or 0)
 
-    def _finish(self, findings: int) -> None:
-        store = self._dock.store
-        store.set("scrubbed_at", format_instant(self._dock.now()))
-        store.set("scrubbed_found", str(findings))
-        for key in ("scrub_cursor", "scrub_found"):
-            store.unset(key)
-        self._dock.after.append(self._finished)
-        log.log(logging.ERROR if findings else logging.INFO, "the vault was read and checked: %d findings", findings)
+
+def _keep_place(tx: Transaction, place: str, found: int) -> None:
+    tx.store.set(MetaKey.SCRUB_CURSOR, place)
+    tx.store.set(MetaKey.SCRUB_FOUND, str(found))
+
+
+def _record(tx: Transaction, finding: Finding) -> None:
+    if tx.first(f"damaged {finding.path} {finding.problem}"):
+        within = f"{tx.dock.vault.root}/"
+        detail = {"path": finding.path.removeprefix(within), "problem": finding.problem.replace(within, "")[:500]}
+        tx.record(NewEntry(CustodyAction.DAMAGED, finding.clip_id, detail))
+
+
+def _finish(tx: Transaction, findings: int, finished: Callable[[], None]) -> None:
+    store = tx.store
+    store.set(MetaKey.SCRUBBED_AT, format_instant(tx.now()))
+    store.set(MetaKey.SCRUBBED_FOUND, str(findings))
+    for key in (MetaKey.SCRUB_CURSOR, MetaKey.SCRUB_FOUND):
+        store.unset(key)
+    tx.after_commit(finished)
+    log.log(logging.ERROR if findings else logging.INFO, "the vault was read and checked: %d findings", findings)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from daemon.custody.log import Event
+from daemon.custody.log import NewEntry
 from daemon.model import statements as st
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.documents import Notice, NoticeRelease
 from daemon.model.errors import InconsistentError, SignerNotAllowedError, VerificationError
 from daemon.model.parse import parse_model
@@ -179,7 +180,7 @@ def _keep(desk: Desk, clip_id: str, *fresh: Verified[Any] | None) -> None:
     for verified in accepted:
         desk.store.add(verified, format_instant(now), desk.trust.version)
     desk.custody.append_all(
-        [Event("accepted", clip_id, {"kind": v.statement.kind}, (v.digest,)) for v in accepted], now
+        [NewEntry(CustodyAction.ACCEPTED, clip_id, {"kind": v.statement.kind}, (v.digest,)) for v in accepted], now
     )
 
 

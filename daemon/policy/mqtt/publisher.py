@@ -8,7 +8,7 @@ import logging
 
 from daemon.link.mqtt import Connected, Deliver, Disconnected, LinkEvent, MqttClient, Published
 from daemon.link.pump import Pump
-from daemon.link.retry import Retry
+from daemon.link.retry import RetryTimer
 from daemon.model.config import PolicyConfig
 from daemon.policy.store import Store
 
@@ -24,7 +24,7 @@ class Publishing:
         self._store = store
         self._pump = Pump(self.client)
         self._cursor = 0
-        self._refused = Retry()
+        self._refused = RetryTimer()
 
     @property
     def connected(self) -> bool:

@@ -14,7 +14,7 @@ import logging
 import uuid
 
 from daemon.link.mqtt import Connected, Deliver, Disconnected, LinkEvent, MqttClient, Received, Subscribed
-from daemon.link.retry import Retry
+from daemon.link.retry import RetryTimer
 from daemon.model.config import PolicyConfig
 from daemon.model.topics import Topics
 
@@ -43,7 +43,7 @@ class Hearing:
         self._connections = 0
         self._listening_until = float("-inf")
         self._listening = False
-        self._refused = {INBOX: Retry(), SHARE: Retry()}
+        self._refused = {INBOX: RetryTimer(), SHARE: RetryTimer()}
         self.connected = False
         """Whether the share's connection stands."""
 

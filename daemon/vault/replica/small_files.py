@@ -15,7 +15,7 @@ LIMIT = 16 << 20
 _MOST = 10_000
 
 
-def fold(files: Mapping[str, bytes]) -> bytes:
+def pack(files: Mapping[str, bytes]) -> bytes:
     """`{"files": {name: text}}`, names relative to the clip's directory. Raises TamperedError for what is no UTF-8."""
     try:
         return strict_json.dump({"files": {name: data.decode("utf-8") for name, data in files.items()}})
@@ -23,7 +23,7 @@ def fold(files: Mapping[str, bytes]) -> bytes:
         raise TamperedError(f"a clip's signed file is not text ({error.reason})") from None
 
 
-def unfold(data: bytes, *, what: str) -> dict[str, bytes]:
+def unpack(data: bytes, *, what: str) -> dict[str, bytes]:
     """The files by their names; those that no clip has are left out. Raises TamperedError for what was never folded."""
     try:
         files = strict_json.parse_object(data, what=what, limit=LIMIT).get("files")

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from daemon.dock.camera import byte_path
-from daemon.dock.camera.byte_path import Sealed
-from daemon.dock.camera.slots import SLOT, Slot, run
+from daemon.dock.camera.messages import SealedFile
+from daemon.dock.camera.slots import SLOT, Slot, run_stages
 from daemon.model.errors import CameraReadError, NotDurableError, TamperedError
 from daemon.seal import stream
 from daemon.seal.stream import FIRST, PLAIN, SEGMENT
@@ -66,10 +66,14 @@ class Bench:
         self.source.write_bytes(data)
         return data
 
-    def seal(self, progress: Callable[[int], object] | None = None) -> Sealed:
-        fd = os.open(self.source, os.O_RDONLY)
+    def seal(self, progress: Callable[[int], object] | None = None) -> SealedFile:
+        fd, tell = os.open(self.source, os.O_RDONLY), progress or self.progress.append
+
+        def note(done: int) -> None:
+            tell(done)
+
         try:
-            return byte_path.seal(fd, self.target, KEY, CLIP, self.slots, progress or self.progress.append)
+            return byte_path.seal(fd, self.target, KEY, CLIP, self.slots, note)
         finally:
             os.close(fd)
 
@@ -395,7 +399,7 @@ def test_the_first_failure_of_any_stage_ends_them_all(slots: list[Slot], stage: 
         return handle
 
     with pytest.raises(MarkedError):
-        run(slots, fill, [work(number) for number in range(3)])
+        run_stages(slots, fill, [work(number) for number in range(3)])
     assert filled <= at + 1 + 2 * len(slots)
     assert handled == list(range(1, at + 2)), "nothing is handled after the failure"
 
@@ -411,5 +415,5 @@ def test_every_stage_sees_every_slot_in_order(slots: list[Slot]) -> None:
     def watch(number: int) -> Callable[[Slot], None]:
         return lambda slot: seen[number].append(slot.length)
 
-    run(slots, fill, [watch(number) for number in range(3)])
+    run_stages(slots, fill, [watch(number) for number in range(3)])
     assert seen == [list(range(50))] * 3

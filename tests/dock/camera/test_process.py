@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import errno
 import hashlib
@@ -13,18 +12,37 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daemon.core.pace import at_full_speed
+from daemon.core.settle import FileStat
 from daemon.dock.camera import byte_path, process, safe_open
-from daemon.dock.camera.handle import CameraHangsError, ReaderGoneError, ReaderHandle
-from daemon.dock.camera.process import Reader, name_of, stem_of
+from daemon.dock.camera.file_names import name_of_stem, stem_of_name
+from daemon.dock.camera.handle import ReaderHandle
+from daemon.dock.camera.messages import (
+    Answer,
+    BatchSealed,
+    CapturesRead,
+    Failed,
+    Failure,
+    ReadCaptures,
+    ReaderLimits,
+    ReceiptsWritten,
+    Scan,
+    Scanned,
+    SealRequest,
+    SealResult,
+    WriteReceipts,
+    answer_bytes,
+)
+from daemon.dock.camera.process import CameraFiles
+from daemon.dock.camera.reader import CameraUnusableError, ReaderGoneError
 from daemon.dock.camera.sealer import check_batch, write_batch
 from daemon.model.errors import BwcError, CameraReadError, NotDurableError, UnavailableError
-from daemon.model.statements import WrappedKey
 from daemon.seal import stream
 from daemon.seal.keys import keyid
 from daemon.seal.stream import PLAIN, SEGMENT
@@ -32,10 +50,10 @@ from daemon.seal.wrap import data_key_info, unwrap
 from daemon.vault import durable
 from daemon.vault.space import DiskFullError
 from tests.kit.agency import CLIP, OTHER_CLIP, open_key
-from tests.kit.camera import Mount, capture, receipt, seal
+from tests.kit.camera import Mount, babble, capture, receipt, seal
 from tests.kit.mounting import tmpfs
 
-LIMITS = {"max_clips": 4, "max_clip_bytes": 64 * SEGMENT}
+LIMITS = ReaderLimits(max_clips=4, max_clip_bytes=64 * SEGMENT)
 
 
 @pytest.fixture
@@ -66,22 +84,23 @@ def test_a_scan(mount: Mount, handle: ReaderHandle) -> None:
     mount.footage(OTHER_CLIP, b"")
     (mount.path / "clips" / "notes.txt").write_text("x")
     scan = handle.scan()
-    assert base64.b64decode(scan["camera"]["data"]) == (mount.path / "camera.json").read_bytes()
-    assert [stem for stem, _, _ in scan["clips"]] == [CLIP, OTHER_CLIP]
-    (_, footage, capture), (_, _, none) = scan["clips"]
+    assert scan.camera == (mount.path / "camera.json").read_bytes()
+    first, second = scan.clips
+    assert [first.stem, second.stem] == [CLIP, OTHER_CLIP]
     info = (mount.path / "clips" / f"{CLIP}.mp4").stat()
-    assert footage == [info.st_size, info.st_mtime_ns, info.st_ctime_ns]
-    assert capture[0] == (mount.path / "clips" / f"{CLIP}.capture.json").stat().st_size
-    assert none is None
+    assert first.footage == FileStat(info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+    assert first.capture is not None
+    assert first.capture.size == (mount.path / "clips" / f"{CLIP}.capture.json").stat().st_size
+    assert second.capture is None
 
 
 def test_a_camera_without_clips_or_papers(mount: Mount, handle: ReaderHandle) -> None:
     shutil.rmtree(mount.path / "clips")
     (mount.path / "camera.json").unlink()
     scan = handle.scan()
-    assert scan["clips"] == []
-    assert "data" not in scan["camera"]
-    assert "camera.json" in scan["camera"]["message"]
+    assert scan.clips == ()
+    assert isinstance(scan.camera, Failure)
+    assert "camera.json" in scan.camera.message
 
 
 def test_too_many_clips(mount: Mount, handle: ReaderHandle) -> None:
@@ -105,18 +124,18 @@ def test_a_capture_as_it_lies_there(mount: Mount, handle: ReaderHandle, limit: i
 def test_sealing_over_the_pipe(mount: Mount, handle: ReaderHandle) -> None:
     data = os.urandom(5 * PLAIN)
     mount.footage(CLIP, data)
-    command = mount.command(capture_sha256="ab" * 32)
+    request = mount.request(capture_sha256="ab" * 32)
     progress: list[int] = []
-    answer = seal(handle, command, progress.append)
+    answer = seal(handle, request, progress.append)
     sealed = (mount.staging / "clip.sealed").read_bytes()
-    assert answer["sealed"]["clip_sha256"] == hashlib.sha256(data).hexdigest()
-    assert answer["sealed"]["sealed_sha256"] == hashlib.sha256(sealed).hexdigest()
-    assert answer["playable"] is False
+    assert answer.sealed.clip_sha256 == hashlib.sha256(data).hexdigest()
+    assert answer.sealed.sealed_sha256 == hashlib.sha256(sealed).hexdigest()
+    assert answer.playable is False
     assert progress
-    for owner, wrapped in zip(("policy", "recovery"), answer["wrapped_keys"], strict=True):
+    for owner, wrapped in zip(("policy", "recovery"), answer.wrapped_keys, strict=True):
         recipient = keyid(open_key(owner).public_key())
         info = data_key_info("dock-1", CLIP, "ab" * 32, recipient)
-        data_key = unwrap(WrappedKey.model_validate(wrapped), open_key(owner), info)
+        data_key = unwrap(wrapped, open_key(owner), info)
         parts = stream.decrypt(io.BytesIO(sealed), len(sealed), data_key, CLIP)
         assert b"".join(map(bytes, parts)) == data
 
@@ -125,19 +144,18 @@ def test_each_clip_has_a_key_of_its_own(mount: Mount, handle: ReaderHandle) -> N
     mount.footage()
     keys = set()
     for number in range(2):
-        answer = seal(handle, mount.command(target=str(mount.staging / str(number))))
+        answer = seal(handle, mount.request(target=mount.staging / str(number)))
         recipient = keyid(open_key("policy").public_key())
-        wrapped = WrappedKey.model_validate(answer["wrapped_keys"][0])
-        keys.add(unwrap(wrapped, open_key("policy"), data_key_info("dock-1", CLIP, None, recipient)))
+        keys.add(unwrap(answer.wrapped_keys[0], open_key("policy"), data_key_info("dock-1", CLIP, None, recipient)))
     assert len(keys) == 2
 
 
 def test_a_clip_that_changed_since_the_scan(mount: Mount, handle: ReaderHandle) -> None:
     mount.footage()
-    command = mount.command()
+    request = mount.request()
     mount.footage(data=b"something longer")
     with pytest.raises(CameraReadError):
-        seal(handle, command)
+        seal(handle, request)
     assert os.listdir(mount.staging) == []
 
 
@@ -147,21 +165,21 @@ def test_any_name_a_file_can_have(mount: Mount, handle: ReaderHandle, name: byte
     raw = os.fsdecode(name)
     mount.footage(raw, b"odd")
     (mount.path / "clips" / f"{raw}.capture.json").write_bytes(b"{}")
-    [(stem, _, paper)] = handle.scan()["clips"]
+    [found] = handle.scan().clips
+    stem = found.stem
     stem.encode()
-    assert name_of(stem) == raw
-    assert paper is not None
+    assert name_of_stem(stem) == raw
+    assert found.capture is not None
     assert capture(handle, stem) == b"{}"
-    command = mount.command(raw) | {"stem": stem}
-    assert seal(handle, command)["sealed"]["size"] == 3
+    assert seal(handle, replace(mount.request(raw), stem=stem)).sealed.size == 3
     receipt(handle, b"receipt", stem)
     assert (mount.path / "receipts" / f"{raw}.receipt.json").read_bytes() == b"receipt"
 
 
 def test_spelled_names_never_meet() -> None:
     names = ["a", "\udcff", "bytes:ff", "bytes:", "bytes:6279", "\udcfe"]
-    assert len({stem_of(name) for name in names}) == len(names)
-    assert [name_of(stem_of(name)) for name in names] == names
+    assert len({stem_of_name(name) for name in names}) == len(names)
+    assert [name_of_stem(stem_of_name(name)) for name in names] == names
 
 
 def test_a_receipt_is_replaced_whole(mount: Mount, handle: ReaderHandle) -> None:
@@ -231,31 +249,31 @@ def test_a_camera_without_room_or_a_camera_that_is_read_only(tmp_path: Path) -> 
 def test_a_full_vault(mount: Mount, handle: ReaderHandle, tmp_path: Path) -> None:
     mount.footage(data=bytes(3 * SEGMENT))
     with tmpfs(tmp_path / "vault", "1m") as vault, pytest.raises(DiskFullError):
-        seal(handle, mount.command(target=str(vault / "clip.sealed")))
+        seal(handle, mount.request(target=vault / "clip.sealed"))
 
 
 def test_a_vault_that_fails(mount: Mount, handle: ReaderHandle, tmp_path: Path) -> None:
     mount.footage()
     with pytest.raises(NotDurableError):
-        seal(handle, mount.command(target=str(tmp_path / "missing" / "clip.sealed")))
+        seal(handle, mount.request(target=tmp_path / "missing" / "clip.sealed"))
 
 
 def test_hostile_footage_is_refused_over_the_pipe(mount: Mount, handle: ReaderHandle, tmp_path: Path) -> None:
     (tmp_path / "secret.mp4").write_text("secret")
     (mount.path / "clips" / f"{CLIP}.mp4").symlink_to(tmp_path / "secret.mp4")
     with pytest.raises(CameraReadError):
-        seal(handle, mount.command())
-    assert handle.scan()["clips"], "and the reader goes on"
+        seal(handle, mount.request())
+    assert handle.scan().clips, "and the reader goes on"
 
 
 def test_an_unplugged_directory(mount: Mount, handle: ReaderHandle) -> None:
     mount.footage()
-    command = mount.command()
+    request = mount.request()
     handle.scan()
     shutil.rmtree(mount.path)
-    assert handle.scan()["clips"] == []
+    assert handle.scan().clips == ()
     with pytest.raises(CameraReadError):
-        seal(handle, command)
+        seal(handle, request)
     with pytest.raises((CameraReadError, UnavailableError)):
         receipt(handle, b"receipt")
 
@@ -274,8 +292,8 @@ def test_a_killed_reader(handle: ReaderHandle) -> None:
 
 def test_a_reader_killed_by_another_thread_while_it_is_waited_for(handle: ReaderHandle) -> None:
     handle.scan()
-    assert handle._process.pid is not None
-    os.kill(handle._process.pid, signal.SIGSTOP)
+    assert handle.process.pid is not None
+    os.kill(handle.process.pid, signal.SIGSTOP)
     killer = threading.Timer(0.05, handle.kill)
     killer.start()
     with pytest.raises(ReaderGoneError):
@@ -285,22 +303,22 @@ def test_a_reader_killed_by_another_thread_while_it_is_waited_for(handle: Reader
 
 def test_a_reader_that_hangs(mount: Mount) -> None:
     with reading(mount.path, hang_seconds=0.2) as handle:
-        with contextlib.suppress(CameraHangsError):  # starting may take longer than that: not what is asked here
-            handle._hang_seconds = 20.0
+        with contextlib.suppress(CameraUnusableError):  # starting may take longer than that: not what is asked here
+            handle.hang_seconds = 20.0
             handle.scan()
-        handle._hang_seconds = 0.2
-        assert handle._process.pid is not None
-        os.kill(handle._process.pid, signal.SIGSTOP)
-        with pytest.raises(CameraHangsError):
+        handle.hang_seconds = 0.2
+        assert handle.process.pid is not None
+        os.kill(handle.process.pid, signal.SIGSTOP)
+        with pytest.raises(CameraUnusableError):
             handle.scan()
-        handle._process.join(5)
-        assert not handle._process.is_alive()
+        handle.process.join(5)
+        assert not handle.process.is_alive()
 
 
 @pytest.fixture
-def inside(mount: Mount) -> Iterator[Reader]:
+def inside(mount: Mount) -> Iterator[CameraFiles]:
     fd = os.open(mount.path, os.O_RDONLY | os.O_DIRECTORY)
-    yield Reader(fd, LIMITS)
+    yield CameraFiles(fd, LIMITS)
     os.close(fd)
 
 
@@ -311,26 +329,38 @@ def broken(number: int) -> Callable[..., Any]:
     return call
 
 
-def first_error(answer: dict[str, Any]) -> str:
+def first_error(answer: Answer) -> str:
     """The error in an answer, or in what it says of the one clip."""
-    inner = answer.get("captures") or answer.get("receipts") or {}
-    return str({**answer, **inner.get(CLIP, {})}.get("error", "CameraReadError"))
+    match answer:
+        case Failed(failure=Failure(error=error)) | CapturesRead(captures={"id": Failure(error=error)}):
+            return error
+        case CapturesRead():
+            failure = answer.captures[CLIP]
+            return failure.error if isinstance(failure, Failure) else "CameraReadError"
+        case ReceiptsWritten() if answer.failed:
+            return answer.failed[CLIP].error
+        case _:
+            return "CameraReadError"
 
 
-@pytest.mark.parametrize("command", ["scan", "captures", "receipts"])
+@pytest.mark.parametrize("command", [Scan(1), ReadCaptures(1, (CLIP,)), WriteReceipts(1, {CLIP: b""})])
 @pytest.mark.parametrize("call", ["fstat", "lseek", "mkdir", "scandir"])
 def test_the_cameras_errors_are_the_cameras(
-    mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch, command: str, call: str
+    mount: Mount,
+    inside: CameraFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    command: Scan | ReadCaptures | WriteReceipts,
+    call: str,
 ) -> None:
     mount.footage()
     mount.capture()
     monkeypatch.setattr(os, call, broken(errno.EIO))
-    answer = inside.answer({"do": command, "stems": [CLIP], "receipts": {CLIP: ""}})
+    answer = inside.answer(command)
     monkeypatch.undo()
     assert first_error(answer) in {"CameraReadError", "UnavailableError"}
 
 
-def test_a_clip_erased_during_the_scan(mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_erased_during_the_scan(mount: Mount, inside: CameraFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     mount.footage(CLIP)
     mount.footage(OTHER_CLIP)
     real = os.scandir
@@ -343,26 +373,47 @@ def test_a_clip_erased_during_the_scan(mount: Mount, inside: Reader, monkeypatch
         yield found
 
     monkeypatch.setattr(os, "scandir", scandir)
-    assert [stem for stem, _, _ in inside.answer({"do": "scan"})["clips"]] == [CLIP]
+    answer = inside.answer(Scan(1))
+    assert isinstance(answer, Scanned)
+    assert [found.stem for found in answer.clips] == [CLIP]
 
 
-def test_only_sealing_can_fail_for_the_vault(mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_sealing_can_fail_for_the_vault(
+    mount: Mount, inside: CameraFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mount.footage()
     monkeypatch.setattr(safe_open, "read_small", broken(errno.EIO))
-    assert first_error(inside.answer({"do": "captures", "stems": [CLIP]})) == "CameraReadError"
+    assert first_error(inside.answer(ReadCaptures(1, (CLIP,)))) == "CameraReadError"
     monkeypatch.setattr(byte_path, "write", broken(errno.EIO))
-    [sealing] = write_batch([mount.command()], inside.open_footage, byte_path.make_slots(), print, print)
+    [sealing] = write_batch([mount.request()], inside.open_footage, byte_path.make_slots(), print, print)
     assert sealing.failure is not None
-    assert sealing.failure["error"] == "OSError"
+    assert sealing.failure.error == "OSError"
 
 
-def test_an_unknown_command(inside: Reader) -> None:
-    assert inside.answer({"do": "dance"})["error"] == "BwcError"
+@pytest.mark.parametrize(
+    "said",
+    [
+        Scanned(99, b"{}", ()),
+        CapturesRead(0, {}),
+        BatchSealed(0, ()),
+        b"{}",
+        b'{"id": 0, "say": "dance"}',
+        b"\xff not JSON",
+    ],
+)
+def test_a_reader_that_says_what_none_of_ours_would_is_not_heard_again(tmp_path: Path, said: Answer | bytes) -> None:
+    """A hostile camera may have taken it over: whatever it says, the bay gets one clear error, and it is ended."""
+    words = tmp_path / "words"
+    words.write_bytes(said if isinstance(said, bytes) else answer_bytes(said))
+    handle = ReaderHandle(words, LIMITS, 20.0, serve=babble)
+    with pytest.raises(CameraUnusableError):
+        handle.scan()
+    handle.process.join(5)
+    assert not handle.process.is_alive()
+    handle.close()
 
 
 def test_an_error_keeps_its_type_over_the_pipe() -> None:
-    from daemon.dock.camera.handle import _error
-
     kinds: dict[str, type[BwcError]] = {
         "NotDurableError": NotDurableError,
         "UnavailableError": UnavailableError,
@@ -370,66 +421,67 @@ def test_an_error_keeps_its_type_over_the_pipe() -> None:
         "SomethingNew": CameraReadError,
     }
     for name, kind in kinds.items():
-        assert type(_error({"error": name, "message": "m"})) is kind
+        assert type(Failure(name, "m").to_error()) is kind
     for number in (errno.ENOSPC, errno.EDQUOT):
-        assert type(_error({"error": "OSError", "errno": number, "message": "m"})) is DiskFullError
+        assert type(Failure("OSError", "m", number).to_error()) is DiskFullError
 
 
-def several(mount: Mount, count: int) -> list[dict[str, Any]]:
-    """Commands for small clips of different content."""
-    commands = []
+def several(mount: Mount, count: int) -> list[SealRequest]:
+    """Requests for small clips of different content."""
+    requests = []
     for number in range(count):
         mount.footage(f"clip-{number}", b"footage %d" % number)
-        commands.append(mount.command(f"clip-{number}", target=str(mount.staging / str(number))))
-    return commands
+        requests.append(mount.request(f"clip-{number}", target=mount.staging / str(number)))
+    return requests
 
 
 def test_small_clips_together(mount: Mount, handle: ReaderHandle) -> None:
     """Each keeps a key, a digest and an answer of its own; one that fails takes no other with it."""
-    commands = several(mount, 5)
+    requests = several(mount, 5)
     (mount.path / "clips" / "clip-3.mp4").unlink()
-    batch = handle.begin(commands, lambda _: None)
-    handle.written(batch)
-    answers = handle.results(batch)
-    syncs = {answer["sealed"]["sync_seconds"] for answer in answers if isinstance(answer, dict)}
+    batch = handle.begin(requests, lambda _: None)
+    handle.await_written(batch)
+    answers = handle.await_results(batch)
+    syncs = {answer.sealed.sync_seconds for answer in answers if isinstance(answer, SealResult)}
     assert len(syncs) == 1 and min(syncs) > 0, "one sync for all, and each says how long it took"
     assert isinstance(answers[3], CameraReadError)
     for number in (0, 1, 2, 4):
         answer = answers[number]
-        assert isinstance(answer, dict)
-        assert answer["sealed"]["clip_sha256"] == hashlib.sha256(b"footage %d" % number).hexdigest()
+        assert isinstance(answer, SealResult)
+        assert answer.sealed.clip_sha256 == hashlib.sha256(b"footage %d" % number).hexdigest()
     assert not (mount.staging / "3").exists()
 
 
 def test_the_camera_is_read_on_while_the_medium_is_read_back(mount: Mount, handle: ReaderHandle) -> None:
     """A second batch is begun before the first is read back, and the camera answers all the while."""
-    commands = several(mount, 2)
-    first = handle.begin(commands[:1], lambda _: None)
-    handle.written(first)
-    second = handle.begin(commands[1:], lambda _: None)
-    assert len(handle.scan()["clips"]) == 2
+    requests = several(mount, 2)
+    first = handle.begin(requests[:1], lambda _: None)
+    handle.await_written(first)
+    second = handle.begin(requests[1:], lambda _: None)
+    assert len(handle.scan().clips) == 2
     receipt(handle, b"receipt", "clip-0")
-    handle.written(second)
+    handle.await_written(second)
     for batch, content in ((first, b"footage 0"), (second, b"footage 1")):
-        [answer] = handle.results(batch)
-        assert isinstance(answer, dict)
-        assert answer["sealed"]["clip_sha256"] == hashlib.sha256(content).hexdigest()
+        [answer] = handle.await_results(batch)
+        assert isinstance(answer, SealResult)
+        assert answer.sealed.clip_sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_a_failed_sync_fails_all_that_waited_for_it(
-    mount: Mount, inside: Reader, monkeypatch: pytest.MonkeyPatch
+    mount: Mount, inside: CameraFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(durable, "syncfs", broken(errno.EIO))
     slots = byte_path.make_slots()
     batch = write_batch(several(mount, 3), inside.open_footage, slots, lambda _: None, at_full_speed)
-    assert [answer["error"] for answer in check_batch(batch, slots, lambda: None)] == ["NotDurableError"] * 3
+    answers = check_batch(batch, slots, lambda: None)
+    assert [answer.error for answer in answers if isinstance(answer, Failure)] == ["NotDurableError"] * 3
 
 
 def test_a_pace(mount: Mount, handle: ReaderHandle) -> None:
     mount.footage(data=bytes(3 << 20))
-    handle.pace(10_000_000)
+    handle.set_pace(10_000_000)
     started = time.monotonic()
-    seal(handle, mount.command())
+    seal(handle, mount.request())
     assert time.monotonic() - started >= 0.3
 
 
@@ -439,4 +491,4 @@ def test_a_reader_that_cannot_be_started_is_one_that_is_gone(tmp_path: Path, mon
 
     monkeypatch.setattr("multiprocessing.forkserver.connect_to_new_process", ended)
     with pytest.raises(ReaderGoneError, match="could not be started"):
-        ReaderHandle(tmp_path, {}, 1.0)
+        ReaderHandle(tmp_path, LIMITS, 1.0)

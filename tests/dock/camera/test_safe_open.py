@@ -134,21 +134,20 @@ def test_refuses_what_is_no_file(mount: Path, root: int, name: str) -> None:
     ],
 )
 def test_never_leaves_the_mount(root: int, path: str) -> None:
-    for opened in (lambda: safe_open.open_file(root, path, limit=LIMIT), lambda: safe_open.open_directory(root, path)):
-        with pytest.raises(CameraReadError):
-            os.close(opened())
+    with pytest.raises(CameraReadError):
+        os.close(safe_open.open_file(root, path, limit=LIMIT))
+    with pytest.raises(CameraReadError):
+        os.close(safe_open.open_directory(root, path))
 
 
 @pytest.mark.usefixtures("way")
 def test_a_linked_folder_on_the_way(mount: Path, root: int) -> None:
     (mount / "clips").rename(mount / "real")
     (mount / "clips").symlink_to("real")
-    for opened in (
-        lambda: safe_open.open_file(root, "clips/a.mp4", limit=LIMIT),
-        lambda: safe_open.open_directory(root, "clips"),
-    ):
-        with pytest.raises(CameraReadError):
-            os.close(opened())
+    with pytest.raises(CameraReadError):
+        os.close(safe_open.open_file(root, "clips/a.mp4", limit=LIMIT))
+    with pytest.raises(CameraReadError):
+        os.close(safe_open.open_directory(root, "clips"))
 
 
 @pytest.mark.usefixtures("way")

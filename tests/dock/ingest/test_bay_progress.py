@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from daemon.dock.ingest.bay_progress import Standing
+from daemon.dock.ingest.bay_progress import BayProgress
 from daemon.model.documents import Bay
 
 
 def test_progress_adds_up() -> None:
     shown: list[Bay] = []
-    standing = Standing("bay-1", shown.append)
+    standing = BayProgress("bay-1", shown.append)
     for stem, size in (("a", 100), ("b", 50), ("c", 30)):
         standing.saw(stem, size)
     standing.reading(1, 60)
@@ -31,7 +31,7 @@ def test_progress_adds_up() -> None:
 
 def test_a_held_clip_that_its_camera_erased_still_counts() -> None:
     shown: list[Bay] = []
-    standing = Standing("bay-1", shown.append)
+    standing = BayProgress("bay-1", shown.append)
     standing.saw("a", 100)
     standing.held("a")
     standing.gone("a")

@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daemon.custody.log import Event
+from daemon.core.settle import FileStat
+from daemon.custody.log import NewEntry
 from daemon.dock.camera import eraser
-from daemon.dock.camera.handle import ReaderGoneError, ReaderHandle
-from daemon.dock.camera.mounts import Docked
+from daemon.dock.camera.handle import ReaderHandle
+from daemon.dock.camera.messages import EraseRequest
+from daemon.dock.camera.reader import ReaderGoneError
+from daemon.dock.context import Transaction
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import BwcError, CameraReadError, UnavailableError
 from daemon.model.statements import Receipt
 from daemon.model.times import format_instant
@@ -27,8 +31,8 @@ from daemon.seal import envelope as envelopes
 from daemon.vault.layout import VaultLayout
 from tests.kit.agency import CLIP, OTHER_CLIP, signed, statement
 from tests.kit.camera import Mount
-from tests.kit.dock_fixture import LIMITS, House, open_house
-from tests.kit.inline_dock import InlineBay, InlineHandle
+from tests.kit.dock_fixture import House, open_house
+from tests.kit.inline_dock import LIMITS, InlineReader
 from tests.kit.mounting import tmpfs
 
 FOOTAGE = b"footage" * 1000
@@ -114,7 +118,7 @@ def test_a_clock_that_went_back_erases_nothing(tmp_path: Path) -> None:
     with docked(tmp_path, erase_after_seconds=60) as house:
         house.look(4)
         house.clock.turn(seconds=120)
-        house.service.call(lambda: None)  # persists the time
+        house.service.run_in_transaction(lambda _: None)  # persists the time
         house.clock.turn(seconds=-30)
         assert house.look(4) == "waiting"
         assert len(on_camera(house)) == 2
@@ -128,42 +132,42 @@ def test_what_has_no_receipt_is_not_deleted(tmp_path: Path, what: str) -> None:
         if what != "no proof":
             house.acknowledge()
         if what == "no custody":
-            house.dock.custody_behind = True
-            house.service._copies.at_once = lambda: False  # type: ignore[method-assign]
+            house.service.state.custody_behind = True
+            house.service.copies.at_once = lambda: False  # type: ignore[method-assign]
         assert house.look(4) == "waiting"
         assert on_camera(house) == [f"{CLIP}.capture.json", f"{CLIP}.mp4"]
         assert house.custody("erased") == [] == receipts(house)
 
 
-def spoil(house: House) -> None:
-    house.dock.record(Event("damaged", CLIP, {"path": "clip.sealed", "problem": "a bit"}))
+def spoil(tx: Transaction) -> None:
+    tx.record(NewEntry(CustodyAction.DAMAGED, CLIP, {"path": "clip.sealed", "problem": "a bit"}))
 
 
-def shorten(house: House) -> None:
-    os.truncate(house.dock.vault.clip(CLIP).sealed, 100)
+def shorten(tx: Transaction) -> None:
+    os.truncate(tx.dock.vault.clip(CLIP).sealed, 100)
 
 
-def remove(house: House) -> None:
-    shutil.rmtree(house.dock.vault.clip(CLIP).path)
+def remove(tx: Transaction) -> None:
+    shutil.rmtree(tx.dock.vault.clip(CLIP).path)
 
 
 @pytest.mark.parametrize("harm", [spoil, shorten, remove])
-def test_a_clip_that_the_vault_lost_is_kept_on_its_camera(tmp_path: Path, harm: Callable[[House], None]) -> None:
+def test_a_clip_that_the_vault_lost_is_kept_on_its_camera(tmp_path: Path, harm: Callable[[Transaction], None]) -> None:
     with docked(tmp_path, erase_after_seconds=60) as house:
         house.look(4)
-        house.service.call(lambda: harm(house))
+        house.service.run_in_transaction(harm)
         house.clock.turn(seconds=61)
         assert house.look(4) == "waiting"
         assert on_camera(house) == [f"{CLIP}.capture.json", f"{CLIP}.mp4"]
 
 
 def standing(house: House) -> tuple[str, str | None]:
-    bay = InlineBay(house.dock, house.service, Docked("bay-1", house.mount.path, "1"), house.service._turns)
-    handle = InlineHandle(house.mount.path, LIMITS)
-    states = [bay.look(handle) for _ in range(3)]
+    bay = house.bay()
+    handle = InlineReader(house.mount.path)
+    states = [bay.state_after(handle) for _ in range(3)]
     handle.close()
-    assert bay._standing._last is not None
-    return states[-1], bay._standing._last.reason
+    assert bay.progress.shown is not None
+    return states[-1], bay.progress.shown.reason
 
 
 def test_a_camera_that_takes_no_receipt_any_more(tmp_path: Path) -> None:
@@ -211,8 +215,8 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
         yield mount
 
 
-def wanted(mount: Mount, stem: str = CLIP, sha256: str | None = None) -> dict[str, Any]:
-    return {stem: {"footage": mount.command(stem)["footage"], "sha256": sha256}}
+def wanted(mount: Mount, stem: str = CLIP, sha256: str | None = None) -> dict[str, EraseRequest]:
+    return {stem: EraseRequest(mount.request(stem).footage, sha256)}
 
 
 def grow(path: Path) -> None:
@@ -244,13 +248,13 @@ def test_a_file_that_is_not_the_one_that_was_read_is_left(mount: Mount, change: 
     change(path)
     if change in {link, second_name}:  # as far as its times go it is the same: only what it is tells
         info = path.stat()
-        asked[CLIP]["footage"] = [info.st_size, info.st_mtime_ns, info.st_ctime_ns]
+        asked[CLIP] = EraseRequest(FileStat(info.st_size, info.st_mtime_ns, info.st_ctime_ns), None)
     failed = ask(mount, asked)
     assert type(failed[CLIP]) is CameraReadError
     assert path.exists() and (mount.path / "clips" / f"{CLIP}.capture.json").exists()
 
 
-def ask(mount: Mount, clips: dict[str, Any]) -> dict[str, BwcError]:
+def ask(mount: Mount, clips: dict[str, EraseRequest]) -> dict[str, BwcError]:
     handle = ReaderHandle(mount.path, LIMITS, 20.0)
     try:
         return handle.erase(clips)
@@ -296,12 +300,12 @@ def remount(path: Path, mode: str) -> None:
 # torn apart
 
 
-class Dying(InlineHandle):
+class Dying(InlineReader):
     """A reader that ends at its first erasing, before or after it is done."""
 
     after = False
 
-    def erase(self, clips: dict[str, Any]) -> dict[str, BwcError]:
+    def erase(self, clips: Mapping[str, EraseRequest]) -> dict[str, BwcError]:
         if self.after:
             super().erase(clips)
         raise ReaderGoneError("killed")
@@ -309,12 +313,12 @@ class Dying(InlineHandle):
 
 @pytest.mark.parametrize("after", [False, True])
 def test_a_reader_that_dies_while_erasing(house: House, after: bool) -> None:
-    bay = InlineBay(house.dock, house.service, Docked("bay-1", house.mount.path, "1"), house.service._turns)
-    handle = Dying(house.mount.path, LIMITS)
+    bay = house.bay()
+    handle = Dying(house.mount.path)
     handle.after = after
     with pytest.raises(ReaderGoneError):
         for _ in range(4):
-            bay._look(handle)
+            bay.look(handle)
     handle.close()
     assert house.custody("erased") == []
     assert house.look(4) == "done"

@@ -1,4 +1,4 @@
-"""Turns at the dock's disk: so many large clips at once, the most urgent next, a slower pace at night."""
+"""ReadTurns at the dock's disk: so many large clips at once, the most urgent next, a slower pace at night."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from daemon.dock.ingest.read_turns import Turns, Urgency
+from daemon.dock.ingest.read_turns import ReadTurns, Urgency
 from daemon.model.config import Ingest
 from tests.kit.agency import NOW
 from tests.kit.precinct import wait_until
@@ -31,7 +31,6 @@ class Fixed:
     def boot(self) -> float:
         return 0.0
 
-    @property
     def boot_id(self) -> str:
         return "boot"
 
@@ -40,15 +39,15 @@ def never() -> bool:
     return False
 
 
-class Reader:
+class TurnTaker:
     """Somebody who takes a turn, and holds it until told."""
 
-    def __init__(self, turns: Turns, urgency: Urgency, stopping: Callable[[], bool] = never) -> None:
+    def __init__(self, turns: ReadTurns, urgency: Urgency, stopping: Callable[[], bool] = never) -> None:
         self.reading, self._end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._read, args=(turns, urgency, stopping), daemon=True)
         self._thread.start()
 
-    def _read(self, turns: Turns, urgency: Urgency, stopping: Callable[[], bool]) -> None:
+    def _read(self, turns: ReadTurns, urgency: Urgency, stopping: Callable[[], bool]) -> None:
         with turns.turn(urgency, stopping):
             self.reading.set()
             self._end.wait(10)
@@ -58,17 +57,17 @@ class Reader:
         self._thread.join(10)
 
 
-def until_waiting(turns: Turns, count: int) -> None:
+def until_waiting(turns: ReadTurns, count: int) -> None:
     """Until so many wait for a turn."""
     wait_until(lambda: len(turns._waiting) == count, f"{count} waiting")
 
 
 def test_the_most_urgent_is_next() -> None:
-    turns = Turns(Ingest(readers=1), Fixed())
-    first = Reader(turns, (2, LONG))
+    turns = ReadTurns(Ingest(readers=1), Fixed())
+    first = TurnTaker(turns, (2, LONG))
     assert first.reading.wait(10)
     assert not turns.free((1, LONG))
-    patient, urgent = Reader(turns, (2, LONG + 1)), Reader(turns, (1, LONG))
+    patient, urgent = TurnTaker(turns, (2, LONG + 1)), TurnTaker(turns, (1, LONG))
     until_waiting(turns, 2)
     first.end()
     assert urgent.reading.wait(10)
@@ -81,22 +80,22 @@ def test_the_most_urgent_is_next() -> None:
 
 @pytest.mark.parametrize("urgency", [(0, LONG), (2, 1000)])
 def test_a_weapon_or_a_short_clip_never_waits(urgency: Urgency) -> None:
-    turns = Turns(Ingest(readers=1), Fixed())
-    first = Reader(turns, (2, LONG))
+    turns = ReadTurns(Ingest(readers=1), Fixed())
+    first = TurnTaker(turns, (2, LONG))
     assert first.reading.wait(10)
     assert turns.free(urgency)
-    second = Reader(turns, urgency)
+    second = TurnTaker(turns, urgency)
     assert second.reading.wait(10)
     first.end()
     second.end()
 
 
 def test_whoever_is_stopping_does_not_wait() -> None:
-    turns = Turns(Ingest(readers=1), Fixed())
-    first = Reader(turns, (2, LONG))
+    turns = ReadTurns(Ingest(readers=1), Fixed())
+    first = TurnTaker(turns, (2, LONG))
     assert first.reading.wait(10)
     stopped = threading.Event()
-    second = Reader(turns, (2, LONG), stopped.is_set)
+    second = TurnTaker(turns, (2, LONG), stopped.is_set)
     until_waiting(turns, 1)
     assert not second.reading.is_set()
     stopped.set()
@@ -121,8 +120,8 @@ def test_the_pace_at_night(hour: int, start: int, end: int, expected: float) -> 
     settings = Ingest(
         camera_bytes_per_second=500, night_bytes_per_second=600, night_from=time(start), night_to=time(end)
     )
-    turns = Turns(settings, Fixed(local.astimezone(UTC)))
-    readers = [Reader(turns, (0, LONG)), Reader(turns, (0, LONG))]
+    turns = ReadTurns(settings, Fixed(local.astimezone(UTC)))
+    readers = [TurnTaker(turns, (0, LONG)), TurnTaker(turns, (0, LONG))]
     assert all(reader.reading.wait(10) for reader in readers)
     assert turns.bytes_per_second() == expected  # two cameras share the night's limit
     for reader in readers:
@@ -130,4 +129,4 @@ def test_the_pace_at_night(hour: int, start: int, end: int, expected: float) -> 
 
 
 def test_no_limit() -> None:
-    assert Turns(Ingest(), Fixed(NOW + timedelta(hours=1))).bytes_per_second() == 0.0
+    assert ReadTurns(Ingest(), Fixed(NOW + timedelta(hours=1))).bytes_per_second() == 0.0

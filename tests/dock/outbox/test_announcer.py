@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 from typing import Any, cast
 
-from daemon.dock.outbox.announcer import MOST_PATIENT, STALL_SECONDS, Announcer
+from daemon.dock.outbox.announcer import LONGEST_WAIT, STALL_SECONDS, Announcer
 from daemon.link.mqtt import Connected, MqttClient, Published
 from daemon.model.documents import Bay
 from tests.kit.agency import CLIP
@@ -37,7 +37,7 @@ def pump(announcer: Announcer, broker: Broker) -> int:
 
 
 def connected(house: House, broker: Broker) -> Announcer:
-    announcer = Announcer(house.dock, cast(MqttClient, broker), house.clock.now())
+    announcer = Announcer(house.dock, house.service.state, cast(MqttClient, broker), house.clock.now())
     announcer.handle(Connected("publisher", None))
     return announcer
 
@@ -51,12 +51,14 @@ def test_a_policy_service_that_is_busy_is_left_alone_for_longer_and_longer(tmp_p
             announcer = connected(house, broker)
             assert pump(announcer, broker) == 1
             for patience in (STALL_SECONDS, 2 * STALL_SECONDS, 4 * STALL_SECONDS):
-                announcer.acknowledged(house.dock.through)  # it is there, and speaks of what it had before
+                announcer.acknowledged(
+                    house.dock.store.acknowledged_through
+                )  # it is there, and speaks of what it had before
                 house.clock.turn(seconds=patience - 1)
                 assert pump(announcer, broker) == 0
                 house.clock.turn(seconds=2)
                 assert pump(announcer, broker) == 1
-            house.clock.turn(seconds=MOST_PATIENT - 1)
+            house.clock.turn(seconds=LONGEST_WAIT - 1)
             assert pump(announcer, broker) == 0
             house.clock.turn(seconds=2)
             assert pump(announcer, broker) == 1, "silent for as long as that"
@@ -66,7 +68,7 @@ def test_a_policy_service_that_is_busy_is_left_alone_for_longer_and_longer(tmp_p
 
 
 def acknowledge(house: House, announcer: Announcer, through: int) -> None:
-    before = house.dock.through
+    before = house.dock.store.acknowledged_through
     house.acknowledge(through)
     announcer.acknowledged(before)
 
@@ -101,7 +103,7 @@ def test_one_that_was_lost_is_said_again_though_others_follow_it_all_the_time(tm
         for number in range(5):
             house.record(str(uuid.UUID(int=number)), b"footage %d" % number)
             house.look(3)
-            announcer.acknowledged(house.dock.through)
+            announcer.acknowledged(house.dock.store.acknowledged_through)
             house.clock.turn(seconds=STALL_SECONDS / 3)
             sent += pump(announcer, broker)
         assert sent > 5

@@ -57,7 +57,7 @@ def merge(direction: str, other: str) -> dict[str, Any]:
 
 def take(store: DispatchStore, data: bytes, cameras: set[str] = frozenset()) -> set[str] | None:  # type: ignore[assignment]
     store.add(data, START)
-    news = store.take_news()
+    news = store.drain_new()
     return None if news is None else store.work_out(news, cameras)
 
 
@@ -135,10 +135,10 @@ def test_however_many_at_once_they_say_what_all_of_them_say(seed: int) -> None:
         together.add(data, START)
         waiting = waiting or dice.randrange(1, 60)
         waiting -= 1
-        news = together.take_news() if waiting == 0 else None
+        news = together.drain_new() if waiting == 0 else None
         if news is not None:
             together.work_out(news, wearing)
-    news = together.take_news()
+    news = together.drain_new()
     if news is not None:
         together.work_out(news, wearing)
     day = (START - timedelta(days=1), START + timedelta(days=2))
@@ -182,7 +182,7 @@ def test_whatever_comes_in_whatever_order_is_worked_out_from_everything(said: li
     assert sorted(store.between(*days), key=repr) == sorted(assignments(snapshots, cameras), key=repr)
     for officer in sorted({"A", "B"} - cameras):
         cameras = cameras | {officer}
-        store.wears(officer, *days, cameras)
+        store.recompute_for_wearer(officer, *days, cameras)
     assert sorted(store.between(*days), key=repr) == sorted(assignments(snapshots, cameras), key=repr)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from daemon.core.lifecycle import State
 from daemon.dock.store.replica import ReplicaStore
-from daemon.dock.store.store import ClipRow, Store
+from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.store import Store
 from tests.benchmarks.stores import fill, make_world
 
 
@@ -30,20 +31,20 @@ def test_a_clip_keeps_its_turn_and_what_comes_while_it_is_copied_gets_a_new_one(
     replica, (first, second, *_) = ReplicaStore(store), by_age(store)
     for clip in (first, second, first):
         replica.want(clip.clip_id, "2023-11-29T21:45:02.120Z")
-    wanted = replica.next_wanted(0)
+    wanted = replica.next_job(0)
     assert wanted is not None and wanted.clip == first
     replica.want(first.clip_id, "2023-11-29T21:46:02.120Z")
     replica.done(wanted, "2023-11-29T21:47:02.120Z")
-    after = replica.next_wanted(wanted.turn)
+    after = replica.next_job(wanted.turn)
     assert after is not None and after.clip == second
     replica.done(after, "2023-11-29T21:48:02.120Z")
-    again = replica.next_wanted(after.turn)
+    again = replica.next_job(after.turn)
     assert again is not None and again.clip == first, "it changed while it was being copied"
-    assert again == replica.wanted(first.clip_id)
+    assert again == replica.job(first.clip_id)
     assert replica.backlog() == (1, "2023-11-29T21:47:02.120Z"), "what is left came later"
     replica.done(again, "2023-11-29T21:49:02.120Z")
     assert replica.backlog() == (0, None)
-    assert replica.next_wanted(0) is None
+    assert replica.next_job(0) is None
 
 
 def test_the_spool_is_what_adding_up_would_give(store: Store) -> None:

@@ -99,7 +99,7 @@ def test_from_schema_3_what_the_replica_holds_is_copied_anew(tmp_path: Path) -> 
     store = Store(path)
     assert {one for one in schema(store) if "dispatch" not in one} == before
     replica, cursor, found = ReplicaStore(store), 0, []
-    while (wanted := replica.next_wanted(cursor)) is not None:
+    while (wanted := replica.next_job(cursor)) is not None:
         cursor = wanted.turn
         found.append((wanted.clip.clip_id, wanted.held))
     assert found == [(clip_id, True) for clip_id in held]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon.custody.log import CustodyLog, Event
+from daemon.custody.log import CustodyLog, NewEntry
 from daemon.dock.upkeep import custody_copies
 from daemon.dock.upkeep.custody_copies import CustodyFiles
+from daemon.model.custody_actions import CustodyAction
 from daemon.vault.layout import VaultLayout
 from tests.kit.agency import NOW, sign_key
 
@@ -32,7 +33,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VaultLayout:
 
 def grow(log: CustodyLog, count: int) -> None:
     for _ in range(count):
-        log.append(Event("docked"), NOW)
+        log.append(NewEntry(CustodyAction.DOCKED), NOW)
 
 
 def written(vault: VaultLayout) -> bytes:

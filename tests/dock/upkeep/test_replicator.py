@@ -15,9 +15,10 @@ import obstore
 import pytest
 
 from daemon.core.lifecycle import State
+from daemon.core.settle import FileStat
 from daemon.custody.evidence import verify_clip
-from daemon.custody.vault_check import Vault, VaultCheck
-from daemon.dock.ingest import erasure
+from daemon.custody.vault_check import VaultCheck, VaultCheckOptions
+from daemon.dock.ingest.erasure import Candidate, Permitted
 from daemon.dock.upkeep.replicator import Replicator
 from daemon.model.errors import ConfigurationError, LockedError, TamperedError
 from daemon.review.opening import Viewer, open_clip
@@ -54,8 +55,8 @@ def take_in(house: House, name: str, data: bytes = FOOTAGE) -> None:
 
 
 def replicator(house: House) -> Replicator:
-    assert house.service._replicator is not None
-    return house.service._replicator
+    assert house.service.replicator is not None
+    return house.service.replicator
 
 
 def until_level(house: House, rounds: int = 6) -> None:
@@ -76,7 +77,7 @@ def files(bucket: Bucket, clip_id: str) -> set[str]:
     """The small files of a clip that the store holds."""
     newest = keys.newest(bucket.objects.list(keys.clip_prefix(clip_id)), clip_id)
     assert newest is not None
-    return set(small_files.unfold(b"".join(bucket.objects.read(newest.key)), what=newest.key))
+    return set(small_files.unpack(b"".join(bucket.objects.read(newest.key)), what=newest.key))
 
 
 def receipts(house: House) -> list[str]:
@@ -87,15 +88,17 @@ def receipts(house: House) -> list[str]:
 def findings(house: House, folder: Path, *, read_data: bool = True, mirror: bool = False) -> list[str]:
     dock = house.dock
     layout = Replica(dock.objects, folder).mirror() if mirror and dock.objects else dock.vault
-    vault = Vault(layout, AGENCY, dock.trust, dock.now(), read_data, dock.objects, sealed_elsewhere=mirror)
+    vault = VaultCheckOptions(
+        layout, AGENCY, dock.trust.get(), dock.now(), read_data, dock.objects, sealed_elsewhere=mirror
+    )
     return [f"{found.path}: {found.problem}" for found in VaultCheck(vault).run(None, lambda _: None)]
 
 
 def evict(house: House, clip_id: str) -> None:
     """Room is wanted, so much that everything goes that may."""
-    house.dock.want_room(1 << 62)
+    house.service.ledger.want_room(1 << 62)
     replicator(house).round()
-    house.dock.room_wanted = 0
+    house.service.state.room_wanted = 0
     assert house.dock.replica.is_evicted(clip_id)
 
 
@@ -113,7 +116,9 @@ def test_a_clip_is_copied_once_and_everything_about_it_holds_there(tmp_path: Pat
         assert b"".join(bucket.objects.read(key)) == found.sealed.read_bytes()
         assert names(bucket, CLIP) == ["clip.sealed", "papers.json", "papers.json"]
         assert files(bucket, CLIP) == {"capture.json", "custody.json", "seal.json", "tags/1.json"}
-        evidence = verify_clip(Replica(bucket.objects, tmp_path / "seen").clip(CLIP), CLIP, AGENCY, house.dock.trust)
+        evidence = verify_clip(
+            Replica(bucket.objects, tmp_path / "seen").clip(CLIP), CLIP, AGENCY, house.dock.trust.get()
+        )
         assert "replicated" in [entry.action for entry in evidence.custody.entries]
         assert findings(house, tmp_path / "mirror", mirror=True) == []
         before = {stored.key for stored in bucket.objects.list("clips")}
@@ -177,9 +182,9 @@ def test_clips_that_gather_are_not_looked_through_again_when_others_come(tmp_pat
         take_in(house, CLIP)
         replicator(house).round()
         assert list(replicator(house)._gathering) == [CLIP]
-        gathering = house.dock.replica.wanted(CLIP)
+        gathering = house.dock.replica.job(CLIP)
         assert gathering is not None
-        with patch.object(house.dock.replica, "next_wanted", wraps=house.dock.replica.next_wanted) as asked:
+        with patch.object(house.dock.replica, "next_job", wraps=house.dock.replica.next_job) as asked:
             take_in(house, OTHER_CLIP)
             replicator(house).round()
         assert all(call.args[0] >= gathering.turn for call in asked.call_args_list) and asked.called
@@ -334,7 +339,7 @@ def test_an_evicted_clip_is_as_good_as_one_in_the_vault(tmp_path: Path, bucket: 
         assert house.custody("released"), "an order is carried out all the same"
         until_level(house)
         viewer = Viewer("officer", agency.sign_key("officer"), agency.open_key("officer"))
-        about = (CLIP, viewer, AGENCY, house.dock.trust, house.clock.now())
+        about = (CLIP, viewer, AGENCY, house.dock.trust.get(), house.clock.now())
         with pytest.raises(MissingError) as caught:
             open_clip(Directory(house.dock.vault.root), *about, tmp_path / "no.mp4", lambda _: None)
         assert caught.value.hint
@@ -344,7 +349,14 @@ def test_an_evicted_clip_is_as_good_as_one_in_the_vault(tmp_path: Path, bucket: 
         with pytest.raises(LockedError):
             source = Replica(bucket.objects, tmp_path / "b")
             open_clip(
-                source, CLIP, stranger, AGENCY, house.dock.trust, house.clock.now(), tmp_path / "x", lambda _: None
+                source,
+                CLIP,
+                stranger,
+                AGENCY,
+                house.dock.trust.get(),
+                house.clock.now(),
+                tmp_path / "x",
+                lambda _: None,
             )
         row = house.dock.store.clip(CLIP)
         assert row is not None
@@ -379,20 +391,15 @@ def test_the_oldest_go_first_and_only_as_many_as_must(tmp_path: Path, bucket: Bu
 
 
 def test_what_the_store_lost_or_changed_stays_here_and_is_copied_again(tmp_path: Path, bucket: Bucket) -> None:
-    with housed(tmp_path / "dock", bucket, replica={"spool_bytes": 1}) as house:
-        settings = replicator(house)._dock.config.replica
-        assert settings is not None
+    with housed(tmp_path / "dock", bucket, replica={"spool_bytes": 0}) as house:
         for name in (CLIP, OTHER_CLIP):
             take_in(house, name)
-        house.dock.config = house.dock.config.model_copy(
-            update={"replica": settings.model_copy(update={"spool_bytes": 0})}
-        )
         until_level(house)
+    with housed(tmp_path / "dock", bucket, replica={"spool_bytes": 1}) as house:
         rows = [house.dock.store.clip(name) for name in (CLIP, OTHER_CLIP)]
         lost, changed = (keys.sealed_key(row.clip_id, row.sealed_sha256) for row in rows if row)
         bucket.objects.remove(lost)
         obstore.put(bucket.objects._store, changed, b"other", attributes={"sha256": changed[-64:]})
-        house.dock.config = house.dock.config.model_copy(update={"replica": settings})
         replicator(house).round()
         assert house.custody("evicted") == []
         assert [entry["detail"]["replica_of"] for entry in house.custody("damaged")] == [OTHER_CLIP]
@@ -415,11 +422,12 @@ def test_a_clip_that_was_evicted_may_be_deleted_from_its_camera_all_the_same(tmp
         take_in(house, CLIP)
         until_level(house)
         assert house.dock.replica.is_evicted(CLIP)
-        assert house.service.call(lambda: erasure.permit(house.dock, CLIP)) is None
+        candidate = Candidate(CLIP, CLIP, FileStat(1, 1, 1), read_here=True)
+        assert isinstance(house.service.ledger.check_erasable([candidate])[CLIP], Permitted)
 
 
 def test_no_faster_than_it_may_be_and_at_night_slower(tmp_path: Path, bucket: Bucket) -> None:
-    night = {"night_bytes_per_second": 500.0, "night_from": "00:00:00", "night_to": "23:59:59"}
+    night: dict[str, Any] = {"night_bytes_per_second": 500.0, "night_from": "00:00:00", "night_to": "23:59:59"}
     for ingest, seconds in (({}, 10.0), (night, 20.0)):
         replica = {"bytes_per_second": 1000.0}
         with housed(tmp_path / str(seconds), bucket, replica=replica, **ingest) as house:

@@ -35,7 +35,7 @@ def file_of(folder: Path, data: bytes) -> Path:
 def smuggle(objects: Objects, key: str, data: bytes, noted: str | None = None) -> None:
     """Puts other bytes at a key, as somebody with the store's credentials can."""
     noted = noted if noted is not None else key[-64:]
-    obstore.put(objects._store, key, data, attributes={"sha256": noted})  # type: ignore[arg-type]
+    obstore.put(objects._store, key, data, attributes={"sha256": noted})
 
 
 @contextmanager

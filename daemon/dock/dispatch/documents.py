@@ -1,0 +1,63 @@
+"""Taking in dispatch documents: kept at once, worked out many together, and the clips that they touch tagged anew."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from datetime import datetime
+
+from daemon.core.windows import LONGEST_CALL, SHIFT
+from daemon.dock.context import Transaction
+from daemon.dock.dispatch import tags
+from daemon.dock.store.meta import MetaKey
+from daemon.model.errors import VerificationError
+from daemon.model.times import format_instant
+
+log = logging.getLogger(__name__)
+
+
+def receive(tx: Transaction, data: bytes, source: str) -> None:
+    """Keeps a dispatch document from the broker or the watched folder; one that cannot be used is set aside.
+
+    What it changes, `apply_pending` works out.
+    """
+    if not data:
+        return
+    now, source = tx.now(), ascii(source)[1:-1]  # a file's or a topic's name, chosen by a stranger
+    try:
+        tx.dock.dispatch.add(data, now)
+    except VerificationError as error:
+        if tx.dock.dispatch.set_aside(data, source, now, str(error)):
+            log.warning("set aside a dispatch document from %s: %s", source, error)
+            tx.dock.metrics.refused("dispatch", type(error).__name__)
+
+
+def apply_pending(tx: Transaction) -> None:
+    """Brings assignments and tags up to date with the documents received.
+
+    Called before anything asks for them, and before the documents are durable.
+    """
+    new = tx.dock.dispatch.drain_new()
+    if new is None:
+        return
+    _retag_all(tx, tx.dock.dispatch.work_out(new, tx.store.officers()), *new.span)
+    before, as_of = tx.store.dispatch_as_of, min(new.as_of, tx.now())  # no document speaks for the future
+    if before is None or as_of > before:
+        tx.store.set(MetaKey.DISPATCH_AS_OF, format_instant(as_of))
+        for clip in tx.store.waiting_for_dispatch(format_instant(as_of)):
+            tags.revise(tx, clip, tags.UNDISPATCHED)
+
+
+def officer_first_seen(tx: Transaction, officer_id: str, at: datetime) -> None:
+    """An officer's camera docks for the first time: calls that named only their unit may now be theirs."""
+    begin, end = at - SHIFT, at + SHIFT
+    changed = tx.dock.dispatch.recompute_for_wearer(officer_id, begin, end, tx.store.officers())
+    _retag_all(tx, changed, begin, end)
+
+
+def _retag_all(tx: Transaction, officers: Collection[str], begin: datetime, end: datetime) -> None:
+    """Of officers whose assignments changed. A call may have been open for long, and every clip since its dispatch may
+    be part of it.
+    """
+    for officer_id in sorted(officers):
+        tags.retag(tx, officer_id, begin - LONGEST_CALL, end + LONGEST_CALL)
