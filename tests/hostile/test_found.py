@@ -17,8 +17,8 @@ from daemon.core.settle import FileStat
 from daemon.custody.bundle import verify_bundle, write_bundle
 from daemon.dock.ingest.bay_progress import BayProgress
 from daemon.dock.ingest.captures import read_capture
-from daemon.dock.ingest.intake import FoundOnCamera, prepare
-from daemon.dock.ingest.jobs import CameraSeen, Job
+from daemon.dock.ingest.intake import prepare
+from daemon.dock.ingest.jobs import CameraSeen, FoundOnCamera, Job
 from daemon.model.documents import Bay
 from daemon.model.errors import MalformedError, SchemaError
 from daemon.model.statements import KINDS

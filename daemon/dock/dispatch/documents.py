@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from datetime import datetime
 
-from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.dock.context import Transaction
 from daemon.dock.dispatch import tags
 from daemon.dock.store.meta import MetaKey
@@ -40,24 +37,9 @@ def apply_pending(tx: Transaction) -> None:
     new = tx.dock.dispatch.drain_new()
     if new is None:
         return
-    _retag_all(tx, tx.dock.dispatch.work_out(new, tx.store.officers()), *new.span)
+    tags.retag_officers(tx, tx.dock.dispatch.work_out(new, tx.store.officers()), *new.span)
     before, as_of = tx.store.dispatch_as_of, min(new.as_of, tx.now())  # no document speaks for the future
     if before is None or as_of > before:
         tx.store.set(MetaKey.DISPATCH_AS_OF, format_instant(as_of))
         for clip in tx.store.waiting_for_dispatch(format_instant(as_of)):
             tags.revise(tx, clip, tags.UNDISPATCHED)
-
-
-def officer_first_seen(tx: Transaction, officer_id: str, at: datetime) -> None:
-    """An officer's camera docks for the first time: calls that named only their unit may now be theirs."""
-    begin, end = at - SHIFT, at + SHIFT
-    changed = tx.dock.dispatch.recompute_for_wearer(officer_id, begin, end, tx.store.officers())
-    _retag_all(tx, changed, begin, end)
-
-
-def _retag_all(tx: Transaction, officers: Collection[str], begin: datetime, end: datetime) -> None:
-    """Of officers whose assignments changed. A call may have been open for long, and every clip since its dispatch may
-    be part of it.
-    """
-    for officer_id in sorted(officers):
-        tags.retag(tx, officer_id, begin - LONGEST_CALL, end + LONGEST_CALL)

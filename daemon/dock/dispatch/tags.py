@@ -8,6 +8,7 @@ from datetime import datetime
 
 from daemon.core.dispatch.recording import Recording
 from daemon.core.dispatch.tags import Tagging, tag_clips
+from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.custody.log import NewEntry
 from daemon.dock.context import Transaction
 from daemon.dock.store.rows import ClipRow, recording_of
@@ -44,6 +45,21 @@ def dispatch_due(tag: Tag, recording: Recording | None, max_skew: float) -> str 
     ended = max(recording.corrected(max_skew).stopped_at, recording.stopped_at)
     covered = tag.dispatch_as_of is not None and tag.dispatch_as_of >= ended
     return None if covered else format_instant(ended)
+
+
+def officer_first_seen(tx: Transaction, officer_id: str, at: datetime) -> None:
+    """An officer's camera docks for the first time: calls that named only their unit may now be theirs."""
+    begin, end = at - SHIFT, at + SHIFT
+    changed = tx.dock.dispatch.recompute_for_wearer(officer_id, begin, end, tx.store.officers())
+    retag_officers(tx, changed, begin, end)
+
+
+def retag_officers(tx: Transaction, officers: Collection[str], begin: datetime, end: datetime) -> None:
+    """Of officers whose assignments changed. A call may have been open for long, and every clip since its dispatch may
+    be part of it.
+    """
+    for officer_id in sorted(officers):
+        retag(tx, officer_id, begin - LONGEST_CALL, end + LONGEST_CALL)
 
 
 def retag(tx: Transaction, officer_id: str, start: datetime, end: datetime) -> None:

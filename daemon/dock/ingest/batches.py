@@ -28,6 +28,7 @@ from daemon.dock.camera.reader import Reader
 from daemon.dock.ingest import staging
 from daemon.dock.ingest.docking import Committed, Delivery, DockedClip, Docking, IngestBatch, Issued
 from daemon.dock.ingest.jobs import Job, SealedClip, SignedClip
+from daemon.dock.ingest.ledger import IngestLedger
 from daemon.dock.ingest.read_turns import ReadTurns
 from daemon.dock.loop import StoppedError
 from daemon.dock.store.rows import ClipRow
@@ -44,14 +45,16 @@ class BatchIngest:
     Its methods raise ReaderGoneError when that reader ends, NotDurableError when nobody knows what is on the medium.
     """
 
-    def __init__(self, docking: Docking, reader: Reader, turns: ReadTurns, helper: Executor) -> None:
+    def __init__(
+        self, ledger: IngestLedger, docking: Docking, reader: Reader, turns: ReadTurns, helper: Executor
+    ) -> None:
         """`helper` does steps 3 to 6 beside the bay's thread."""
         self.reader = reader
         self._docking = docking
-        self._ledger = docking.ledger
+        self._ledger = ledger
         self._turns = turns
         self._helper = helper
-        self._erase = docking.ledger.settings.erase
+        self._erase = ledger.settings.erase
         self._begun = 0
         self._pace = 0.0
         self._reading: deque[IngestBatch] = deque()  # at step 2
@@ -84,7 +87,7 @@ class BatchIngest:
         while self._reading:
             batch = self._reading.popleft()
             self._docking.progress.ended(batch.number)
-            self._docking.drop(batch.jobs)
+            self._ledger.drop(batch.jobs)
         self._deliveries.clear()
 
     def deliver(self, clips: Sequence[DockedClip]) -> None:
@@ -122,7 +125,7 @@ class BatchIngest:
             requests = [job.request(self._ledger.vault, dock_id, recipients) for job in begun]
             sealing = self.reader.begin(requests, report)
         except CameraReadError:  # the reader has gone since it was asked last
-            self._docking.drop(begun)
+            self._ledger.drop(begun)
             raise
         progress.reading(number, 0)
         return IngestBatch(number, sealing, jobs)
@@ -134,7 +137,7 @@ class BatchIngest:
             staging.reserve(self._ledger.vault, job.clip_id, job.footage.size, spare)
         except DiskFullError as error:
             self._ledger.want_room(sealed_size(job.footage.size) + spare)
-            self._docking.drop([job])
+            self._ledger.drop([job])
             self._docking.fail(clip, error)
             return False
         return True
@@ -157,7 +160,7 @@ class BatchIngest:
             elif isinstance(result, (CameraReadError, UnavailableError)):
                 del batch.clips[clip_id]
                 whole -= job.footage.size
-                self._docking.drop([job])
+                self._ledger.drop([job])
                 self._docking.fail(clip, result)
             else:
                 raise result
@@ -199,7 +202,7 @@ class BatchIngest:
             else:
                 new.append(signed)
         if known:
-            self._docking.drop(known)
+            self._ledger.drop(known)
         if new:
             staging.move_into_place(self._ledger.vault, new)  # 4
             rows |= self._commit(new)  # 5
@@ -227,7 +230,7 @@ class BatchIngest:
         try:
             rows, receipts = batch.committed.result()
         except DiskFullError as error:
-            self._docking.drop(batch.jobs)
+            self._ledger.drop(batch.jobs)
             for clip, _ in batch.clips.values():
                 self._docking.fail(clip, error)
         else:

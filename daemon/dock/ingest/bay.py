@@ -174,8 +174,8 @@ class BayThread:
         measured, unseen, self._unseen = _seconds(camera.docked_at, self._ledger.now()), self._unseen, 0.0
         seen = self._ledger.record_docking(self._docked.bay, camera, docking_skew(measured, unseen), unseen)
         log.info("bay %s: camera %s is looked through", self._docked.bay, camera.serial, extra=self._fields())
-        here = Docking(self._ledger, self._docked.bay, seen, self.progress)
-        return CameraClips(here, self._turns, self._helper, window=self._window)
+        here = Docking(self._docked.bay, seen, self.progress)
+        return CameraClips(self._ledger, here, self._turns, self._helper, window=self._window)
 
     def _refuse(self, camera: Camera | None, kind: str, reason: str) -> None:
         self._ledger.refuse_camera(self._docked.bay, self._docked.identity, camera, kind, reason)

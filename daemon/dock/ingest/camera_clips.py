@@ -14,6 +14,7 @@ from daemon.dock.ingest.batches import BatchIngest
 from daemon.dock.ingest.docking import DockedClip, Docking
 from daemon.dock.ingest.erasure import Candidate, NotBefore, Permitted, Refused
 from daemon.dock.ingest.jobs import ReadCapture
+from daemon.dock.ingest.ledger import IngestLedger
 from daemon.dock.ingest.read_turns import ReadTurns
 from daemon.model.errors import CameraReadError, UnavailableError
 
@@ -26,11 +27,13 @@ _LOOK_AGAIN_SECONDS = 60.0
 class CameraClips:
     """One docking's. Used by the bay's thread only."""
 
-    def __init__(self, docking: Docking, turns: ReadTurns, helper: Executor, *, window: int = WINDOW) -> None:
+    def __init__(
+        self, ledger: IngestLedger, docking: Docking, turns: ReadTurns, helper: Executor, *, window: int = WINDOW
+    ) -> None:
         """`helper` commits batches beside the bay's thread; `window` captures are read ahead."""
         self._docking = docking
-        self._ledger = docking.ledger
-        self._settings = docking.ledger.settings
+        self._ledger = ledger
+        self._settings = ledger.settings
         self._turns = turns
         self._helper = helper
         self._window = window
@@ -72,7 +75,7 @@ class CameraClips:
     def work(self, reader: Reader, stopping: Callable[[], bool] = lambda: False) -> set[str]:
         """Brings every clip as far as it goes now. Returns what they wait for; nothing when all are safe here."""
         if self._ingest is None or self._ingest.reader is not reader:
-            self._ingest = BatchIngest(self._docking, reader, self._turns, self._helper)
+            self._ingest = BatchIngest(self._ledger, self._docking, reader, self._turns, self._helper)
         now = time.monotonic()
         due = [clip for clip in self._clips.values() if not clip.done and now >= clip.retry_at]
         self._take_in(self._ingest, [clip for clip in due if clip.clip_id is None], stopping)

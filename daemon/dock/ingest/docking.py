@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from daemon.core.settle import Sighting
 from daemon.dock.camera.reader import SealBatch
-from daemon.dock.ingest import staging
 from daemon.dock.ingest.bay_progress import BayProgress
-from daemon.dock.ingest.intake import FoundOnCamera
-from daemon.dock.ingest.jobs import CameraSeen, Job, ReadCapture
-from daemon.dock.ingest.ledger import IngestLedger
+from daemon.dock.ingest.jobs import CameraSeen, FoundOnCamera, Job, ReadCapture
 from daemon.dock.store.rows import ClipRow
 from daemon.model.types import is_clip_id
 from daemon.vault.space import DiskFullError
@@ -58,9 +54,8 @@ class DockedClip:
 
 @dataclass(frozen=True)
 class Docking:
-    """Who is docked where, and whom that concerns. Used by the bay's thread only."""
+    """Who is docked where, and how far its clips have come. Used by the bay's thread only."""
 
-    ledger: IngestLedger
     bay: str
     camera: CameraSeen
     progress: BayProgress
@@ -69,12 +64,6 @@ class Docking:
         """The dock holds this clip."""
         clip.clip_id, clip.problem, clip.read, clip.read_here = clip_id, None, None, read_here
         self.progress.held(clip.stem)
-
-    def drop(self, jobs: Collection[Job]) -> None:
-        """These are not taken in this time: nothing of them is kept."""
-        for job in jobs:
-            staging.discard(self.ledger.vault, job.clip_id)
-        self.ledger.unstage(jobs)
 
     def fail(self, clip: DockedClip, error: Exception) -> None:
         """This clip is left alone for a while; the others go on."""

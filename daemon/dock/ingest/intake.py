@@ -22,24 +22,22 @@ from daemon.core.settle import FileStat
 from daemon.core.windows import AROUND_A_RECORDING
 from daemon.custody.log import NewEntry
 from daemon.dock.context import Transaction
-from daemon.dock.dispatch.documents import officer_first_seen
-from daemon.dock.dispatch.tags import dispatch_due, fingerprint, make_tag, retag
-from daemon.dock.ingest.jobs import CameraSeen, Job, ReadCapture, SealedClip, SignedClip, recording_of_capture
+from daemon.dock.dispatch.tags import dispatch_due, fingerprint, make_tag, officer_first_seen, retag
+from daemon.dock.ingest.jobs import (
+    CameraSeen,
+    FoundOnCamera,
+    Job,
+    ReadCapture,
+    SealedClip,
+    SignedClip,
+    recording_of_capture,
+)
 from daemon.dock.store.rows import ClipRow
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import ReplayedError
 from daemon.model.statements import Seal, Tag
 from daemon.model.times import format_instant
 from daemon.seal.stream import FORMAT
-
-
-@dataclass(frozen=True)
-class FoundOnCamera:
-    """A settled clip on a camera, its capture read."""
-
-    stem: str
-    footage: FileStat
-    capture: ReadCapture
 
 
 def prepare(tx: Transaction, bay: str, camera: CameraSeen, clips: Sequence[FoundOnCamera]) -> list[Job | ClipRow]:

@@ -48,6 +48,15 @@ class ReadCapture:
 
 
 @dataclass(frozen=True)
+class FoundOnCamera:
+    """A settled clip on a camera, its capture read."""
+
+    stem: str
+    footage: FileStat
+    capture: ReadCapture
+
+
+@dataclass(frozen=True)
 class Job:
     """A clip to be taken in. Kept in the store from before reading until the commit: a restart can finish it."""
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from daemon.custody.log import NewEntry
 from daemon.dock.context import DockContext, Transaction
-from daemon.dock.ingest import captures, erasure, intake, receipts
+from daemon.dock.ingest import captures, erasure, intake, receipts, staging
 from daemon.dock.ingest.erasure import Candidate, Permission
-from daemon.dock.ingest.intake import FoundOnCamera
-from daemon.dock.ingest.jobs import CameraSeen, Job, ReadCapture, SealedClip, SignedClip
+from daemon.dock.ingest.jobs import CameraSeen, FoundOnCamera, Job, ReadCapture, SealedClip, SignedClip
 from daemon.dock.loop import Loop
 from daemon.dock.metrics import DockMetrics
 from daemon.dock.store.rows import ClipRow
@@ -122,8 +121,10 @@ class IngestLedger:
         """The commit point: clips that lie in their places are taken in."""
         return self._loop.run_in_transaction(intake.commit, clips)
 
-    def unstage(self, jobs: Collection[Job]) -> None:
-        """These are not taken in this time; they are still on their camera."""
+    def drop(self, jobs: Collection[Job]) -> None:
+        """These are not taken in this time: nothing of them is kept; they are still on their camera."""
+        for job in jobs:
+            staging.discard(self._dock.vault, job.clip_id)
         self._loop.run_in_transaction(intake.unstage, [job.clip_id for job in jobs])
 
     def want_room(self, size: int) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from daemon.database.sqlite import Database
 from daemon.dock.store.meta import MetaKey
-from daemon.dock.store.rows import ClipRow
-from daemon.dock.store.store import Store
+from daemon.dock.store.rows import ClipRow, clip_rows
 from daemon.model.errors import ConfigurationError
 from daemon.model.times import parse_instant
 
@@ -34,7 +34,7 @@ class CopyJob:
 class ReplicaStore:
     """The replica's tables (in daemon.dock.store.store's schema). Used on the service's thread."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
         self._db = store.db
 
@@ -93,10 +93,10 @@ class ReplicaStore:
         ).fetchone()
         if row is None:
             return None
-        clip = self._store.clip(row[0])
-        if clip is None:
+        clips = clip_rows(self._db, "clip_id = ?", row[0])
+        if not clips:
             raise AssertionError("only a clip that the dock has taken in is noted")
-        return CopyJob(row[1], row[2], parse_instant(row[3]), clip, self.is_held(row[0]))
+        return CopyJob(row[1], row[2], parse_instant(row[3]), clips[0], self.is_held(row[0]))
 
     def held(self, clip: ClipRow) -> None:
         """The clip's sealed file was stored and read back."""
@@ -146,7 +146,7 @@ class ReplicaStore:
             " AND (clip.receipted = 1 OR ?) ORDER BY replica.ingested_at, replica.clip_id LIMIT 1",
             (*after, unreceipted),
         ).fetchone()
-        return self._store.clip(row[0]) if row else None
+        return next(iter(clip_rows(self._db, "clip_id = ?", row[0])), None) if row else None
 
     def evict(self, clip_id: str) -> None:
         """The vault's sealed file is to go; `evicted` follows once it has."""
