@@ -13,7 +13,7 @@ import click
 from pydantic import ValidationError
 
 from daemon.cli.shared.output import print_json
-from daemon.cli.shared.person import Person, as_person
+from daemon.cli.shared.person import Caller, as_person
 from daemon.link.session import Session
 from daemon.model import statements as st
 from daemon.model import strict_json
@@ -54,7 +54,7 @@ def attest() -> None:
     """
 
 
-def sign_and_publish(person: Person, payloads: list[dict[str, Any]], kind: type[st.Statement]) -> list[str]:
+def sign_and_publish(person: Caller, payloads: list[dict[str, Any]], kind: type[st.Statement]) -> list[str]:
     """Signs and publishes each; returns their digests once all are accepted.
 
     Raises ConfigurationError for a payload that does not fit, RefusedError with the policy service's reason,
@@ -70,7 +70,7 @@ def sign_and_publish(person: Person, payloads: list[dict[str, Any]], kind: type[
     return [envelope.digest for envelope in signed]
 
 
-def _await_answer(session: Session, person: Person, digest: str, seconds: float = 15.0) -> None:
+def _await_answer(session: Session, person: Caller, digest: str, seconds: float = 15.0) -> None:
     topic = person.topics.answer(person.person_id, digest)
     message = session.wait(lambda received: received.topic == topic, seconds)
     if message is None:
@@ -136,7 +136,7 @@ def _literals(annotation: Any) -> Iterator[Any]:
 
 def _command(kind: type[st.Statement]) -> click.Command:
     @as_person
-    def run(person: Person, source: Path | None, as_json: bool, **values: Any) -> None:
+    def run(person: Caller, source: Path | None, as_json: bool, **values: Any) -> None:
         if kind is st.Classification:
             values["in_custody_death"] = bool(values["in_custody_death"])
         payloads = _from_file(source, kind.kind) if source else [values]

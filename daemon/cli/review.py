@@ -13,8 +13,8 @@ import click
 from daemon.cli.attest import KEPT_SECONDS, sign_and_publish
 from daemon.cli.shared.options import JSON, STORE
 from daemon.cli.shared.output import print_json
-from daemon.cli.shared.person import Person, as_person
-from daemon.cli.shared.vaults import source_at
+from daemon.cli.shared.person import Caller, as_person
+from daemon.cli.shared.vault_options import source_at
 from daemon.core.words import need_sentence
 from daemon.link.session import Session
 from daemon.model.documents import Decision, Notice
@@ -39,7 +39,7 @@ def review() -> None:
 @review.command("list")
 @JSON
 @as_person
-def list_clips(person: Person, as_json: bool) -> None:
+def list_clips(person: Caller, as_json: bool) -> None:
     """List the clips that docks have announced, and whether each is locked.
 
     \b
@@ -72,7 +72,7 @@ def list_clips(person: Person, as_json: bool) -> None:
 @_WAIT
 @JSON
 @as_person
-def request(person: Person, clip: str, purpose: str, wait: float, as_json: bool) -> None:
+def request(person: Caller, clip: str, purpose: str, wait: float, as_json: bool) -> None:
     """Ask to view a clip. Exit 0 when it is released to you, 3 when it stays locked (and what would open it).
 
     A refused request stays open for 14 days and is decided again whenever a fact changes.
@@ -103,7 +103,7 @@ def request(person: Person, clip: str, purpose: str, wait: float, as_json: bool)
 @click.option("--wait", default=0.0, show_default=True, help="Seconds to wait until the request is released.")
 @JSON
 @as_person
-def status(person: Person, request_id: str | None, wait: float, as_json: bool) -> None:
+def status(person: Caller, request_id: str | None, wait: float, as_json: bool) -> None:
     """Show how your requests stand. With --request: exit 0 when released, 3 when not.
 
     \b
@@ -140,7 +140,7 @@ def status(person: Person, request_id: str | None, wait: float, as_json: bool) -
 @JSON
 @as_person
 def open_(
-    person: Person,
+    person: Caller,
     clip: str,
     vault: str,
     store: Path | None,

@@ -13,7 +13,7 @@ from daemon.cli.shared.options import JSON
 from daemon.cli.shared.output import print_json
 from daemon.model.errors import ConfigurationError, VerificationError
 from daemon.model.parse import explain
-from daemon.model.statements import Trust as TrustStatement
+from daemon.model.statements import TrustStatement as TrustStatement
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import load_sign_public
 from daemon.seal.private_keys import load_sign_key

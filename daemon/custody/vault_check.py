@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from daemon.core.pace import Pace, at_full_speed
+from daemon.core.pacing import Pace, at_full_speed
 from daemon.custody.evidence import Finding, check_tags_and_orders, verify_clip
 from daemon.custody.log import CustodyLog
 from daemon.custody.record import Proven

@@ -38,7 +38,7 @@ _SETTINGS = (
 )
 
 
-class Lock(IntEnum):
+class AdvisoryLock(IntEnum):
     """What sessions lock against each other. The numbers stay: services of two versions may meet."""
 
     TRANSACTION = 0x62776301  # "bwc", to stand apart from other programs in the same database
@@ -101,7 +101,7 @@ class Postgres:
         Raises NotDurableError, and UnavailableError for a session that was lost before the end.
         """
         # not REPEATABLE READ: that would see the database as it was before the wait for the lock
-        self._begin("BEGIN ISOLATION LEVEL READ COMMITTED", Lock.TRANSACTION)
+        self._begin("BEGIN ISOLATION LEVEL READ COMMITTED", AdvisoryLock.TRANSACTION)
         try:
             yield
         except BaseException:
@@ -123,7 +123,7 @@ class Postgres:
         finally:
             self._roll_back()
 
-    def _begin(self, begin: str, lock: Lock) -> None:
+    def _begin(self, begin: str, lock: AdvisoryLock) -> None:
         self.execute(f"{begin}; SELECT pg_advisory_xact_lock({lock:d}, {self._key})")
 
     def _roll_back(self) -> None:
@@ -148,7 +148,7 @@ class Postgres:
                 self.execute("DELETE FROM meta WHERE key = 'schema'")
                 self.execute("INSERT INTO meta VALUES ('schema', ?)", (str(version),))
             if join:
-                self.execute(f"SELECT pg_advisory_lock_shared({Lock.MEMBER:d}, {self._key})")
+                self.execute(f"SELECT pg_advisory_lock_shared({AdvisoryLock.MEMBER:d}, {self._key})")
 
     def _version(self) -> int:
         if self.execute("SELECT to_regclass('meta')").fetchone()[0] is None:
@@ -178,11 +178,11 @@ class Postgres:
 
     def try_lead(self) -> bool:
         """Whether this session leads from now on; until it ends or `leave_lead`, no other can."""
-        row = self.execute(f"SELECT pg_try_advisory_lock({Lock.LEAD:d}, {self._key})").fetchone()
+        row = self.execute(f"SELECT pg_try_advisory_lock({AdvisoryLock.LEAD:d}, {self._key})").fetchone()
         return bool(row[0])
 
     def leave_lead(self) -> None:
-        self.execute(f"SELECT pg_advisory_unlock({Lock.LEAD:d}, {self._key})")
+        self.execute(f"SELECT pg_advisory_unlock({AdvisoryLock.LEAD:d}, {self._key})")
 
     def members(self) -> frozenset[int]:
         """The sessions that have joined, by the process that serves each at the server."""
@@ -190,7 +190,7 @@ class Postgres:
             "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             " AND classid = ?::bigint::oid AND objid = ?::bigint::oid",
-            (int(Lock.MEMBER), self._key),
+            (int(AdvisoryLock.MEMBER), self._key),
         )
         return frozenset(row[0] for row in found)
 

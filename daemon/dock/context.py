@@ -17,13 +17,13 @@ from datetime import datetime
 from typing import Any
 
 from daemon.core.lifecycle import State
-from daemon.core.lock import Reading
+from daemon.core.lock_rule import Reading
 from daemon.custody.log import CustodyLog, NewEntry
 from daemon.dock.metrics import DockMetrics
 from daemon.dock.store.dispatch import DispatchStore
 from daemon.dock.store.meta import MetaKey
 from daemon.dock.store.replica import ReplicaStore
-from daemon.dock.store.store import Store
+from daemon.dock.store.store import DockStore
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
 from daemon.model.custody_actions import CustodyAction
@@ -61,7 +61,7 @@ class DockContext:
 
     config: DockConfig
     clock: Clock
-    store: Store
+    store: DockStore
     dispatch: DispatchStore
     replica: ReplicaStore
     vault: VaultLayout
@@ -131,7 +131,7 @@ class Transaction:
         self._ended = False
 
     @property
-    def store(self) -> Store:
+    def store(self) -> DockStore:
         """The dock's tables."""
         return self.dock.store
 

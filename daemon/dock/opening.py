@@ -7,7 +7,7 @@ from daemon.dock.context import CurrentTrust, DockContext
 from daemon.dock.store.dispatch import DispatchStore
 from daemon.dock.store.meta import MetaKey
 from daemon.dock.store.replica import ReplicaStore
-from daemon.dock.store.store import Store
+from daemon.dock.store.store import DockStore
 from daemon.model.clock import Clock
 from daemon.model.config import DockConfig
 from daemon.model.errors import ConfigurationError
@@ -30,7 +30,7 @@ def open_dock(config: DockConfig, clock: Clock) -> DockContext:
         raise ConfigurationError(f"dock {config.dock_id} is not enrolled in {config.trust.file}")
     vault = VaultLayout(config.vault)
     vault.create()
-    store = Store(config.state / "dock.sqlite")
+    store = DockStore(config.state / "dock.sqlite")
     custody = CustodyLog(store.db, f"bwc/{config.agency}/{config.dock_id}", config.dock_id)
     dock = DockContext(
         config=config,

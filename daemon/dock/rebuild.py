@@ -24,7 +24,7 @@ from daemon.dock.ingest.intake import CameraOrigin, clip_row
 from daemon.dock.ingest.jobs import recording_of_capture
 from daemon.dock.opening import open_dock, open_replica
 from daemon.dock.store.meta import MetaKey
-from daemon.dock.store.rows import ClipRow, OrderRow
+from daemon.dock.store.rows import HeldClip, HonouredOrder
 from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.clock import Clock
@@ -179,7 +179,7 @@ def _add(tx: Transaction, directory: ClipDirectory, past: _Past) -> None:
         _add_ended(tx, _statement(path, st.Release), past)
 
 
-def _note_replica(dock: DockContext, row: ClipRow, *, evicted: bool) -> None:
+def _note_replica(dock: DockContext, row: HeldClip, *, evicted: bool) -> None:
     """Whatever the replica may lack of it is to be copied; a sealed file that lies there alone was found there."""
     dock.replica.want(row.clip_id, format_instant(dock.now()))
     if evicted:
@@ -193,7 +193,7 @@ def _add_ended(tx: Transaction, release: st.Release, past: _Past) -> None:
     revoked = release.order_id in past.revoked
     dock = tx.dock
     dock.store.put_order(
-        OrderRow(
+        HonouredOrder(
             release.order_id,
             release.clip_id,
             release.person_id,
@@ -212,7 +212,7 @@ def _add_ended(tx: Transaction, release: st.Release, past: _Past) -> None:
 def _add_disposed(dock: DockContext, clip_id: str, past: _Past) -> None:
     """Its row keeps it from ever coming back."""
     said = past.ingested
-    row = ClipRow(
+    row = HeldClip(
         clip_id=clip_id,
         state=State.DISPOSED,
         integrity=said["integrity"],

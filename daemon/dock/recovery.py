@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 
-from daemon.dock import locks
+from daemon.dock import lock_state
 from daemon.dock.context import DockContext, Transaction
 from daemon.dock.inbox import disposal
 from daemon.dock.ingest import intake, staging
@@ -44,7 +44,7 @@ def recover(tx: Transaction) -> int:
     tx.after_commit(lambda: disposal.destroy_recorded(dock))
     tx.after_commit(lambda: eviction.finish_recorded(dock))
     _sweep_incoming(dock)
-    locks.rebase(tx)
+    lock_state.rebase(tx)
     tx.state.copies_due |= custody_copies.recently_touched(dock)
     return finished
 

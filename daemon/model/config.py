@@ -162,7 +162,7 @@ class Ingest(Section):
     receipt_when: Literal["sealed", "replicated"] = "sealed"
 
 
-class Replica(Section):
+class ReplicaSettings(Section):
     """Object storage that holds a copy of the vault. Sizes in bytes; 0 means no limit, or for `spool_bytes` keep all.
 
     `retention_days`: the store must be seen to keep each sealed clip that long. `retry_seconds`: the longest pause
@@ -190,7 +190,7 @@ class Replica(Section):
         return self
 
 
-class Activation(Section):
+class ActivationSettings(Section):
     """When a camera counts as on in time, and how long dispatch documents are kept."""
 
     grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
@@ -232,10 +232,10 @@ class DockConfig(Section):
     trust: Enrolment
     broker: Broker
     ingest: Ingest = Ingest()
-    activation: Activation = Activation()
+    activation: ActivationSettings = ActivationSettings()
     scrub: Scrub = Scrub()
     metrics: Metrics = Metrics()
-    replica: Replica | None = None
+    replica: ReplicaSettings | None = None
     log: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")

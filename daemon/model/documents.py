@@ -27,7 +27,7 @@ class Camera(Document):
     free_bytes: Size
 
 
-class Envelope(Document):
+class EnvelopeDocument(Document):
     """A DSSE v1 envelope as JSON, for schemas only; `daemon.seal.envelope` parses and verifies."""
 
     payload: str
@@ -194,7 +194,7 @@ class WrappedKeys(Document):
 
 DOCUMENTS: dict[str, type[Document]] = {
     "camera": Camera,
-    "envelope": Envelope,
+    "envelope": EnvelopeDocument,
     "status": DockStatus,
     "bay": Bay,
     "notice": Notice,

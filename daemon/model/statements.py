@@ -65,7 +65,7 @@ class RevokedKey(Signed):
     from_: Annotated[Instant, Field(alias="from")]
 
 
-class Trust(Statement):
+class TrustStatement(Statement):
     """Who is enrolled, signed by the agency's root key. Keys are PEM SubjectPublicKeyInfo."""
 
     kind = "trust"
@@ -380,7 +380,7 @@ FACTS: tuple[type[Statement], ...] = (
 BY_PEOPLE: tuple[type[Statement], ...] = (*FACTS, Request, Opened)
 """Everything that people sign: facts, and what viewers ask and do."""
 _ALL: tuple[type[Statement], ...] = (
-    Trust,
+    TrustStatement,
     Capture,
     Seal,
     Tag,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from daemon.model.errors import BadSignatureError, ConfigurationError, InconsistentError, VerificationError
 from daemon.model.statements import Role
-from daemon.model.statements import Trust as TrustStatement
+from daemon.model.statements import TrustStatement as TrustStatement
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import keyid, parse_open_public, parse_sign_public
 

@@ -20,7 +20,7 @@ from daemon.custody.log import CustodyLog, NewEntry
 from daemon.dock.context import DockContext
 from daemon.dock.inbox import router
 from daemon.dock.opening import open_dock
-from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.rows import HeldClip
 from daemon.dock.upkeep.custody_copies import CustodyFiles
 from daemon.link.mqtt import LinkEvent, MqttClient, Subscribed
 from daemon.link.session import Session
@@ -63,7 +63,7 @@ def _add(dock: DockContext, number: int, rng: random.Random) -> None:
     at = _START + timedelta(seconds=90 * number)
     digest = hashlib.sha256(clip_id.encode()).hexdigest()
     times = [format_instant(at + timedelta(seconds=after)) for after in (0, 10, 60, 300)]
-    row = ClipRow(
+    row = HeldClip(
         clip_id=clip_id,
         state=State.LOCKED,
         integrity="verified",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.seal.certificates import Authority, Issued
+from daemon.seal.tls_certificates import Authority, Issued
 from tests.broker.caller import NOT_AUTHORIZED, Caller, RefusedError
 from tests.broker.conftest import AGENCY, Yard
 from tests.kit.promise import until

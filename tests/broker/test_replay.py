@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.core.lock import OrderState
+from daemon.core.lock_rule import OrderState
 from daemon.link import retry
 from daemon.link.mqtt import LinkEvent, MqttClient, Received, Subscribed
 from daemon.link.retry import RetryTimer

@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from daemon.cli.setup.broker_access import ROLES, Client, access_list
 from daemon.cli.setup.broker_files import BrokerFiles
 from daemon.model.errors import ConfigurationError
-from daemon.seal import certificates
+from daemon.seal import tls_certificates
 from tests.broker.conftest import setup_broker
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -24,7 +24,7 @@ def everything(out: Path) -> dict[Path, bytes]:
 
 
 def load(path: Path) -> x509.Certificate:
-    return certificates.parse(path.read_bytes(), what=str(path))
+    return tls_certificates.parse(path.read_bytes(), what=str(path))
 
 
 def test_what_it_makes(tmp_path: Path) -> None:
@@ -46,13 +46,13 @@ def test_what_the_certificates_say(tmp_path: Path) -> None:
     authority, server = load(tmp_path / "ca.pem"), load(tmp_path / "broker" / "server.pem")
     dock = load(tmp_path / "clients" / "dock" / "central-1.pem")
     assert authority.extensions.get_extension_for_class(x509.BasicConstraints).value == x509.BasicConstraints(True, 0)
-    assert certificates.host_names(server) == {"broker.example", "192.0.2.7"}
+    assert tls_certificates.host_names(server) == {"broker.example", "192.0.2.7"}
     for certificate, purpose in ((server, ExtendedKeyUsageOID.SERVER_AUTH), (dock, ExtendedKeyUsageOID.CLIENT_AUTH)):
         certificate.verify_directly_issued_by(authority)
         assert list(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [purpose]
         assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         assert certificate.not_valid_before_utc < NOW < certificate.not_valid_after_utc < NOW + timedelta(days=826)
-    assert certificates.common_name(dock) == f"dock:central-1:{dock.serial_number:040x}"[:23]
+    assert tls_certificates.common_name(dock) == f"dock:central-1:{dock.serial_number:040x}"[:23]
 
 
 def test_a_second_run_keeps_what_is_there(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from daemon.cli.demo import world as worlds
 from daemon.cli.demo.stage import BWC, SIM, Stage
-from daemon.cli.demo.world import AGENCY, DOCK, OFFICER, SUPERVISOR, Person, World
+from daemon.cli.demo.world import AGENCY, DOCK, OFFICER, SUPERVISOR, CastMember, World
 from daemon.link.mqtt import Received
 from daemon.link.session import Session
 from daemon.model.config import Broker
@@ -57,13 +57,13 @@ class Office:
             assert before in path.read_text()
             path.write_text(path.read_text().replace(before, f'url = "{said.url}"\n{lines}'))
 
-    def who(self, person: Person) -> list[str]:
+    def who(self, person: CastMember) -> list[str]:
         said = self.broker("person", person.person_id)
         options = {"as": person.person_id, "keys": self.world.keys, "broker": said.url, "agency": AGENCY}
         options |= {"ca": said.ca, "cert": said.certificate, "tls-key": said.key}
         return [word for name, value in options.items() for word in (f"--{name}", str(value))]
 
-    def bwc(self, person: Person, *words: str | Path, expect: int = 0) -> Any:
+    def bwc(self, person: CastMember, *words: str | Path, expect: int = 0) -> Any:
         return self.stage.bwc(*words, *self.who(person), expect=expect).document
 
     def dispatch(self, incident_id: str, start: datetime) -> None:

@@ -73,7 +73,7 @@ def make(city: City, host: str, serials: list[str]) -> None:
     for owner in ("root", "policy", "recovery", *city.docks, *people):
         new_pair(city.keys, owner)
     cameras = {serial: _camera(city.keys, serial) for serial in serials}
-    statement = st.Trust(
+    statement = st.TrustStatement(
         version=1,
         cameras=cameras,
         docks={dock: _public(city, dock, "sign") for dock in city.docks},

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from daemon.cli.demo.world import DOCK
-from daemon.cli.dock.status import Board
+from daemon.cli.dock.status import DockView
 from daemon.core.rate import Rate, time_left
 from daemon.link.mqtt import Received
 from daemon.model import strict_json
@@ -38,14 +38,14 @@ def heard(done: int, state: str = "reading") -> Received:
     return Received("", TOPICS.bay("dock-1", "bay-1"), strict_json.dump(bay.plain()), False, 1, 1)
 
 
-def shown(board: Board) -> str:
+def shown(board: DockView) -> str:
     out = io.StringIO()
     Console(file=out, width=120).print(board.table())
     return out.getvalue()
 
 
 def test_rates_and_time_left() -> None:
-    board = Board(TOPICS, "dock-1")
+    board = DockView(TOPICS, "dock-1")
     board.hear(heard(100_000_000), 1.0)
     board.hear(heard(300_000_000), 3.0)
     line = next(line for line in shown(board).splitlines() if "bay-1" in line)

@@ -31,8 +31,8 @@ LEE = ("--person", "51234:officer:Officer Lee")
 def _no_broker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has to wait for a broker that is not there, but the one test that asks what is said then."""
 
-    def visit(who: str, *_: object) -> tuple[checks.Found, list[Any]]:
-        return checks.Found("broker", "missing", f"as {who}: none", "start one"), []
+    def visit(who: str, *_: object) -> tuple[checks.CheckResult, list[Any]]:
+        return checks.CheckResult("broker", "missing", f"as {who}: none", "start one"), []
 
     if "real_visit" not in request.fixturenames:
         monkeypatch.setattr(checks, "_visit", visit)
@@ -314,12 +314,12 @@ def test_no_key_is_missing_from_an_example() -> None:
 # what the checks find
 
 
-def checked(to: Path) -> dict[str, list[checks.Found]]:
-    found: dict[str, list[checks.Found]] = {}
+def checked(to: Path) -> dict[str, list[checks.CheckResult]]:
+    found: dict[str, list[checks.CheckResult]] = {}
     result = run(to, "--json", command=("check",))
     assert isinstance(result.exception, BwcError | None)
     for one in json.loads(result.stdout):
-        found.setdefault(one["what"], []).append(checks.Found(**one))
+        found.setdefault(one["what"], []).append(checks.CheckResult(**one))
     missing = [one for many in found.values() for one in many if one.state == "missing"]
     assert (result.exception is not None) == bool(missing)
     assert all(one.hint for one in missing), "whoever is refused reads what would change it"

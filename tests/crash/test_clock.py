@@ -14,7 +14,7 @@ import pytest
 
 from daemon.cli.demo.world import AGENCY, DOCK, OFFICER
 from daemon.core.lifecycle import State
-from daemon.dock import locks
+from daemon.dock import lock_state
 from daemon.dock.context import DockContext
 from daemon.dock.inbox import orders
 from daemon.model.config import DockConfig, load_config
@@ -123,7 +123,7 @@ class Bench:
         """What the next notice says, which must be what custody and state say as well."""
         row = self.dock.store.clip(self.clip)
         assert row is not None
-        return locks.view_of(self.dock, row, self.service.state.reading(self.dock)).state
+        return lock_state.view_of(self.dock, row, self.service.state.reading(self.dock)).state
 
     def state(self, order_id: str) -> str | None:
         row = self.dock.store.order(order_id)

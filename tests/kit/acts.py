@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cli.demo import world as cast
-from daemon.cli.demo.world import Person
+from daemon.cli.demo.world import CastMember
 from daemon.model.times import format_instant
 from tests.kit.precinct import Precinct
 
@@ -20,18 +20,18 @@ def classify(precinct: Precinct, clip_id: str, force: str) -> None:
     attest(precinct, cast.SUPERVISOR, "classification", *options)
 
 
-def attest(precinct: Precinct, person: Person, kind: str, *options: str) -> None:
+def attest(precinct: Precinct, person: CastMember, kind: str, *options: str) -> None:
     precinct.stage.bwc("attest", kind, *precinct.world.as_person(person), *options)
 
 
-def request(precinct: Precinct, person: Person, clip_id: str, purpose: str, expect: int = 0) -> dict[str, Any]:
+def request(precinct: Precinct, person: CastMember, clip_id: str, purpose: str, expect: int = 0) -> dict[str, Any]:
     who = precinct.world.as_person(person)
     ran = precinct.stage.bwc("review", "request", *who, "--clip", clip_id, "--purpose", purpose, expect=expect)
     decision: dict[str, Any] = ran.document
     return decision
 
 
-def open_clip(precinct: Precinct, person: Person, clip_id: str, out: Path, *more: str, expect: int = 0) -> Any:
+def open_clip(precinct: Precinct, person: CastMember, clip_id: str, out: Path, *more: str, expect: int = 0) -> Any:
     world = precinct.world
     trust = ("--trust", world.config / "trust.json", "--root", world.key("root", "sign", public=True))
     options: tuple[str | Path, ...] = ("--clip", clip_id, "--vault", world.vault, *trust, "--out", out, *more)

@@ -58,7 +58,7 @@ def sign_id(owner: str) -> str:
     return keyid(sign_key(owner).public_key())
 
 
-def trust_statement(**changes: Any) -> st.Trust:
+def trust_statement(**changes: Any) -> st.TrustStatement:
     """The usual enrolment, with some fields replaced."""
     values: dict[str, Any] = {
         "version": 1,
@@ -73,7 +73,7 @@ def trust_statement(**changes: Any) -> st.Trust:
             for person, roles in PEOPLE.items()
         },
     }
-    return st.Trust.model_validate(values | changes)
+    return st.TrustStatement.model_validate(values | changes)
 
 
 def trust_bytes(**changes: Any) -> bytes:

@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from daemon.core.pace import at_full_speed
+from daemon.core.pacing import at_full_speed
 from daemon.dock.camera import byte_path, safe_open
 from daemon.dock.camera.handle import results_of
 from daemon.dock.camera.messages import (
@@ -29,7 +29,7 @@ from daemon.dock.camera.messages import (
     ReceiptsWritten,
     Scan,
     Scanned,
-    Seal,
+    SealClips,
     SealRequest,
     SealResult,
     WriteReceipts,
@@ -88,8 +88,8 @@ class InlineReader:
 
     def begin(self, requests: Sequence[SealRequest], progress: Callable[[int], None]) -> SealBatch:
         self._batches += 1
-        command = _again(Seal(self._batches, tuple(requests)))
-        assert isinstance(command, Seal)
+        command = _again(SealClips(self._batches, tuple(requests)))
+        assert isinstance(command, SealClips)
         begun = write_batch(command.clips, self._camera.open_footage, self._slots, progress, at_full_speed)
         results = check_batch(begun, self._slots, lambda: None)
         answer = parse_answer(answer_bytes(BatchSealed(command.id, results)))

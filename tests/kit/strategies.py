@@ -88,7 +88,7 @@ _clip_at_dock = {"clip_id": clip_ids, "dock_id": ids}
 
 BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
     "trust": hs.builds(
-        st.Trust,
+        st.TrustStatement,
         version=hs.integers(1, 10**6),
         cameras=hs.dictionaries(ids, ids.map(sign_pem), max_size=2),
         docks=hs.dictionaries(ids, ids.map(sign_pem), max_size=2),
@@ -288,7 +288,7 @@ DOCUMENTS: dict[str, hs.SearchStrategy[Any]] = {
         free_bytes=sizes,
     ),
     "envelope": hs.builds(
-        doc.Envelope,
+        doc.EnvelopeDocument,
         payload=texts,
         payloadType=texts,
         signatures=hs.lists(hs.dictionaries(texts, texts, max_size=2), min_size=1, max_size=1),

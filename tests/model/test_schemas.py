@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from daemon.model import strict_json
-from daemon.model.documents import DOCUMENTS, Camera, Envelope
+from daemon.model.documents import DOCUMENTS, Camera, EnvelopeDocument
 from daemon.model.errors import SchemaError, VerificationError
 from daemon.model.parse import parse_model
 from daemon.model.resources import schemas_dir
@@ -175,7 +175,7 @@ def test_the_simulators_captures(
     assert raw is not None
     document = json.loads(raw)
     validator("envelope").validate(document)
-    parse_model(Envelope, raw, what="capture.json")
+    parse_model(EnvelopeDocument, raw, what="capture.json")
     validator("statement.capture").validate(json.loads(base64.b64decode(document["payload"])))
     envelope = envelopes.parse(raw, what="capture.json")
     envelope.check(sign_key("cam-1").public_key())

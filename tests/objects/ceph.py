@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from daemon.cli.demo.stage import free_port
-from daemon.seal.certificates import Authority
+from daemon.seal.tls_certificates import Authority
 from tests.kit.precinct import wait_until
 from tests.kit.signed_requests import Account, kill_all
 

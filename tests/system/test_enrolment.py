@@ -9,7 +9,7 @@ import pytest
 
 from daemon.cli.demo.world import World
 from daemon.cli.trust import build
-from daemon.model.statements import Trust
+from daemon.model.statements import TrustStatement
 from daemon.seal import envelope as envelopes
 from daemon.seal.private_keys import load_sign_key, new_pair
 from tests.kit.precinct import Precinct, running, wait_until
@@ -23,7 +23,7 @@ def precinct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Precinct]:
         yield precinct
 
 
-def put_trust(world: World, trust: Trust) -> None:
+def put_trust(world: World, trust: TrustStatement) -> None:
     data = envelopes.sign(trust, load_sign_key(world.key("root", "sign"))).to_bytes()
     (world.config / "trust.json").write_bytes(data)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from daemon.cli.demo import world as cast
-from daemon.cli.demo.world import DOCK, Person
+from daemon.cli.demo.world import DOCK, CastMember
 from daemon.link.session import Session
 from daemon.model.times import format_instant
 from tests.kit.acts import attest, classify, open_clip, request
@@ -164,7 +164,7 @@ def test_disposal_destroys_the_clip_and_keeps_the_fact(precinct: Precinct) -> No
 def test_a_live_explanation_says_what_a_request_would_be_answered(precinct: Precinct, clip: str) -> None:
     config = precinct.world.config / "policy.toml"
 
-    def explain(person: Person, purpose: str, *more: str) -> Any:
+    def explain(person: CastMember, purpose: str, *more: str) -> Any:
         who = ("--clip", clip, "--person", person.person_id, "--purpose", purpose, *more)
         return precinct.stage.bwc("policy", "explain", "--config", config, *who).document
 

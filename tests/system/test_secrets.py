@@ -101,7 +101,7 @@ def test_a_careful_process_dumps_no_core_when_it_is_killed(tmp_path: Path, caref
     """PR_SET_DUMPABLE also holds where the kernel pipes cores to a program, which ignores the limit."""
     code = (
         "import ctypes, os\n"
-        "from daemon.seal.keys import forget_in_core_dumps\n"
+        "from daemon.seal.core_dumps import forget_in_core_dumps\n"
         f"if {careful}: forget_in_core_dumps()\n"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)\n"  # PR_GET_DUMPABLE
         "os.abort()"

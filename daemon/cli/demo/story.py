@@ -15,7 +15,7 @@ from typing import Any
 from daemon.cli.demo import world as cast
 from daemon.cli.demo.stage import SIM, Ran, Stage, StoryError
 from daemon.cli.demo.teller import Teller
-from daemon.cli.demo.world import AGENCY, DOCK, Person, World
+from daemon.cli.demo.world import AGENCY, DOCK, CastMember, World
 from daemon.core.words import need_sentence
 from daemon.link.mqtt import Received
 from daemon.link.session import Session
@@ -114,7 +114,7 @@ class Story:
         start = self._now - timedelta(hours=2, minutes=30)
         return [_clip(self._routine_clip, start + timedelta(seconds=20), 575, "button", 4)]
 
-    def _dock_camera(self, officer: Person, bay: str, clips: list[str]) -> subprocess.Popen[str]:
+    def _dock_camera(self, officer: CastMember, bay: str, clips: list[str]) -> subprocess.Popen[str]:
         world, serial = self._world, cast.CAMERAS[officer.person_id]
         options = [option for clip in clips for option in ("--clip", clip)]
         return self._stage.begin(
@@ -284,10 +284,10 @@ class Story:
 
     # helpers
 
-    def _attest(self, person: Person, kind: str, *options: str | Path) -> None:
+    def _attest(self, person: CastMember, kind: str, *options: str | Path) -> None:
         self._stage.bwc("attest", kind, *self._world.as_person(person), *options)
 
-    def _request(self, person: Person, clip_id: str, purpose: str, expected: str) -> dict[str, Any]:
+    def _request(self, person: CastMember, clip_id: str, purpose: str, expected: str) -> dict[str, Any]:
         command = ("review", "request", *self._world.as_person(person), "--clip", clip_id, "--purpose", purpose)
         ran = self._stage.bwc(*command, expect=0 if expected == "released" else 3)
         decision: dict[str, Any] = ran.document
@@ -300,7 +300,7 @@ class Story:
         )
         return decision
 
-    def _status(self, person: Person, expect: int) -> dict[str, Any]:
+    def _status(self, person: CastMember, expect: int) -> dict[str, Any]:
         request = ("review", "status", *self._world.as_person(person), "--request", self._requests[person.person_id])
         decision: dict[str, Any] = self._stage.bwc(*request, expect=expect).document
         return decision

@@ -15,18 +15,18 @@ DOCK = "central-1"
 
 
 @dataclass(frozen=True)
-class Person:
+class CastMember:
     person_id: str
     name: str
     role: str
 
 
-OFFICER = Person("51234", "Officer Lee", "officer")
-ROUTINE_OFFICER = Person("52345", "Officer Park", "officer")
-SUPERVISOR = Person("41001", "Sergeant Reyes", "supervisor")
-INVESTIGATOR = Person("31001", "Investigator Okafor", "internal_affairs")
-CHIEF = Person("10001", "Chief Day", "chief")
-RECORDS = Person("20001", "Clerk Silva", "records")
+OFFICER = CastMember("51234", "Officer Lee", "officer")
+ROUTINE_OFFICER = CastMember("52345", "Officer Park", "officer")
+SUPERVISOR = CastMember("41001", "Sergeant Reyes", "supervisor")
+INVESTIGATOR = CastMember("31001", "Investigator Okafor", "internal_affairs")
+CHIEF = CastMember("10001", "Chief Day", "chief")
+RECORDS = CastMember("20001", "Clerk Silva", "records")
 PEOPLE = (OFFICER, ROUTINE_OFFICER, SUPERVISOR, INVESTIGATOR, CHIEF, RECORDS)
 CAMERAS = {OFFICER.person_id: "cam-0001", ROUTINE_OFFICER.person_id: "cam-0002"}
 
@@ -69,7 +69,7 @@ class World:
     def key(self, owner: str, use: str, *, public: bool = False) -> Path:
         return self.keys / f"{owner}.{use}.{'pub.' if public else ''}pem"
 
-    def as_person(self, person: Person) -> list[str]:
+    def as_person(self, person: CastMember) -> list[str]:
         """The options that say who runs a command."""
         return [
             *("--as", person.person_id),

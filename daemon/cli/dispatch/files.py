@@ -38,7 +38,7 @@ _Item = Snapshot | Clip | SetAside
 
 
 @dataclass
-class Found:
+class DispatchFiles:
     """What the folders held."""
 
     snapshots: list[Snapshot] = field(default_factory=list)
@@ -51,9 +51,9 @@ class Found:
         return newest_stops(self.clips.values())
 
 
-def read(documents: Path, captures: Path) -> Found:
+def read(documents: Path, captures: Path) -> DispatchFiles:
     """Every usable document and capture. Raises ConfigurationError for a path that cannot be read at all."""
-    found = Found()
+    found = DispatchFiles()
     for item in _each(_files(documents), _files(captures)):
         if isinstance(item, SetAside):
             found.set_aside.append(item)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from daemon.cli.dispatch.files import SetAside
-from daemon.core.dispatch.activation import Judged
+from daemon.core.dispatch.activation import AssignmentVerdict
 from daemon.core.dispatch.compliance import ORDER, Compliance, Tally
 from daemon.model.times import format_instant
 
@@ -126,7 +126,7 @@ def _rows(report: Compliance) -> Iterable[tuple[str, ...]]:
         )
 
 
-def _uncovered(item: Judged) -> str:
+def _uncovered(item: AssignmentVerdict) -> str:
     return _seconds(item.uncovered_seconds) + (" (open)" if item.assignment.cleared_at is None else "")
 
 

@@ -66,7 +66,7 @@ def check(
     from contextlib import ExitStack
     from datetime import UTC, datetime
 
-    from daemon.cli.shared.vaults import is_url, replica_at
+    from daemon.cli.shared.vault_options import is_url, replica_at
     from daemon.custody.log import open_read_only
     from daemon.custody.vault_check import VaultCheck, VaultCheckOptions, check_store
     from daemon.dock.opening import open_replica

@@ -26,7 +26,7 @@ from daemon.model.times import format_instant
 from daemon.model.topics import Topics
 
 
-class Board:
+class DockView:
     """The dock's standing and its bays', as last heard."""
 
     def __init__(self, topics: Topics, dock_id: str) -> None:
@@ -90,7 +90,7 @@ def status(config_path: Path, watch: bool, as_json: bool) -> None:
     """
     config = load_config(DockConfig, config_path)
     topics = Topics(config.agency)
-    board = Board(topics, config.dock_id)
+    board = DockView(topics, config.dock_id)
     with Session(config.broker, (topics.status(config.dock_id), topics.bay(config.dock_id, "+"))) as session:
         for message in session.retained():
             board.hear(message, time.monotonic())
@@ -109,7 +109,7 @@ def status(config_path: Path, watch: bool, as_json: bool) -> None:
         click.echo(f"  {bay.bay:12} {bay.state:8} {bay.clips_done}/{bay.clips_total} clips  {bay.reason or ''}")
 
 
-def _follow(session: Session, board: Board, show: Callable[[], None]) -> None:
+def _follow(session: Session, board: DockView, show: Callable[[], None]) -> None:
     """Until interrupted, also where whoever started us ignores that."""
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -20,7 +20,7 @@ RESERVED = ("root", "policy", "recovery")
 """Names of keys that are nobody's id."""
 
 
-class Person(Section):
+class NamedPerson(Section):
     """One person in an answers file."""
 
     name: str = Field(min_length=1, max_length=200)
@@ -35,7 +35,7 @@ class AnswersFile(Section):
     broker: str | None = None
     policy_here: bool | None = None
     cameras: tuple[Id, ...] = ()
-    people: dict[Id, Person] = Field(default_factory=dict)
+    people: dict[Id, NamedPerson] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Answers:
     broker: str | None = None
     policy_here: bool | None = None
     cameras: tuple[str, ...] = ()
-    people: dict[str, Person] = field(default_factory=dict)
+    people: dict[str, NamedPerson] = field(default_factory=dict)
 
     def over(self, other: Answers) -> Answers:
         """These, and what they leave open from `other`."""
@@ -66,7 +66,7 @@ def from_file(path: Path) -> Answers:
     return Answers(**{name: value for name, value in load_config(AnswersFile, path)})
 
 
-def parse_person(text: str) -> tuple[str, Person]:
+def parse_person(text: str) -> tuple[str, NamedPerson]:
     """`51234:officer,supervisor:Officer Lee`. Raises ConfigurationError."""
     person_id, _, rest = text.partition(":")
     roles, _, name = rest.partition(":")
@@ -75,7 +75,7 @@ def parse_person(text: str) -> tuple[str, Person]:
     if not name.strip() or not given or unknown:
         what = f"no role is called {unknown[0]}" if unknown else "expected ID:ROLE[,ROLE…]:NAME"
         raise ConfigurationError(f"person {text!r}: {what}", hint=f"roles: {', '.join(ROLES)}")
-    return person_id, Person.model_validate({"name": name.strip(), "roles": given})
+    return person_id, NamedPerson.model_validate({"name": name.strip(), "roles": given})
 
 
 def parse_broker(text: str) -> str:

@@ -19,8 +19,8 @@ from cryptography import x509
 from daemon.cli.setup.broker_access import ROLES, Client, access_list
 from daemon.model.errors import ConfigurationError, MalformedError
 from daemon.model.resources import mosquitto_dir
-from daemon.seal import certificates
-from daemon.seal.certificates import Authority, Issued
+from daemon.seal import tls_certificates
+from daemon.seal.tls_certificates import Authority, Issued
 from daemon.vault import durable
 
 _SOON = timedelta(days=60)
@@ -87,7 +87,7 @@ class BrokerFiles:
         if not certificate.exists() and not names:
             raise ConfigurationError("no host name for the broker", hint="--name HOST, as clients will write it")
         self._pair(folder / "server", lambda: authority.server(names, self._now))
-        missing = set(names) - certificates.host_names(_load(certificate))
+        missing = set(names) - tls_certificates.host_names(_load(certificate))
         if missing:
             raise ConfigurationError(
                 f"{certificate}: is not for {', '.join(sorted(missing))}",
@@ -129,15 +129,15 @@ class BrokerFiles:
 
 def _client(path: Path, certificate: x509.Certificate) -> Client:
     """Who a certificate is for: what its name says must be what its place says."""
-    role, _, rest = certificates.common_name(certificate).partition(":")
+    role, _, rest = tls_certificates.common_name(certificate).partition(":")
     owner, _, tail = rest.rpartition(":")
     if (role, owner) != (path.parent.name, path.stem) or not tail:
         raise ConfigurationError(f"{path}: is the certificate of {role or 'nobody'} {owner}", hint="move it away")
-    return Client(role, owner, certificates.common_name(certificate))
+    return Client(role, owner, tls_certificates.common_name(certificate))
 
 
 def _load(path: Path) -> x509.Certificate:
     try:
-        return certificates.parse(path.read_bytes(), what=str(path))
+        return tls_certificates.parse(path.read_bytes(), what=str(path))
     except MalformedError as error:
         raise ConfigurationError(str(error), hint=_SPOILT) from None

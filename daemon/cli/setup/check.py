@@ -41,7 +41,7 @@ _START_POLICY = "systemctl enable --now bwc-policy, where it is to run"
 
 
 @dataclass(frozen=True)
-class Found:
+class CheckResult:
     """One thing that was looked at. `note` wants attention, `missing` keeps the services from working."""
 
     what: str
@@ -50,10 +50,10 @@ class Found:
     hint: str | None = None
 
 
-def check(to: Path, services: list[str], seconds: float) -> Iterator[Found]:
+def check(to: Path, services: list[str], seconds: float) -> Iterator[CheckResult]:
     """Everything about the services configured in `to`. `seconds` bounds each wait for the broker."""
     if not services:
-        yield Found("configuration", "missing", f"nothing is set up in {to}", "run: bwc setup")
+        yield CheckResult("configuration", "missing", f"nothing is set up in {to}", "run: bwc setup")
     yield from _secrets(to / "secrets")
     for name in services:
         path = to / f"{name}.toml"
@@ -63,7 +63,7 @@ def check(to: Path, services: list[str], seconds: float) -> Iterator[Found]:
         except ConfigurationError as error:
             yield _missing("configuration", error, f"correct {path}")
             continue
-        yield Found("configuration", "ok", str(path))
+        yield CheckResult("configuration", "ok", str(path))
         if isinstance(config, BoardConfig):
             hears = (Topics(config.agency).status("+"),)
             yield _visit("board", config.broker, hears, None, seconds)[0]
@@ -75,34 +75,34 @@ def check(to: Path, services: list[str], seconds: float) -> Iterator[Found]:
         yield from _broker(config, to, seconds)
 
 
-def _secrets(folder: Path) -> Iterator[Found]:
+def _secrets(folder: Path) -> Iterator[CheckResult]:
     for name in ("root.sign.pem", "recovery.open.pem"):
         if (folder / "offline" / name).exists():
             hint = f"move {folder / 'offline'} to a medium that lies in a safe, and keep a copy of it"
-            yield Found("offline keys", "note", f"{name} is still on this machine", hint)
+            yield CheckResult("offline keys", "note", f"{name} is still on this machine", hint)
     for name in ("people", "cameras", "policy"):
         if (folder / name).is_dir() and any((folder / name).iterdir()):
-            yield Found("secrets", "note", f"{folder / name}: to be handed over, then removed here")
+            yield CheckResult("secrets", "note", f"{folder / name}: to be handed over, then removed here")
 
 
-def _keys(config: Config) -> Iterator[Found]:
+def _keys(config: Config) -> Iterator[CheckResult]:
     """That the private keys are those that the trust in force names."""
     try:
         trust = load_trust(config.trust.file, load_sign_public(config.trust.root))
     except ConfigurationError as error:
         yield _missing("trust", error, "run: bwc setup, with the root key at hand")
         return
-    yield Found("trust", "ok", f"version {trust.version}, {len(trust.statement.people)} people")
+    yield CheckResult("trust", "ok", f"version {trust.version}, {len(trust.statement.people)} people")
     for path, private, enrolled in _pairs(config, trust):
         if private is None:
-            yield Found("key", "missing", f"{path}: cannot be read or is no such key", "as root; or: bwc setup")
+            yield CheckResult("key", "missing", f"{path}: cannot be read or is no such key", "as root; or: bwc setup")
         elif enrolled != private:
             hint = "bring the private key that belongs to the enrolled one, or enrol this one"
-            yield Found("key", "missing", f"{path}: is not the key that is enrolled", hint)
+            yield CheckResult("key", "missing", f"{path}: is not the key that is enrolled", hint)
         elif path.stat().st_mode & 0o077:
-            yield Found("key", "missing", f"{path}: others can read it", f"chmod 600 {path}")
+            yield CheckResult("key", "missing", f"{path}: others can read it", f"chmod 600 {path}")
         else:
-            yield Found("key", "ok", f"{path}: enrolled, and for its owner alone")
+            yield CheckResult("key", "ok", f"{path}: enrolled, and for its owner alone")
 
 
 def _pairs(config: Config, trust: Trust) -> Iterator[tuple[Path, str | None, str | None]]:
@@ -123,30 +123,34 @@ def _keyid(path: Path, use: str) -> str | None:
         return None  # said by whoever asked, with the path
 
 
-def _mounts(config: DockConfig) -> Iterator[Found]:
+def _mounts(config: DockConfig) -> Iterator[CheckResult]:
     if config.mounts.is_dir():
-        yield Found("mounts", "ok", str(config.mounts))
+        yield CheckResult("mounts", "ok", str(config.mounts))
     else:
         hint = f"systemd-tmpfiles --create bwc.conf; or mkdir -p {config.mounts}"
-        yield Found("mounts", "missing", f"{config.mounts}: no such directory", hint)
+        yield CheckResult("mounts", "missing", f"{config.mounts}: no such directory", hint)
 
 
-def _vault(config: DockConfig) -> Iterator[Found]:
+def _vault(config: DockConfig) -> Iterator[CheckResult]:
     where = next(path for path in (config.vault, *config.vault.parents) if path.exists())
     kind, free = filesystem(where), free_bytes(where)
     if kind in _FORGETFUL:
-        yield Found("vault", "missing", f"{where} is {kind}: it forgets", "put the vault on a disk: ext4 or xfs")
+        yield CheckResult("vault", "missing", f"{where} is {kind}: it forgets", "put the vault on a disk: ext4 or xfs")
     elif kind in _WEAK:
-        yield Found("vault", "missing", f"{where} is {kind}: no place for evidence", "put the vault on ext4 or xfs")
+        yield CheckResult(
+            "vault", "missing", f"{where} is {kind}: no place for evidence", "put the vault on ext4 or xfs"
+        )
     elif kind.startswith(("nfs", "cifs", "smb", "9p", "fuse", "overlay")):
-        yield Found("vault", "note", f"{where} is {kind}: what is synced there must really be on a disk")
+        yield CheckResult("vault", "note", f"{where} is {kind}: what is synced there must really be on a disk")
     else:
-        yield Found("vault", "ok", f"{where} is {kind or 'a disk'}")
+        yield CheckResult("vault", "ok", f"{where} is {kind or 'a disk'}")
     if free <= config.ingest.reserve_bytes:
         spared = f"{config.ingest.reserve_bytes:,} stay free by [ingest] reserve_bytes"
-        yield Found("space", "missing", f"{where}: {free:,} bytes free, of which {spared}", "make room, or lower it")
+        yield CheckResult(
+            "space", "missing", f"{where}: {free:,} bytes free, of which {spared}", "make room, or lower it"
+        )
     else:
-        yield Found("space", "ok", f"{where}: {free:,} bytes free")
+        yield CheckResult("space", "ok", f"{where}: {free:,} bytes free")
 
 
 def filesystem(path: Path) -> str:
@@ -160,7 +164,7 @@ def filesystem(path: Path) -> str:
     return ""
 
 
-def _broker(config: Config, to: Path, seconds: float) -> Iterator[Found]:
+def _broker(config: Config, to: Path, seconds: float) -> Iterator[CheckResult]:
     """As each role that has a certificate here: gets in, hears, and may say what it must."""
     topics = Topics(config.agency)
     if isinstance(config, PolicyConfig):
@@ -181,7 +185,7 @@ def _broker(config: Config, to: Path, seconds: float) -> Iterator[Found]:
 
 def _visit(
     who: str, broker: Broker, hears: tuple[str, ...], says: str | None, seconds: float
-) -> tuple[Found, list[Received]]:
+) -> tuple[CheckResult, list[Received]]:
     """One visit to the broker; what is retained there for it."""
     try:
         with Session(broker, hears, seconds) as session:
@@ -189,25 +193,25 @@ def _visit(
                 session.publish(says, b"", retain=False)
             heard = session.retained()
     except (BwcError, OSError) as error:
-        return Found("broker", "missing", f"as {who}: {error}", _BROKER_HINT), []
-    return Found("broker", "ok", f"as {who}: let in, hears{' and may speak' if says else ''}"), heard
+        return CheckResult("broker", "missing", f"as {who}: {error}", _BROKER_HINT), []
+    return CheckResult("broker", "ok", f"as {who}: let in, hears{' and may speak' if says else ''}"), heard
 
 
-def _who_answers(heard: dict[str, bytes], topics: Topics, dock_id: str) -> Iterator[Found]:
+def _who_answers(heard: dict[str, bytes], topics: Topics, dock_id: str) -> Iterator[CheckResult]:
     """What is retained tells who has been here; of the policy service, that it has acknowledged."""
     status = heard.get(topics.status(dock_id))
     online = status is not None and strict_json.parse_object(status, what="status").get("state") == "online"
     yield (
-        Found("answers", "ok", f"dock {dock_id} is online")
+        CheckResult("answers", "ok", f"dock {dock_id} is online")
         if online
-        else Found("answers", "note", f"dock {dock_id} is not running", "systemctl enable --now bwc-dock")
+        else CheckResult("answers", "note", f"dock {dock_id} is not running", "systemctl enable --now bwc-dock")
     )
     yield (
-        Found("answers", "ok", "the policy service has acknowledged this dock")
+        CheckResult("answers", "ok", "the policy service has acknowledged this dock")
         if heard.get(topics.ack(dock_id))
-        else Found("answers", "note", "no policy service has acknowledged this dock yet", _START_POLICY)
+        else CheckResult("answers", "note", "no policy service has acknowledged this dock yet", _START_POLICY)
     )
 
 
-def _missing(what: str, error: BwcError, hint: str) -> Found:
-    return Found(what, "missing", str(error), error.hint or hint)
+def _missing(what: str, error: BwcError, hint: str) -> CheckResult:
+    return CheckResult(what, "missing", str(error), error.hint or hint)

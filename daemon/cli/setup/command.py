@@ -112,7 +112,7 @@ def _make(files: Files) -> None:
         step()
 
 
-def _tell(found: list[checks.Found]) -> None:
+def _tell(found: list[checks.CheckResult]) -> None:
     for one in found:
         click.echo(f"  {one.state:8}{one.what:15}{one.words}")
         if one.hint:

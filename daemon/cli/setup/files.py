@@ -32,7 +32,7 @@ from daemon.cli.trust import build
 from daemon.model.config import Broker, DockConfig, PolicyConfig, load_config
 from daemon.model.errors import ConfigurationError
 from daemon.model.resources import example
-from daemon.model.statements import Trust as TrustStatement
+from daemon.model.statements import TrustStatement as TrustStatement
 from daemon.seal import envelope as envelopes
 from daemon.seal.keys import load_sign_public, public_pem
 from daemon.seal.private_keys import load_open_key, load_sign_key, private_pem

@@ -19,7 +19,7 @@ from daemon.seal.private_keys import load_open_key, load_sign_key
 
 
 @dataclass(frozen=True)
-class Person:
+class Caller:
     """Whoever runs the command."""
 
     person_id: str
@@ -92,7 +92,7 @@ def as_person(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def wrapper(*args: Any, broker: Broker, agency: str, as_id: str, keys: Path, **others: Any) -> Any:
         _check_id("--as", as_id)
-        return command(*args, person=Person(as_id, keys, broker, Topics(agency)), **others)
+        return command(*args, person=Caller(as_id, keys, broker, Topics(agency)), **others)
 
     whole: Callable[..., Any] = as_client(wrapper)
     for option in reversed(_PERSON):

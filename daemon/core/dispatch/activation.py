@@ -75,7 +75,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class AssignmentVerdict:
     """An assignment's verdict over all of its officer's clips.
 
     `triggered_after_seconds` is the first trigger minus the dispatch: negative or zero when the camera was recording
@@ -95,7 +95,7 @@ class Judged:
 class Part:
     """One clip's part in an assignment: the assignment's verdict, and how much of its length this clip alone covers."""
 
-    judged: Judged
+    judged: AssignmentVerdict
     covered_seconds: float
     uncovered_seconds: float
 
@@ -113,7 +113,7 @@ class Matching:
     """Every clip by its id, and every assignment by time of dispatch."""
 
     clips: dict[str, ClipActivation]
-    assignments: tuple[Judged, ...]
+    assignments: tuple[AssignmentVerdict, ...]
 
 
 def match(
@@ -126,19 +126,19 @@ def match(
 
     A clip_id names one clip. `docked_until[officer_id]`: everything that officer recorded before has been taken in.
     """
-    worn: dict[str, list[_Recording]] = defaultdict(list)
+    worn: dict[str, list[_ClipSpan]] = defaultdict(list)
     called: dict[str, list[_Call]] = defaultdict(list)
     for clip in {clip.clip_id: clip for clip in clips}.values():
         worn[clip.officer_id].append(
-            _Recording(_ms(clip.started_at), _ms(clip.triggered_at), _ms(clip.stopped_at), clip.clip_id)
+            _ClipSpan(_ms(clip.started_at), _ms(clip.triggered_at), _ms(clip.stopped_at), clip.clip_id)
         )
     for assignment in set(assignments):
         end = _NEVER if assignment.cleared_at is None else _ms(assignment.cleared_at)
         called[assignment.officer_id].append(_Call(_ms(assignment.dispatched_at), end, assignment))
-    judged: list[Judged] = []
+    judged: list[AssignmentVerdict] = []
     activations: dict[str, ClipActivation] = {}
     for officer_id in worn.keys() | called.keys():
-        recordings = sorted(worn.get(officer_id, ()), key=_Recording.order)
+        recordings = sorted(worn.get(officer_id, ()), key=_ClipSpan.order)
         calls = sorted(called.get(officer_id, ()), key=_Call.order)
         until = docked_until.get(officer_id)
         _pair(recordings, calls)
@@ -149,7 +149,7 @@ def match(
 
 
 @dataclass(slots=True)
-class _Recording:
+class _ClipSpan:
     """A clip in milliseconds, and the calls it overlaps with the milliseconds it covers of each."""
 
     begin: int
@@ -180,18 +180,18 @@ class _Call:
     begin: int
     end: int
     assignment: Assignment
-    recordings: list[_Recording] = field(default_factory=list)
+    recordings: list[_ClipSpan] = field(default_factory=list)
     length: int = 0
-    judged: Judged | None = None
+    judged: AssignmentVerdict | None = None
 
     def order(self) -> tuple[int, str, str, int]:
         return self.begin, self.assignment.incident_id, self.assignment.unit_id, self.end
 
-    def done(self) -> Judged:
+    def done(self) -> AssignmentVerdict:
         assert self.judged is not None  # noqa: S101 (calls are judged before their recordings)
         return self.judged
 
-    def judge(self, docked_until: int, grace: float) -> Judged:
+    def judge(self, docked_until: int, grace: float) -> AssignmentVerdict:
         last_stop = max((recording.end for recording in self.recordings), default=self.begin)
         end = last_stop if self.end == _NEVER else self.end
         self.length = max(0, end - self.begin)
@@ -204,7 +204,7 @@ class _Call:
             verdict = "late"
         else:
             verdict = "on_time" if end - last_stop <= grace else "partial"
-        self.judged = Judged(
+        self.judged = AssignmentVerdict(
             self.assignment,
             verdict,
             delay / 1000 if self.recordings else None,
@@ -215,7 +215,7 @@ class _Call:
         return self.judged
 
 
-def _pair(recordings: Sequence[_Recording], calls: Sequence[_Call]) -> None:
+def _pair(recordings: Sequence[_ClipSpan], calls: Sequence[_Call]) -> None:
     """Tells each recording its calls and each call its recordings, in one sweep over both, sorted by their begin."""
     for recording, call in _overlaps(
         [recording for recording in recordings if recording.begin < recording.end],
@@ -226,10 +226,10 @@ def _pair(recordings: Sequence[_Recording], calls: Sequence[_Call]) -> None:
     for recording in recordings:
         recording.calls.sort(key=lambda pair: pair[0].order())
     for call in calls:
-        call.recordings.sort(key=_Recording.order)
+        call.recordings.sort(key=_ClipSpan.order)
 
 
-def _overlaps(recordings: Sequence[_Recording], calls: Sequence[_Call]) -> Iterator[tuple[_Recording, _Call]]:
+def _overlaps(recordings: Sequence[_ClipSpan], calls: Sequence[_Call]) -> Iterator[tuple[_ClipSpan, _Call]]:
     """Each overlapping pair once: of two that overlap, the later begins before the earlier ends."""
     i = j = 0
     while i < len(recordings) and j < len(calls):
@@ -248,7 +248,7 @@ def _overlaps(recordings: Sequence[_Recording], calls: Sequence[_Call]) -> Itera
             j += 1
 
 
-def _covered(recordings: Sequence[_Recording], begin: int, end: int) -> int:
+def _covered(recordings: Sequence[_ClipSpan], begin: int, end: int) -> int:
     """Milliseconds of [begin, end) that recordings, sorted by begin, cover; overlaps count once."""
     covered = 0
     for recording in recordings:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from daemon.core.dispatch.activation import GRACE_SECONDS, Assignment, Clip, ClipActivation, Judged, match
+from daemon.core.dispatch.activation import GRACE_SECONDS, Assignment, AssignmentVerdict, Clip, ClipActivation, match
 
 if TYPE_CHECKING:
     from daemon.model.statements import Verdict
@@ -38,7 +38,7 @@ class Compliance:
     """Assignments in the order of `ORDER`, then by time of dispatch; clips, officers and incidents by id."""
 
     clips: Mapping[str, ClipActivation]
-    assignments: tuple[Judged, ...]
+    assignments: tuple[AssignmentVerdict, ...]
     officers: Mapping[str, Tally]
     incidents: Mapping[str, Tally]
     overall: Tally
@@ -70,7 +70,7 @@ def review(
     )
 
 
-def tally(judged: Collection[Judged]) -> Tally:
+def tally(judged: Collection[AssignmentVerdict]) -> Tally:
     counts: dict[Verdict, int] = dict.fromkeys(ORDER, 0)
     for item in judged:
         counts[item.verdict] += 1
@@ -85,8 +85,8 @@ def tally(judged: Collection[Judged]) -> Tally:
     )
 
 
-def _grouped(judged: Collection[Judged], key: Callable[[Judged], str]) -> dict[str, Tally]:
-    groups: dict[str, list[Judged]] = defaultdict(list)
+def _grouped(judged: Collection[AssignmentVerdict], key: Callable[[AssignmentVerdict], str]) -> dict[str, Tally]:
+    groups: dict[str, list[AssignmentVerdict]] = defaultdict(list)
     for item in judged:
         groups[key(item)].append(item)
     return {name: tally(groups[name]) for name in sorted(groups)}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.core.pace import Pace, at_full_speed
+from daemon.core.pacing import Pace, at_full_speed
 from daemon.dock.camera.direct_io import SealedOutput, open_uncached, read_uncached
 from daemon.dock.camera.messages import SealedFile
 from daemon.dock.camera.slots import SLOT, Slot, run_stages

@@ -31,7 +31,7 @@ from daemon.dock.camera.messages import (
     ReceiptsWritten,
     Scan,
     Scanned,
-    Seal,
+    SealClips,
     SealRequest,
     SealResult,
     SetPace,
@@ -96,7 +96,7 @@ class ReaderHandle:
         """See Reader."""
         batch = SealBatch(next(self._numbers), len(requests), progress)
         self._batches[batch.number] = batch
-        self._send(Seal(batch.number, tuple(requests)))
+        self._send(SealClips(batch.number, tuple(requests)))
         return batch
 
     def await_written(self, batch: SealBatch) -> None:

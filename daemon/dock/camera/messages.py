@@ -87,7 +87,7 @@ class ReadCaptures:
 
 
 @dataclass(frozen=True)
-class Seal:
+class SealClips:
     """Seal these clips; several are made durable together."""
 
     id: int
@@ -267,7 +267,7 @@ class Failed:
     say: Literal["failed"] = "failed"
 
 
-Command = Scan | ReadCaptures | Seal | WriteReceipts | Erase | SetPace
+Command = Scan | ReadCaptures | SealClips | WriteReceipts | Erase | SetPace
 Answer = (
     Scanned | CapturesRead | Progress | Alive | Written | BatchSealed | ReceiptsWritten | ErasedFiles | Failed
 )  # in the order in which a docking hears them

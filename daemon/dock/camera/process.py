@@ -34,7 +34,7 @@ from daemon.dock.camera.messages import (
     ReceiptsWritten,
     Scan,
     Scanned,
-    Seal,
+    SealClips,
     SetPace,
     WriteReceipts,
     answer_bytes,
@@ -72,7 +72,7 @@ def main(pipe: Connection, mount: str, limits: ReaderLimits) -> None:
         except (EOFError, ConnectionError):
             return
         match command:
-            case Seal():
+            case SealClips():
                 sealer.begin(command)
             case SetPace():
                 sealer.read_limit.bytes_per_second = command.bytes_per_second

@@ -20,7 +20,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from daemon.core import mp4
-from daemon.core.pace import Pace
+from daemon.core.pacing import Pace
 from daemon.core.settle import FileStat
 from daemon.dock.camera import byte_path, safe_open
 from daemon.dock.camera.byte_path import WrittenFile
@@ -30,7 +30,7 @@ from daemon.dock.camera.messages import (
     BatchSealed,
     Failure,
     Progress,
-    Seal,
+    SealClips,
     SealedFile,
     SealRequest,
     SealResult,
@@ -83,11 +83,11 @@ class Sealer:
         self._open = open_footage
         self._send = send
         self.read_limit = ReadLimit()
-        self._to_write: queue.SimpleQueue[Seal] = queue.SimpleQueue()
+        self._to_write: queue.SimpleQueue[SealClips] = queue.SimpleQueue()
         self._to_check: queue.SimpleQueue[tuple[int, list[ClipInProgress]]] = queue.SimpleQueue()
         self._started = False
 
-    def begin(self, command: Seal) -> None:
+    def begin(self, command: SealClips) -> None:
         """Queues a batch. It is answered with Progress, then Written, Alive, and in the end BatchSealed."""
         if not self._started:
             self._started = True

@@ -11,7 +11,7 @@ from daemon.core.dispatch.tags import Tagging, tag_clips
 from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.custody.log import NewEntry
 from daemon.dock.context import Transaction
-from daemon.dock.store.rows import ClipRow, recording_of
+from daemon.dock.store.rows import HeldClip, recording_of
 from daemon.model import strict_json
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.statements import Activation, Tag
@@ -74,7 +74,7 @@ def retag(tx: Transaction, officer_id: str, start: datetime, end: datetime) -> N
             revise(tx, clip, tagging)
 
 
-def revise(tx: Transaction, clip: ClipRow, tagging: Tagging) -> None:
+def revise(tx: Transaction, clip: HeldClip, tagging: Tagging) -> None:
     """A new revision: the tag's file first, then custody and a new notice in the caller's transaction."""
     revision = clip.tag_revision + 1
     tag = _tag(tx, clip.clip_id, tagging, revision)

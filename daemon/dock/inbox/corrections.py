@@ -12,7 +12,7 @@ from daemon.core.windows import AROUND_A_RECORDING
 from daemon.custody.log import NewEntry
 from daemon.dock.context import Transaction
 from daemon.dock.dispatch import tags
-from daemon.dock.store.rows import ClipRow, recording_of
+from daemon.dock.store.rows import HeldClip, recording_of
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import SignerNotAllowedError
 from daemon.model.statements import Correction
@@ -43,7 +43,7 @@ def receive(tx: Transaction, data: bytes) -> bool:
     return False
 
 
-def _admit(tx: Transaction, clip: ClipRow, digest: str) -> None:
+def _admit(tx: Transaction, clip: HeldClip, digest: str) -> None:
     """Out of quarantine: the directory moves first; a crash before the commit leaves it where it is found as well."""
     quarantined = tx.dock.vault.clip(clip.clip_id, "quarantine").path
     if quarantined.is_dir():
@@ -52,7 +52,7 @@ def _admit(tx: Transaction, clip: ClipRow, digest: str) -> None:
     tx.announce(clip.clip_id, advance(clip.state, LifecycleEvent.ADMIT))
 
 
-def _change_wearer(tx: Transaction, clip: ClipRow, officer_id: str, digest: str) -> ClipRow:
+def _change_wearer(tx: Transaction, clip: HeldClip, officer_id: str, digest: str) -> HeldClip:
     """The clip is another officer's: both officers' tags may change."""
     tx.store.set_officer(clip.clip_id, officer_id)
     detail = {"officer_id": officer_id, "instead_of": clip.officer_id}

@@ -11,7 +11,7 @@ import shutil
 from daemon.core.lifecycle import LifecycleEvent, advance
 from daemon.custody.log import NewEntry
 from daemon.dock.context import DockContext, Transaction
-from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.rows import HeldClip
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import InconsistentError
 from daemon.model.statements import Disposal
@@ -22,7 +22,7 @@ from daemon.vault import durable
 log = logging.getLogger(__name__)
 
 
-def carry_out(tx: Transaction, envelope: Envelope, order: Disposal, clip: ClipRow) -> None:
+def carry_out(tx: Transaction, envelope: Envelope, order: Disposal, clip: HeldClip) -> None:
     """Records the disposal of a clip; `destroy_recorded` follows once that is durable.
 
     Raises InconsistentError for an order about other footage.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from daemon.core import lock
+from daemon.core import lock_rule
 from daemon.core.lifecycle import LifecycleEvent, State, advance
 from daemon.custody.log import NewEntry
-from daemon.dock import locks
+from daemon.dock import lock_state
 from daemon.dock.context import Transaction
 from daemon.dock.inbox import disposal
-from daemon.dock.store.rows import ClipRow, OrderRow
+from daemon.dock.store.rows import HeldClip, HonouredOrder
 from daemon.model import statements as st
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import InconsistentError, MalformedError, ReplayedError, VerificationError
@@ -68,13 +68,13 @@ def _release(tx: Transaction, envelope: Envelope, topic_clip: str) -> None:
     state = advance(clip.state, LifecycleEvent.RELEASE)
     _keep(tx, envelope, release.clip_id, release.order_id, "release")
     tx.store.put_order(
-        OrderRow(
+        HonouredOrder(
             release.order_id,
             clip.clip_id,
             release.person_id,
             release.purpose,
             format_instant(release.expires_at),
-            lock.deadline(release.expires_at, reading),
+            lock_rule.deadline(release.expires_at, reading),
             tx.dock.clock.boot_id(),
             (release.expires_at - reading.now).total_seconds(),
             "live",
@@ -95,15 +95,15 @@ def _revoke(tx: Transaction, envelope: Envelope, topic_clip: str) -> None:
         raise InconsistentError(f"order {revocation.order_id} is about another clip")
     if known is None:  # it may overtake the release: remembered, so that the release is never accepted
         now = format_instant(tx.now())
-        known = OrderRow(revocation.order_id, clip.clip_id, "unknown", "report", now, 0.0, "", 0.0, "revoked")
+        known = HonouredOrder(revocation.order_id, clip.clip_id, "unknown", "report", now, 0.0, "", 0.0, "revoked")
     _keep(tx, envelope, revocation.clip_id, revocation.order_id, "revocation")
     tx.store.put_order(replace(known, state="revoked"))
     tx.store.remember(envelope.digest, format_instant(tx.now()))
     tx.record(NewEntry(CustodyAction.REVOKED, clip.clip_id, {"order_id": revocation.order_id}, (envelope.digest,)))
-    locks.relock(tx, clip)
+    lock_state.relock(tx, clip)
 
 
-def _agreed_clip(tx: Transaction, order: st.Release | st.Revocation | st.Disposal, topic_clip: str) -> ClipRow:
+def _agreed_clip(tx: Transaction, order: st.Release | st.Revocation | st.Disposal, topic_clip: str) -> HeldClip:
     if order.dock_id != tx.dock.dock_id:
         raise InconsistentError(f"the order is for dock {order.dock_id}, this is {tx.dock.dock_id}")
     if order.clip_id != topic_clip:

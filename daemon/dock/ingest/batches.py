@@ -31,7 +31,7 @@ from daemon.dock.ingest.jobs import Job, SealedClip, SignedClip
 from daemon.dock.ingest.ledger import IngestLedger
 from daemon.dock.ingest.read_turns import ReadTurns
 from daemon.dock.loop import StoppedError
-from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.rows import HeldClip
 from daemon.model.errors import CameraReadError, NotDurableError, UnavailableError
 from daemon.seal.stream import sealed_size
 from daemon.vault.space import DiskFullError
@@ -104,7 +104,7 @@ class BatchIngest:
         jobs: dict[str, tuple[DockedClip, Job]] = {}
         found = self._ledger.prepare(self._docking.bay, self._docking.camera, [clip.found() for clip in clips])
         for clip, job in zip(clips, found, strict=True):
-            if isinstance(job, ClipRow):
+            if isinstance(job, HeldClip):
                 self._docking.held(clip, job.clip_id)
             elif self._reserve(clip, job):
                 jobs[job.clip_id] = (clip, job)
@@ -191,12 +191,12 @@ class BatchIngest:
             raise
         return Committed(rows, self._issue([row.clip_id for row in rows.values()]))
 
-    def _move_and_commit(self, sealed: Sequence[SealedClip]) -> dict[str, ClipRow]:
-        rows: dict[str, ClipRow] = {}
+    def _move_and_commit(self, sealed: Sequence[SealedClip]) -> dict[str, HeldClip]:
+        rows: dict[str, HeldClip] = {}
         known: list[Job] = []
         new: list[SignedClip] = []
         for clip, signed in zip(sealed, self._ledger.sign_statements(sealed), strict=True):  # 3
-            if isinstance(signed, ClipRow):
+            if isinstance(signed, HeldClip):
                 rows[clip.job.clip_id] = signed
                 known.append(clip.job)
             else:
@@ -208,7 +208,7 @@ class BatchIngest:
             rows |= self._commit(new)  # 5
         return rows
 
-    def _commit(self, clips: Sequence[SignedClip]) -> dict[str, ClipRow]:
+    def _commit(self, clips: Sequence[SignedClip]) -> dict[str, HeldClip]:
         """The commit point. The clips lie in their places: if this fails, only a restart can tell what is true."""
         try:
             return {row.clip_id: row for row in self._ledger.commit(clips)}

@@ -12,7 +12,7 @@ from daemon.core.settle import Sighting
 from daemon.dock.camera.reader import SealBatch
 from daemon.dock.ingest.bay_progress import BayProgress
 from daemon.dock.ingest.jobs import CameraSeen, FoundOnCamera, Job, ReadCapture
-from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.rows import HeldClip
 from daemon.model.types import is_clip_id
 from daemon.vault.space import DiskFullError
 
@@ -86,7 +86,7 @@ Issued = dict[str, bytes | str]
 class Committed(NamedTuple):
     """A batch's clips as the dock holds them, by the ids they were to get, and their receipts."""
 
-    rows: dict[str, ClipRow]
+    rows: dict[str, HeldClip]
     receipts: Issued
 
 

@@ -17,7 +17,7 @@ from daemon.custody.log import NewEntry
 from daemon.dock.camera.messages import EraseRequest
 from daemon.dock.context import Transaction
 from daemon.dock.ingest import receipts
-from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.rows import HeldClip
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import BwcError, CameraReadError
 
@@ -79,7 +79,7 @@ def _check(tx: Transaction, candidate: Candidate) -> Permission:
     return Permitted(EraseRequest(candidate.footage, None if candidate.read_here else clip.clip_sha256))
 
 
-def _not_held(tx: Transaction, clip: ClipRow, entries: list[dict[str, Any]]) -> str | None:
+def _not_held(tx: Transaction, clip: HeldClip, entries: list[dict[str, Any]]) -> str | None:
     """Why the vault's copy is no reason to delete the camera's."""
     if clip.state == State.DISPOSED:
         return None

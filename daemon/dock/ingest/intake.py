@@ -32,7 +32,7 @@ from daemon.dock.ingest.jobs import (
     SignedClip,
     recording_of_capture,
 )
-from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.rows import HeldClip
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import ReplayedError
 from daemon.model.statements import Seal, Tag
@@ -40,12 +40,12 @@ from daemon.model.times import format_instant
 from daemon.seal.stream import FORMAT
 
 
-def prepare(tx: Transaction, bay: str, camera: CameraSeen, clips: Sequence[FoundOnCamera]) -> list[Job | ClipRow]:
+def prepare(tx: Transaction, bay: str, camera: CameraSeen, clips: Sequence[FoundOnCamera]) -> list[Job | HeldClip]:
     """Each clip's job, noted in the store; or the clip it already is."""
     return [_prepare(tx, bay, camera, clip) for clip in clips]
 
 
-def _prepare(tx: Transaction, bay: str, camera: CameraSeen, clip: FoundOnCamera) -> Job | ClipRow:
+def _prepare(tx: Transaction, bay: str, camera: CameraSeen, clip: FoundOnCamera) -> Job | HeldClip:
     read, verified = clip.capture, clip.capture.verified
     claimed = verified.sha256 if verified is not None else None
     held = tx.store.clip_of_file(camera.serial, clip.stem, _spell(clip.footage), claimed)
@@ -70,12 +70,12 @@ def _prepare(tx: Transaction, bay: str, camera: CameraSeen, clip: FoundOnCamera)
     return job
 
 
-def make_statements(tx: Transaction, clips: Sequence[SealedClip]) -> list[tuple[Seal, Tag] | ClipRow]:
+def make_statements(tx: Transaction, clips: Sequence[SealedClip]) -> list[tuple[Seal, Tag] | HeldClip]:
     """Each clip's seal and first tag, to be signed by whoever asked; or the clip that these bytes already are."""
     return [_make_statements(tx, clip) for clip in clips]
 
 
-def _make_statements(tx: Transaction, clip: SealedClip) -> tuple[Seal, Tag] | ClipRow:
+def _make_statements(tx: Transaction, clip: SealedClip) -> tuple[Seal, Tag] | HeldClip:
     job, capture, sealed = clip.job, clip.capture.capture, clip.result.sealed
     held = tx.store.clip_of_bytes(job.camera_serial, job.stem, sealed.clip_sha256)
     if held is not None:
@@ -100,14 +100,14 @@ def _make_statements(tx: Transaction, clip: SealedClip) -> tuple[Seal, Tag] | Cl
     return seal, make_tag(tx, job.clip_id, job.recording(capture, value), revision=1)
 
 
-def commit(tx: Transaction, clips: Sequence[SignedClip]) -> list[ClipRow]:
+def commit(tx: Transaction, clips: Sequence[SignedClip]) -> list[HeldClip]:
     """Rows, custody entries and notices of clips that lie in their places: once the transaction is durable, they are
     taken in. Raises ReplayedError for a clip that is taken in already.
     """
     clip_ids = [clip.job.clip_id for clip in clips]
     for clip_id in tx.store.clips_by_id(clip_ids):
         raise ReplayedError(f"clip {clip_id} is taken in already")
-    rows: list[ClipRow] = []
+    rows: list[HeldClip] = []
     entries: list[NewEntry] = []
     recordings: dict[str, list[Recording]] = {}
     for clip, sequence in zip(clips, tx.store.next_sequences(len(clips)), strict=True):
@@ -182,9 +182,9 @@ def clip_row(
     recording: Recording | None,
     origin: CameraOrigin,
     sequence: int,
-) -> ClipRow:
+) -> HeldClip:
     """A clip as the store is to hold it from now on; `sequence` is its new notice's."""
-    return ClipRow(
+    return HeldClip(
         clip_id=seal.clip_id,
         state=state,
         integrity=seal.integrity,

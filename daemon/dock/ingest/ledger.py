@@ -13,7 +13,7 @@ from daemon.dock.ingest.erasure import Candidate, Permission
 from daemon.dock.ingest.jobs import CameraSeen, FoundOnCamera, Job, ReadCapture, SealedClip, SignedClip
 from daemon.dock.loop import Loop
 from daemon.dock.metrics import DockMetrics
-from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.rows import HeldClip
 from daemon.model.clock import Clock
 from daemon.model.config import Ingest
 from daemon.model.custody_actions import CustodyAction
@@ -96,7 +96,7 @@ class IngestLedger:
         """Whether dispatch had sent each clip's officer to a call when it was recorded, as far as is known."""
         return self._loop.run_in_transaction(intake.are_dispatched, camera, read) if read else []
 
-    def prepare(self, bay: str, camera: CameraSeen, clips: Sequence[FoundOnCamera]) -> list[Job | ClipRow]:
+    def prepare(self, bay: str, camera: CameraSeen, clips: Sequence[FoundOnCamera]) -> list[Job | HeldClip]:
         """Each clip's job, noted in the store; or the clip it already is."""
         return self._loop.run_in_transaction(intake.prepare, bay, camera, clips)
 
@@ -104,20 +104,20 @@ class IngestLedger:
         """The public keys, PEM, that each clip's data key is wrapped to just now."""
         return tuple(public_pem(key) for key in self._dock.trust.get().escrow(self.now()))
 
-    def sign_statements(self, sealed: Sequence[SealedClip]) -> list[SignedClip | ClipRow]:
+    def sign_statements(self, sealed: Sequence[SealedClip]) -> list[SignedClip | HeldClip]:
         """Each clip with its seal and first tag, signed; or the clip that these bytes already are."""
         found = self._loop.run_in_transaction(intake.make_statements, sealed)
-        made = [(clip, said) for clip, said in zip(sealed, found, strict=True) if not isinstance(said, ClipRow)]
+        made = [(clip, said) for clip, said in zip(sealed, found, strict=True) if not isinstance(said, HeldClip)]
         seals = iter(envelopes.sign_all([seal for _, (seal, _) in made], self._dock.sign_key))
         tags = iter(envelopes.sign_all([tag for _, (_, tag) in made], self._dock.sign_key))
         return [
             said
-            if isinstance(said, ClipRow)
+            if isinstance(said, HeldClip)
             else SignedClip(clip.job, next(seals), next(tags), clip.capture.capture, clip.capture.data)
             for clip, said in zip(sealed, found, strict=True)
         ]
 
-    def commit(self, clips: Sequence[SignedClip]) -> list[ClipRow]:
+    def commit(self, clips: Sequence[SignedClip]) -> list[HeldClip]:
         """The commit point: clips that lie in their places are taken in."""
         return self._loop.run_in_transaction(intake.commit, clips)
 

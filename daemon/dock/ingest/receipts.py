@@ -9,14 +9,14 @@ from typing import Any
 from daemon.core.lifecycle import State
 from daemon.custody.log import NewEntry
 from daemon.dock.context import Transaction
-from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.rows import HeldClip
 from daemon.model import strict_json
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.statements import Receipt
 from daemon.model.times import parse_instant
 
 
-def withheld_because(tx: Transaction, clip: ClipRow) -> str | None:
+def withheld_because(tx: Transaction, clip: HeldClip) -> str | None:
     """What keeps a held clip from its receipt just now; None when nothing does."""
     if tx.state.custody_behind:
         return "the vault's disk is full: custody cannot be copied there"
@@ -37,7 +37,7 @@ def issue(tx: Transaction, clip_ids: Collection[str]) -> dict[str, Receipt | str
     return not_yet | {clip_id: _receipt(tx, clip, first[clip_id]) for clip_id, clip in clips.items()}
 
 
-def _receipt(tx: Transaction, clip: ClipRow, sequence: int) -> Receipt | str:
+def _receipt(tx: Transaction, clip: HeldClip, sequence: int) -> Receipt | str:
     """`sequence` is the custody entry that recorded the clip's intake."""
     reason = withheld_because(tx, clip)
     if reason is not None:

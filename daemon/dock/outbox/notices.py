@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from daemon.core.lifecycle import State
-from daemon.dock import locks
+from daemon.dock import lock_state
 from daemon.dock.context import DockContext, LoopState
-from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.rows import HeldClip
 from daemon.model import strict_json
 from daemon.model.documents import Lock, Notice, NoticeRelease
 from daemon.model.errors import BwcError, MalformedError, SchemaError
@@ -34,7 +34,7 @@ class NoticeBytes:
     announced: bytes | None
 
 
-def build(dock: DockContext, state: LoopState, clip: ClipRow) -> NoticeBytes:
+def build(dock: DockContext, state: LoopState, clip: HeldClip) -> NoticeBytes:
     """The notice as it is now; what the policy service has acknowledged is not announced again.
 
     Raises BwcError when the vault lacks what the store says it holds.
@@ -47,7 +47,7 @@ def build(dock: DockContext, state: LoopState, clip: ClipRow) -> NoticeBytes:
     seal = _read(directory.seal)
     tag = _read(directory.tag(clip.tag_revision))
     capture = _read(directory.capture) if clip.capture_sha256 else None
-    view = locks.view_of(dock, clip, state.reading(dock))
+    view = lock_state.view_of(dock, clip, state.reading(dock))
     tag_statement = envelopes.from_dict(tag, what="tag").statement(Tag)
     notice = Notice(
         clip_id=clip.clip_id,
@@ -73,7 +73,7 @@ def build(dock: DockContext, state: LoopState, clip: ClipRow) -> NoticeBytes:
     return NoticeBytes(strict_json.dump(retained), strict_json.dump(plain) if clip.sequence > through else None)
 
 
-def _disposed(dock: DockContext, clip: ClipRow) -> bytes:
+def _disposed(dock: DockContext, clip: HeldClip) -> bytes:
     """The last notice of a clip: without its envelopes, for its wrapped keys are no more."""
     notice = Notice(
         clip_id=clip.clip_id,
@@ -91,7 +91,7 @@ def _disposed(dock: DockContext, clip: ClipRow) -> bytes:
     return strict_json.dump(notice.plain())
 
 
-def _releases(dock: DockContext, clip: ClipRow) -> tuple[NoticeRelease, ...]:
+def _releases(dock: DockContext, clip: HeldClip) -> tuple[NoticeRelease, ...]:
     rows = [row for row in dock.store.orders(clip.clip_id) if row.person_id != "unknown"]
     rows.sort(key=lambda row: (row.state == "live", row.expires_at))
     return tuple(

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from daemon.database.sqlite import Database
 from daemon.dock.store.meta import MetaKey
-from daemon.dock.store.rows import ClipRow, clip_rows
+from daemon.dock.store.rows import HeldClip, clip_rows
 from daemon.model.errors import ConfigurationError
 from daemon.model.times import parse_instant
 
@@ -27,7 +27,7 @@ class CopyJob:
     turn: int
     change: int
     since: datetime
-    clip: ClipRow
+    clip: HeldClip
     held: bool
 
 
@@ -98,7 +98,7 @@ class ReplicaStore:
             raise AssertionError("only a clip that the dock has taken in is noted")
         return CopyJob(row[1], row[2], parse_instant(row[3]), clips[0], self.is_held(row[0]))
 
-    def held(self, clip: ClipRow) -> None:
+    def held(self, clip: HeldClip) -> None:
         """The clip's sealed file was stored and read back."""
         self._db.execute(
             "INSERT OR IGNORE INTO replica (clip_id, ingested_at) VALUES (?, ?)", (clip.clip_id, clip.ingested_at)
@@ -135,7 +135,7 @@ class ReplicaStore:
         """Bytes of sealed files in the vault: kept along with every change, never counted anew."""
         return int(self._db.execute("SELECT bytes FROM spool").fetchone()[0])
 
-    def evictable(self, after: tuple[str, str], *, unreceipted: bool) -> ClipRow | None:
+    def evictable(self, after: tuple[str, str], *, unreceipted: bool) -> HeldClip | None:
         """The oldest clip after that (ingested_at, clip_id) which the replica holds and the vault too.
 
         One whose camera may not erase it yet is left out, but for `unreceipted`.

@@ -14,7 +14,7 @@ from daemon.model.times import parse_instant
 
 
 @dataclass(frozen=True)
-class ClipRow:
+class HeldClip:
     """One clip the dock holds. Times as written in documents; `footage` identifies the file on its camera.
 
     `activation` is the fingerprint of what its tag says; `dispatch_due` until when dispatch must still speak.
@@ -45,14 +45,14 @@ class ClipRow:
     erased: bool = False
 
     @classmethod
-    def of(cls, row: Any) -> ClipRow:
+    def of(cls, row: Any) -> HeldClip:
         values = list(row)
         values[1], values[-2], values[-1] = State(values[1]), bool(values[-2]), bool(values[-1])
         return cls(*values)
 
 
 @dataclass(frozen=True)
-class OrderRow:
+class HonouredOrder:
     """A release order this dock honoured.
 
     `deadline` is its end in seconds on the clock of the boot `boot_id`, `remaining` what it had left when persisted.
@@ -69,7 +69,7 @@ class OrderRow:
     state: str
 
 
-CLIP_NAMES = [field.name for field in fields(ClipRow)]
+CLIP_NAMES = [field.name for field in fields(HeldClip)]
 CLIP_FIELDS = ", ".join(CLIP_NAMES)
 clip_values = operator.attrgetter(*CLIP_NAMES)
 
@@ -82,13 +82,13 @@ def marks(values: Collection[object]) -> str:
 ADD_CLIP = f"INSERT INTO clip ({CLIP_FIELDS}) VALUES ({marks(CLIP_NAMES)})"  # noqa: S608
 
 
-def clip_rows(db: sqlite3.Connection, where: str, *values: object) -> list[ClipRow]:
+def clip_rows(db: sqlite3.Connection, where: str, *values: object) -> list[HeldClip]:
     """Clips by a condition over the table's columns (a constant of the caller's, never input)."""
     rows = db.execute(f"SELECT {CLIP_FIELDS} FROM clip WHERE {where}", values)  # noqa: S608
-    return [ClipRow.of(row) for row in rows]
+    return [HeldClip.of(row) for row in rows]
 
 
-def recording_of(clip: ClipRow) -> Recording | None:
+def recording_of(clip: HeldClip) -> Recording | None:
     """A stored clip's times; None for footage without a capture that holds."""
     if clip.started_at is None or clip.triggered_at is None or clip.stopped_at is None:
         return None

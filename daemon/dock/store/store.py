@@ -14,12 +14,12 @@ from daemon.core.lifecycle import State
 from daemon.core.windows import LARGEST_SKEW, LONGEST_RECORDING
 from daemon.database.sqlite import Database
 from daemon.dock.store.meta import MetaKey
-from daemon.dock.store.rows import ADD_CLIP, CLIP_FIELDS, ClipRow, OrderRow, clip_rows, clip_values, marks
-from daemon.dock.store.schema import REPLICA_TABLES, STEPS, TABLES, VERSION
+from daemon.dock.store.rows import ADD_CLIP, CLIP_FIELDS, HeldClip, HonouredOrder, clip_rows, clip_values, marks
+from daemon.dock.store.tables import REPLICA_TABLES, STEPS, TABLES, VERSION
 from daemon.model.times import format_instant, parse_instant
 
 
-class Store(Database):
+class DockStore(Database):
     """The tables. Only the service's own thread uses it."""
 
     def __init__(self, path: Path) -> None:
@@ -46,10 +46,10 @@ class Store(Database):
 
     # clips
 
-    def clip(self, clip_id: str) -> ClipRow | None:
+    def clip(self, clip_id: str) -> HeldClip | None:
         return self._clip("clip_id = ?", clip_id)
 
-    def clips_by_id(self, clip_ids: Collection[str]) -> dict[str, ClipRow]:
+    def clips_by_id(self, clip_ids: Collection[str]) -> dict[str, HeldClip]:
         """Those of these that the dock holds."""
         return {clip.clip_id: clip for clip in self._clips(f"clip_id IN ({marks(clip_ids)})", *clip_ids)}
 
@@ -58,21 +58,21 @@ class Store(Database):
         sql = "SELECT 1 FROM clip WHERE clip_id = ? UNION ALL SELECT 1 FROM staging WHERE clip_id = ?"
         return self.db.execute(sql, (clip_id, clip_id)).fetchone() is not None
 
-    def clip_of_file(self, camera_serial: str, stem: str, footage: str, clip_sha256: str | None) -> ClipRow | None:
+    def clip_of_file(self, camera_serial: str, stem: str, footage: str, clip_sha256: str | None) -> HeldClip | None:
         """The clip that was taken in from just this file of this camera; or the one it brought under this name with
         these bytes, where they are known.
         """
         where = "camera_serial = ? AND stem = ? AND (footage = ? OR clip_sha256 = ?) ORDER BY footage <> ?"
         return self._clip(where, camera_serial, stem, footage, clip_sha256, footage)
 
-    def clip_of_bytes(self, camera_serial: str, stem: str, clip_sha256: str) -> ClipRow | None:
+    def clip_of_bytes(self, camera_serial: str, stem: str, clip_sha256: str) -> HeldClip | None:
         """The clip this camera brought under this name with these bytes."""
         return self._clip("camera_serial = ? AND stem = ? AND clip_sha256 = ?", camera_serial, stem, clip_sha256)
 
-    def clips(self, state: State | None = None) -> list[ClipRow]:
+    def clips(self, state: State | None = None) -> list[HeldClip]:
         return self._clips("state = ?", state) if state else self._clips("true")
 
-    def add_clips(self, clips: Collection[ClipRow]) -> None:
+    def add_clips(self, clips: Collection[HeldClip]) -> None:
         officers = {(clip.officer_id,) for clip in clips}
         self.db.executemany("INSERT OR IGNORE INTO officer VALUES (?)", officers)
         self.db.executemany(ADD_CLIP, map(clip_values, clips))
@@ -87,7 +87,7 @@ class Store(Database):
             (revision, activation, due, sequence, clip_id),
         )
 
-    def clips_of_officer(self, officer_id: str, start: datetime, end: datetime) -> list[ClipRow]:
+    def clips_of_officer(self, officer_id: str, start: datetime, end: datetime) -> list[HeldClip]:
         """The officer's clips that may overlap [start, end), give or take a camera's skew."""
         return self._clips(
             "officer_id = ? AND started_at < ? AND started_at > ? AND stopped_at > ?",
@@ -113,7 +113,7 @@ class Store(Database):
     def knows_officer(self, officer_id: str) -> bool:
         return self.db.execute("SELECT 1 FROM officer WHERE officer_id = ?", (officer_id,)).fetchone() is not None
 
-    def waiting_for_dispatch(self, as_of: str) -> list[ClipRow]:
+    def waiting_for_dispatch(self, as_of: str) -> list[HeldClip]:
         """Undispatched clips that dispatch has now spoken past the end of."""
         return self._clips("dispatch_due <= ?", as_of)
 
@@ -131,7 +131,7 @@ class Store(Database):
     def destroyed(self, clip_id: str) -> None:
         self.db.execute("DELETE FROM destroying WHERE clip_id = ?", (clip_id,))
 
-    def disposed_through(self, through: int) -> list[ClipRow]:
+    def disposed_through(self, through: int) -> list[HeldClip]:
         """Disposed clips whose last notice is acknowledged but still retained."""
         return self._clips("state = 'disposed' AND cleared = 0 AND sequence <= ? LIMIT 100", through)
 
@@ -156,7 +156,7 @@ class Store(Database):
         """It was not deleted after all."""
         self.db.execute("DELETE FROM erasing WHERE clip_id = ?", (clip_id,))
 
-    def to_be_erased(self, camera_serial: str) -> list[ClipRow]:
+    def to_be_erased(self, camera_serial: str) -> list[HeldClip]:
         """Clips that the camera may erase and, as far as is known, has not."""
         return self._clips("camera_serial = ? AND receipted = 1 AND erased = 0", camera_serial)
 
@@ -165,10 +165,10 @@ class Store(Database):
         row = self.db.execute("SELECT clips FROM tally WHERE state = ?", (state,)).fetchone()
         return int(row[0]) if row else 0
 
-    def _clip(self, where: str, *values: object) -> ClipRow | None:
+    def _clip(self, where: str, *values: object) -> HeldClip | None:
         return next(iter(self._clips(f"{where} LIMIT 1", *values)), None)
 
-    def _clips(self, where: str, *values: object) -> list[ClipRow]:
+    def _clips(self, where: str, *values: object) -> list[HeldClip]:
         return clip_rows(self.db, where, *values)
 
     # notices: each clip has one current notice, known by its sequence
@@ -187,13 +187,13 @@ class Store(Database):
         last = int(row[0])
         return range(last - count + 1, last + 1)
 
-    def notices_after(self, sequence: int, limit: int) -> list[ClipRow]:
+    def notices_after(self, sequence: int, limit: int) -> list[HeldClip]:
         """Clips whose current notice has a higher sequence, lowest first."""
         rows = self.db.execute(
             f"SELECT {CLIP_FIELDS} FROM clip WHERE sequence > ? ORDER BY sequence LIMIT ?",  # noqa: S608
             (sequence, limit),
         )
-        return [ClipRow.of(row) for row in rows]
+        return [HeldClip.of(row) for row in rows]
 
     def previous_sequence(self, sequence: int) -> int:
         """The next lower sequence that is still some clip's current notice; 0 when there is none."""
@@ -206,32 +206,32 @@ class Store(Database):
 
     # orders
 
-    def orders(self, clip_id: str) -> list[OrderRow]:
+    def orders(self, clip_id: str) -> list[HonouredOrder]:
         rows = self.db.execute("SELECT * FROM release_order WHERE clip_id = ? ORDER BY order_id", (clip_id,))
-        return [OrderRow(*row) for row in rows]
+        return [HonouredOrder(*row) for row in rows]
 
-    def order(self, order_id: str) -> OrderRow | None:
+    def order(self, order_id: str) -> HonouredOrder | None:
         row = self.db.execute("SELECT * FROM release_order WHERE order_id = ?", (order_id,)).fetchone()
-        return OrderRow(*row) if row else None
+        return HonouredOrder(*row) if row else None
 
-    def live_orders(self) -> list[OrderRow]:
-        return [OrderRow(*row) for row in self.db.execute("SELECT * FROM release_order WHERE state = 'live'")]
+    def live_orders(self) -> list[HonouredOrder]:
+        return [HonouredOrder(*row) for row in self.db.execute("SELECT * FROM release_order WHERE state = 'live'")]
 
-    def run_out(self, now: str, boot: float) -> list[OrderRow]:
+    def run_out(self, now: str, boot: float) -> list[HonouredOrder]:
         """Live orders whose end has come on either clock."""
         rows = self.db.execute(
             "SELECT * FROM release_order WHERE state = 'live' AND expires_at <= ?"
             " UNION SELECT * FROM release_order WHERE state = 'live' AND deadline <= ?",
             (now, boot),
         )
-        return [OrderRow(*row) for row in rows]
+        return [HonouredOrder(*row) for row in rows]
 
     def keep_remaining(self, boot: float) -> None:
         """Notes how long live orders still have, for after a reboot."""
         self.db.execute("UPDATE release_order SET remaining = deadline - ? WHERE state = 'live'", (boot,))
 
-    def put_order(self, order: OrderRow) -> None:
-        values = [getattr(order, field.name) for field in fields(OrderRow)]
+    def put_order(self, order: HonouredOrder) -> None:
+        values = [getattr(order, field.name) for field in fields(HonouredOrder)]
         marks = ", ".join("?" for _ in values)
         self.db.execute(f"INSERT OR REPLACE INTO release_order VALUES ({marks})", values)  # noqa: S608
 

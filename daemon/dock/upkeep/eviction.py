@@ -10,11 +10,11 @@ import logging
 from collections.abc import Callable
 
 from daemon.core.lifecycle import State
-from daemon.core.pace import Pace
+from daemon.core.pacing import Pace
 from daemon.custody.log import NewEntry
 from daemon.dock.context import DockContext, Transaction
 from daemon.dock.loop import Loop
-from daemon.dock.store.rows import ClipRow
+from daemon.dock.store.rows import HeldClip
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import BwcError, TamperedError
 from daemon.model.times import format_instant
@@ -51,7 +51,7 @@ def make_room(dock: DockContext, loop: Loop, objects: Objects, pace: Pace, alarm
             loop.run_in_transaction(_record, clip, objects.url, key)
 
 
-def _next(tx: Transaction, bound: int, after: tuple[str, str]) -> ClipRow | None:
+def _next(tx: Transaction, bound: int, after: tuple[str, str]) -> HeldClip | None:
     dock, state = tx.dock, tx.state
     lacks_room = state.room_wanted > free_bytes(dock.vault.root)
     if not lacks_room:
@@ -66,7 +66,7 @@ def _copy_again(tx: Transaction, clip_id: str) -> None:
     tx.dock.replica.want(clip_id, format_instant(tx.now()))
 
 
-def _record(tx: Transaction, clip: ClipRow, url: str, key: str) -> None:
+def _record(tx: Transaction, clip: HeldClip, url: str, key: str) -> None:
     dock = tx.dock
     now = dock.store.clip(clip.clip_id)
     if now is None or now.state == State.DISPOSED or dock.replica.is_evicted(clip.clip_id):

@@ -26,7 +26,7 @@ from daemon.dock.store.meta import MetaKey
 from daemon.dock.store.replica import CopyJob
 from daemon.dock.upkeep import eviction
 from daemon.dock.worker import Worker
-from daemon.model.config import Replica
+from daemon.model.config import ReplicaSettings
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import BwcError, ConfigurationError, NotDurableError, TamperedError
 from daemon.model.times import format_instant
@@ -49,7 +49,7 @@ class Replicator:
         if dock.config.replica is None:
             raise AssertionError("there is a replica to copy to")
         self._dock, self._loop, self._objects, self._replicated = dock, loop, objects, replicated
-        self._settings: Replica = dock.config.replica
+        self._settings: ReplicaSettings = dock.config.replica
         self._worker = Worker("replicate", loop, self._work)
         self._cursor = 0  # what was noted up to here has been tried
         self._log_due = float("-inf")  # when the log's new lines are copied

@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 
 from daemon.core.lifecycle import State
-from daemon.dock import locks
+from daemon.dock import lock_state
 from daemon.dock.context import Transaction
 from daemon.dock.store.meta import MetaKey
 from daemon.model.times import format_instant
@@ -26,7 +26,7 @@ class Timekeeping:
 
     def tick(self, tx: Transaction) -> bool:
         """Does what is due. Returns whether the time was persisted in this pass."""
-        locks.expire(tx)
+        lock_state.expire(tx)
         self._watch_clock(tx)
         boot = tx.reading().boot
         if boot - self._pruned >= _PRUNE_EVERY:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from daemon.core.pace import Pace, at_full_speed
+from daemon.core.pacing import Pace, at_full_speed
 from daemon.model.errors import BwcError, ConfigurationError, TamperedError, UnavailableError
 from daemon.vault.reading import MissingError
 

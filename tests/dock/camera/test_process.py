@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from daemon.core.pace import at_full_speed
+from daemon.core.pacing import at_full_speed
 from daemon.core.settle import FileStat
 from daemon.dock.camera import byte_path, process, safe_open
 from daemon.dock.camera.file_names import name_of_stem, stem_of_name

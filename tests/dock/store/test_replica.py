@@ -9,25 +9,25 @@ import pytest
 
 from daemon.core.lifecycle import State
 from daemon.dock.store.replica import ReplicaStore
-from daemon.dock.store.rows import ClipRow
-from daemon.dock.store.store import Store
+from daemon.dock.store.rows import HeldClip
+from daemon.dock.store.store import DockStore
 from tests.benchmarks.stores import fill, make_world
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[DockStore]:
     _, config = make_world(tmp_path)
     fill(config, 6)
-    opened = Store(config.state / "dock.sqlite")
+    opened = DockStore(config.state / "dock.sqlite")
     yield opened
     opened.close()
 
 
-def by_age(store: Store) -> list[ClipRow]:
+def by_age(store: DockStore) -> list[HeldClip]:
     return sorted(store.clips(), key=lambda clip: clip.ingested_at)
 
 
-def test_a_clip_keeps_its_turn_and_what_comes_while_it_is_copied_gets_a_new_one(store: Store) -> None:
+def test_a_clip_keeps_its_turn_and_what_comes_while_it_is_copied_gets_a_new_one(store: DockStore) -> None:
     replica, (first, second, *_) = ReplicaStore(store), by_age(store)
     for clip in (first, second, first):
         replica.want(clip.clip_id, "2023-11-29T21:45:02.120Z")
@@ -47,7 +47,7 @@ def test_a_clip_keeps_its_turn_and_what_comes_while_it_is_copied_gets_a_new_one(
     assert replica.next_job(0) is None
 
 
-def test_the_spool_is_what_adding_up_would_give(store: Store) -> None:
+def test_the_spool_is_what_adding_up_would_give(store: DockStore) -> None:
     replica, clips = ReplicaStore(store), by_age(store)
     for clip in clips[:4]:
         replica.held(clip)
@@ -62,7 +62,7 @@ def test_the_spool_is_what_adding_up_would_give(store: Store) -> None:
     assert replica.evicting() == sorted(clip.clip_id for clip in clips[:3])
 
 
-def test_the_oldest_may_go_that_is_held_not_disposed_of_and_not_owed_to_its_camera(store: Store) -> None:
+def test_the_oldest_may_go_that_is_held_not_disposed_of_and_not_owed_to_its_camera(store: DockStore) -> None:
     replica, clips = ReplicaStore(store), by_age(store)
     store.db.execute("UPDATE clip SET receipted = 0 WHERE clip_id = ?", (clips[1].clip_id,))
     store.db.execute("UPDATE clip SET receipted = 1 WHERE clip_id <> ?", (clips[1].clip_id,))
@@ -71,7 +71,7 @@ def test_the_oldest_may_go_that_is_held_not_disposed_of_and_not_owed_to_its_came
     store.move(clips[2].clip_id, State.DISPOSED, 1000)
     replica.evict(clips[3].clip_id)
 
-    def next_after(clip: ClipRow | None, *, unreceipted: bool = False) -> str | None:
+    def next_after(clip: HeldClip | None, *, unreceipted: bool = False) -> str | None:
         after = (clip.ingested_at, clip.clip_id) if clip else ("", "")
         found = replica.evictable(after, unreceipted=unreceipted)
         return found.clip_id if found else None

@@ -10,7 +10,7 @@ from daemon.core.lifecycle import State
 from daemon.custody.log import CustodyLog
 from daemon.dock.store.dispatch import DispatchStore
 from daemon.dock.store.replica import ReplicaStore
-from daemon.dock.store.store import Store
+from daemon.dock.store.store import DockStore
 from tests.benchmarks.stores import fill, make_world
 
 DOCUMENT = b'{"incidentComponent": [{"internalIncidentId": "I-1", "lastUpdateTimeStamp": "2020-01-01T00:00:00Z"}]}'
@@ -19,7 +19,7 @@ DOCUMENT = b'{"incidentComponent": [{"internalIncidentId": "I-1", "lastUpdateTim
 def test_the_tally_is_what_counting_would_give(tmp_path: Path) -> None:
     _, config = make_world(tmp_path)
     fill(config, 30)
-    store = Store(config.state / "dock.sqlite")
+    store = DockStore(config.state / "dock.sqlite")
     with store.transaction():
         for number, clip in enumerate(store.clips()):
             if number % 3:
@@ -34,7 +34,7 @@ def test_the_tally_is_what_counting_would_give(tmp_path: Path) -> None:
 
 
 def test_sequences_taken_together_are_never_given_again(tmp_path: Path) -> None:
-    store = Store(tmp_path / "dock.sqlite")
+    store = DockStore(tmp_path / "dock.sqlite")
     assert [store.next_sequence(), *store.next_sequences(3), store.next_sequence()] == [1, 2, 3, 4, 5]
     store.close()
 
@@ -42,7 +42,7 @@ def test_sequences_taken_together_are_never_given_again(tmp_path: Path) -> None:
 def test_a_clip_is_known_by_its_file_before_its_bytes(tmp_path: Path) -> None:
     _, config = make_world(tmp_path)
     fill(config, 2)
-    store = Store(config.state / "dock.sqlite")
+    store = DockStore(config.state / "dock.sqlite")
     by_file, by_bytes = store.clips()
     for clip in (by_file, by_bytes):
         store.db.execute("UPDATE clip SET camera_serial = 'cam-1', stem = 'a' WHERE clip_id = ?", (clip.clip_id,))
@@ -67,10 +67,10 @@ def test_a_store_that_an_earlier_version_left_goes_on(tmp_path: Path) -> None:
         received = ("0" * 64, "2020-01-01T00:00:00.000Z", "2020-01-01T00:00:00.000Z", DOCUMENT)
         db.execute("INSERT INTO dispatch_document VALUES (?, ?, ?, ?)", received)
         db.commit()
-    store = Store(path)
+    store = DockStore(path)
     assert sorted(clip.clip_id for clip in store.clips(State.LOCKED)) == [row[0] for row in clips]
     assert store.count(State.LOCKED) == len(clips) == CustodyLog(store.db, "bwc/portland/central-1", "central-1").size
-    fresh = Store(tmp_path / "fresh.sqlite")
+    fresh = DockStore(tmp_path / "fresh.sqlite")
     CustodyLog(fresh.db, "bwc/portland/central-1", "central-1")
     DispatchStore(fresh.db)
     assert DispatchStore(store.db).digests_of({"I-1"}) == ("0" * 64,), "what was received is read again"
@@ -84,7 +84,7 @@ def test_from_schema_3_what_the_replica_holds_is_copied_anew(tmp_path: Path) -> 
     _, config = make_world(tmp_path)
     fill(config, 4)
     path = config.state / "dock.sqlite"
-    fresh = Store(path)
+    fresh = DockStore(path)
     before = {one for one in schema(fresh) if "dispatch" not in one}
     fresh.db.executescript(
         "ALTER TABLE replica ADD COLUMN statements TEXT NOT NULL DEFAULT ''; PRAGMA user_version = 3;"
@@ -96,7 +96,7 @@ def test_from_schema_3_what_the_replica_holds_is_copied_anew(tmp_path: Path) -> 
     held = [row[0] for row in fresh.db.execute("SELECT clip_id FROM replica ORDER BY ingested_at, clip_id")]
     fresh.db.execute("INSERT INTO to_replicate VALUES (?, 7, 7, '2020-01-01T00:00:00.000Z')", (held[0],))
     fresh.close()
-    store = Store(path)
+    store = DockStore(path)
     assert {one for one in schema(store) if "dispatch" not in one} == before
     replica, cursor, found = ReplicaStore(store), 0, []
     while (wanted := replica.next_job(cursor)) is not None:
@@ -108,5 +108,5 @@ def test_from_schema_3_what_the_replica_holds_is_copied_anew(tmp_path: Path) -> 
     store.close()
 
 
-def schema(store: Store) -> set[str]:
+def schema(store: DockStore) -> set[str]:
     return {" ".join(row[0].split()) for row in store.db.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL")}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as hs
 
-from daemon.core.lock import Order, Reading, deadline, lock_of
+from daemon.core.lock_rule import Order, Reading, deadline, lock_of
 from tests.kit.agency import NOW
 
 READING = Reading(NOW, boot=1000.0, trusted=True)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from daemon.core import lock
+from daemon.core import lock_rule
 from daemon.core.lifecycle import LifecycleEvent, State, advance
-from daemon.core.lock import LockView, Reading
+from daemon.core.lock_rule import LockView, Reading
 from daemon.custody.log import NewEntry
 from daemon.dock.context import DockContext, Transaction
-from daemon.dock.store.rows import ClipRow, OrderRow
+from daemon.dock.store.rows import HeldClip, HonouredOrder
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.times import format_instant, parse_instant
 
 
-def view_of(dock: DockContext, clip: ClipRow, reading: Reading) -> LockView:
+def view_of(dock: DockContext, clip: HeldClip, reading: Reading) -> LockView:
     """Whether the clip is locked or released at this reading of the clocks, and why."""
     orders = [_order(row) for row in dock.store.orders(clip.clip_id)]
-    return lock.lock_of(orders, reading, quarantined=clip.state == State.QUARANTINED)
+    return lock_rule.lock_of(orders, reading, quarantined=clip.state == State.QUARANTINED)
 
 
-def relock(tx: Transaction, clip: ClipRow) -> None:
+def relock(tx: Transaction, clip: HeldClip) -> None:
     """Brings the clip's state in line with its orders, and announces it."""
     view = view_of(tx.dock, clip, tx.reading())
     state = clip.state
@@ -45,12 +45,12 @@ def rebase(tx: Transaction) -> None:
     boot_id, reading = tx.dock.clock.boot_id(), tx.reading()
     for row in tx.store.live_orders():
         if row.boot_id != boot_id:
-            end = lock.deadline(parse_instant(row.expires_at), reading, row.remaining)
+            end = lock_rule.deadline(parse_instant(row.expires_at), reading, row.remaining)
             tx.store.put_order(replace(row, boot_id=boot_id, deadline=end))
 
 
-def _order(row: OrderRow) -> lock.Order:
-    return lock.Order(
+def _order(row: HonouredOrder) -> lock_rule.Order:
+    return lock_rule.Order(
         row.order_id,
         row.person_id,
         row.purpose,
