@@ -27,7 +27,7 @@ class Camera(Document):
     free_bytes: Size
 
 
-class EnvelopeDocument(Document):
+class EnvelopeDocument(Document, title="Envelope"):
     """A DSSE v1 envelope as JSON, for schemas only; `daemon.seal.envelope` parses and verifies."""
 
     payload: str

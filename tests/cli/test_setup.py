@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from click.testing import CliRunner, Result
 
 from daemon.cli.main import bwc
 from daemon.cli.setup import check as checks
-from daemon.cli.setup import toml_edit
 from daemon.model.config import DockConfig, PolicyConfig, load_config
 from daemon.model.errors import BwcError, ConfigurationError
 from daemon.model.resources import example
@@ -301,14 +299,6 @@ def test_answers_against_what_is_configured(tmp_path: Path, words: tuple[str, ..
     error = refused(run(tmp_path, *words))
     assert said in str(error) and error.hint is not None
     assert everything(tmp_path) == before
-
-
-def test_no_key_is_missing_from_an_example() -> None:
-    with pytest.raises(ConfigurationError, match="colour"):
-        toml_edit.fill("[a]\nb = 1\n", {"a.colour": "blue"})
-    filled = toml_edit.fill('[a]\nb = "x # y"   # why\n[c]\nb = 2\n', {"a.b": 'q"#', "c.b": None})
-    assert tomllib.loads(filled) == {"a": {"b": 'q"#'}, "c": {}}
-    assert "# why" in filled
 
 
 # what the checks find

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
 import time
-import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from daemon.cli.demo import world as cast
-from daemon.cli.demo.stage import SIM, Ran, Stage, StoryError
+from daemon.cli.demo.shift import DEADLY, ROUTINE, DemoShift
+from daemon.cli.demo.stage import Ran, Stage, StoryError
 from daemon.cli.demo.teller import Teller
 from daemon.cli.demo.world import AGENCY, DOCK, CastMember, World
 from daemon.core.words import need_sentence
@@ -26,7 +25,6 @@ from daemon.model.times import format_instant
 from daemon.model.topics import Topics
 from daemon.seal.envelope import LIMIT
 
-DEADLY, ROUTINE = "23-310001", "23-310002"
 _SECONDS = 20.0
 _PLACES = ("vault", "mounts", "config", "keys", "opened", "logs")
 
@@ -43,9 +41,7 @@ class Story:
         self._topics = Topics(AGENCY)
         self.steps: list[dict[str, Any]] = []
         self._now = datetime.now(UTC)
-        self._deadly_clip = str(uuid.uuid4())
-        self._after_clip = str(uuid.uuid4())
-        self._routine_clip = str(uuid.uuid4())
+        self._shift = DemoShift(world, stage, self._now)
         self._requests: dict[str, str] = {}
         self._orders: dict[str, str] = {}
 
@@ -68,11 +64,9 @@ class Story:
         title = "two cameras dock after the shift: one with a use of deadly force, one with a routine stop"
         self._teller.step(1, title)
         self._await_dock(watch)
-        self._send_dispatch()
-        cameras = [
-            self._dock_camera(cast.OFFICER, "bay-1", self._deadly_clips()),
-            self._dock_camera(cast.ROUTINE_OFFICER, "bay-2", self._routine_clips()),
-        ]
+        self._expect(self._shift.send_dispatch(), "bwc-sim dispatch")
+        self._teller.say(f"dispatch sent two incidents, {DEADLY} and {ROUTINE}")
+        cameras = self._shift.dock_cameras()
         while any(process.poll() is None for process in cameras):
             message = watch.wait(lambda received: "/bay/" in received.topic, 0.1)
             if message is not None:
@@ -90,41 +84,6 @@ class Story:
         online = watch.wait(lambda m: m.topic.endswith("/status") and b'"online"' in m.payload, _SECONDS)
         self._stage.check_alive()
         self._must(online is not None, "the dock did not come online")
-
-    def _send_dispatch(self) -> None:
-        start = self._now - timedelta(hours=3)
-        incidents = [
-            _incident(DEADLY, "shots fired", "711", cast.OFFICER.person_id, start),
-            _incident(ROUTINE, "traffic stop", "722", cast.ROUTINE_OFFICER.person_id, start + timedelta(minutes=30)),
-        ]
-        path = self._world.config / "incidents.json"
-        path.write_text(json.dumps(incidents, indent=2))
-        command = [*SIM, "dispatch", "--from", str(path), "--to", self._world.broker, "--agency", AGENCY, "--json"]
-        self._expect(self._stage.run(*command), "bwc-sim dispatch")
-        self._teller.say(f"dispatch sent two incidents, {DEADLY} and {ROUTINE}")
-
-    def _deadly_clips(self) -> list[str]:
-        start = self._now - timedelta(hours=3)
-        return [
-            _clip(self._deadly_clip, start + timedelta(seconds=-10), 420, "dispatch", 5),
-            _clip(self._after_clip, start + timedelta(seconds=430), 165, "button", 3),
-        ]
-
-    def _routine_clips(self) -> list[str]:
-        start = self._now - timedelta(hours=2, minutes=30)
-        return [_clip(self._routine_clip, start + timedelta(seconds=20), 575, "button", 4)]
-
-    def _dock_camera(self, officer: CastMember, bay: str, clips: list[str]) -> subprocess.Popen[str]:
-        world, serial = self._world, cast.CAMERAS[officer.person_id]
-        options = [option for clip in clips for option in ("--clip", clip)]
-        return self._stage.begin(
-            *SIM,
-            "camera",
-            *("--mounts", str(world.mounts), "--bay", bay, "--serial", serial, "--officer", officer.person_id),
-            *("--key", str(world.key(serial, "sign")), "--dock-key", str(world.key(DOCK, "sign", public=True))),
-            *("--keep-footage", str(world.root / "recorded"), "--timeout", "30", "--json"),
-            *options,
-        )
 
     # 2
 
@@ -144,13 +103,13 @@ class Story:
         path.write_text(json.dumps([entry | {"occurred_at": occurred} for entry in entries], indent=2))
         self._attest(cast.SUPERVISOR, "classification", "--from", path)
         self._teller.say(f"{cast.SUPERVISOR.name} classified {DEADLY} as deadly force, {ROUTINE} as none", "✓")
-        routine = self._request(cast.ROUTINE_OFFICER, self._routine_clip, "report", "released")
-        deadly = self._request(cast.OFFICER, self._deadly_clip, "report", "refused")
+        routine = self._request(cast.ROUTINE_OFFICER, self._shift.routine_clip, "report", "released")
+        deadly = self._request(cast.OFFICER, self._shift.deadly_clip, "report", "refused")
         locks = [{"clip_id": n.clip_id, "lock": n.lock.state, "activation": n.activation} for n in notices]
         self._note(2, title, {"announced": locks, "routine": routine, "deadly": deadly})
 
     def _wait_for_notices(self, watch: Session) -> list[Notice]:
-        wanted = {self._deadly_clip: DEADLY, self._after_clip: DEADLY, self._routine_clip: ROUTINE}
+        wanted = {self._shift.deadly_clip: DEADLY, self._shift.after_clip: DEADLY, self._shift.routine_clip: ROUTINE}
         found: dict[str, Notice] = {}
 
         def tagged(message: Received) -> bool:
@@ -169,7 +128,7 @@ class Story:
     def _insist(self) -> None:
         title = "internal affairs asks and is refused as well; the chief's authorization opens it to nobody"
         self._teller.step(3, title)
-        asked = self._request(cast.INVESTIGATOR, self._deadly_clip, "investigation", "refused")
+        asked = self._request(cast.INVESTIGATOR, self._shift.deadly_clip, "investigation", "refused")
         expires = format_instant(self._now + timedelta(days=2))
         after = {}
         for person, purpose in ((cast.INVESTIGATOR, "investigation"), (cast.OFFICER, "report")):
@@ -207,17 +166,17 @@ class Story:
         order = self._orders[cast.OFFICER.person_id]
 
         def honoured(message: Received) -> bool:
-            if not message.topic.endswith(self._deadly_clip):
+            if not message.topic.endswith(self._shift.deadly_clip):
                 return False
             notice = parse_model(Notice, message.payload, what=message.topic, limit=LIMIT)
             return order in {release.order_id for release in notice.lock.releases if release.state == "live"}
 
         self._must(watch.wait(honoured, _SECONDS) is not None, "the dock did not show the release order")
-        world, out = self._world, self._world.opened / f"{self._deadly_clip}.mp4"
-        who = ("review", "open", *world.as_person(cast.OFFICER), "--clip", self._deadly_clip)
+        world, out = self._world, self._world.opened / f"{self._shift.deadly_clip}.mp4"
+        who = ("review", "open", *world.as_person(cast.OFFICER), "--clip", self._shift.deadly_clip)
         trust = ("--trust", world.config / "trust.json", "--root", world.key("root", "sign", public=True))
         opened = self._stage.bwc(*who, "--vault", world.vault, *trust, "--out", out).document
-        same = out.read_bytes() == (world.root / "recorded" / f"{self._deadly_clip}.mp4").read_bytes()
+        same = out.read_bytes() == (world.root / "recorded" / f"{self._shift.deadly_clip}.mp4").read_bytes()
         self._must(same, "what was opened is not what the camera recorded")
         frames = _count_frames(out)
         self._must(frames >= 30, f"only {frames} frames play")
@@ -235,7 +194,7 @@ class Story:
         self._stage.bwc("custody", "export", "--config", config, "--out", world.root)
         copy = world.root / "tampered"
         shutil.copytree(world.vault, copy / "vault")
-        sealed = copy / "vault" / "clips" / self._deadly_clip / "clip.sealed"
+        sealed = copy / "vault" / "clips" / self._shift.deadly_clip / "clip.sealed"
         _flip_byte(sealed, sealed.stat().st_size // 2)
         checked = self._stage.bwc("dock", "check", "--config", config, "--vault", copy / "vault", expect=4)
         self._must(str(sealed) in checked.words, f"the changed file was not named: {checked.words}")
@@ -315,25 +274,6 @@ class Story:
 
     def _note(self, number: int, title: str, details: dict[str, Any]) -> None:
         self.steps.append({"step": number, "title": title, "outcome": "done", "at": time.time(), **details})
-
-
-def _incident(incident_id: str, kind: str, unit: str, officer: str, start: datetime) -> dict[str, Any]:
-    times = (("Dispatched", 0), ("EnRoute", 30), ("OnScene", 120), ("Cleared", 600))
-    statuses = [[status, format_instant(start + timedelta(seconds=after))] for status, after in times]
-    units = [{"unit_id": unit, "officers": [officer], "statuses": statuses}]
-    return {"incident_id": incident_id, "incident_type": kind, "priority": 1, "units": units}
-
-
-def _clip(clip_id: str, start: datetime, seconds: int, trigger: str, footage: int) -> str:
-    fields = {
-        "clip_id": clip_id,
-        "started_at": format_instant(start),
-        "seconds": seconds,
-        "pre_event": 30,
-        "trigger_on": trigger,
-        "footage": footage,
-    }
-    return ",".join(f"{name}={value}" for name, value in fields.items())
 
 
 def _order_id(decision: dict[str, Any]) -> str:

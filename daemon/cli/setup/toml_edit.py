@@ -1,15 +1,16 @@
-"""Editing TOML as text, so that comments and everything an administrator wrote stay as they are."""
+"""Editing an administrator's TOML: comments and everything they wrote stay as they are."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 from daemon.model.errors import ConfigurationError
 
-_SECTION = re.compile(r"^\[([^\[\]]+)\]\s*(#.*)?$")
-_LINE = re.compile(r"""^(?P<key>[A-Za-z0-9_-]+)\s*=\s*(?P<value>"[^"]*"|[^#"]*?)(?P<rest>\s*#.*|\s*)$""")
+_MARK = "@commented out@"
 
 
 def fill(text: str, values: Mapping[str, str | None]) -> str:
@@ -17,81 +18,86 @@ def fill(text: str, values: Mapping[str, str | None]) -> str:
 
     Raises ConfigurationError for a key that `text` does not have.
     """
-    left, section, lines = dict(values), "", []
-    for line in text.splitlines():
-        heading = _SECTION.match(line)
-        if heading:
-            section = f"{heading[1]}."
-        found = _LINE.match(line)
-        name = f"{section}{found['key']}" if found else ""
-        if found and name in left:
-            value = left.pop(name)
-            width = len(line) - len(found["rest"])
-            new = f"# {line}" if value is None else f"{found['key']} = {json.dumps(value)}".ljust(width) + found["rest"]
-            lines.append(new.rstrip())
+    document = _parse(text)
+    missing, commented = [], {}
+    for number, (name, value) in enumerate(sorted(values.items())):
+        section, _, key = name.rpartition(".")
+        table = document.get(section, {}) if section else document
+        if key not in table:
+            missing.append(name)
+        elif value is None:
+            mark = _quoted(f"{_MARK}{number}")
+            commented[f"{key} = {mark}"] = f"# {key} = {table[key].as_string()}"
+            table[key] = _value(f"{_MARK}{number}")
         else:
-            lines.append(line)
-    if left:
-        raise ConfigurationError(f"the example has no {', '.join(sorted(left))}")
-    return "\n".join(lines) + "\n"
+            table[key] = _value(value)
+    if missing:
+        raise ConfigurationError(f"the example has no {', '.join(missing)}")
+    filled = tomlkit.dumps(document)
+    for line, comment in commented.items():
+        filled = filled.replace(line, comment)
+    return filled
 
 
 def new_trust(dock_id: str, *, recovery: bool) -> str:
     """An agency's `trust.toml` with a dock and the policy service, and nobody else yet."""
-    lines = [
-        "# Who is enrolled. The agency signs it with its root key, kept offline. `bwc setup` adds to it, and raises",
-        "# the version; edit it by hand for anything else, then run `bwc setup` again to have it signed.",
-        "",
-        "version = 1",
-        "",
-        "[cameras]",
-        "",
-        "[docks]",
-        f'{_quoted(dock_id)} = "keys/{dock_id}.sign.pub.pem"',
-        "",
-        "[services.policy]",
-        'sign = "keys/policy.sign.pub.pem"',
-        'open = "keys/policy.open.pub.pem"',
-    ]
+    services = {"policy": {use: f"keys/policy.{use}.pub.pem" for use in ("sign", "open")}}
     if recovery:
-        lines += ["", "[services.recovery]", 'open = "keys/recovery.open.pub.pem"']
-    return "\n".join(lines) + "\n"
+        services["recovery"] = {"open": "keys/recovery.open.pub.pem"}
+    content = {
+        "version": 1,
+        "cameras": {},
+        "docks": {dock_id: f"keys/{dock_id}.sign.pub.pem"},
+        "services": services,
+    }
+    return (
+        "# Who is enrolled. The agency signs it with its root key, kept offline. `bwc setup` adds to it, and raises\n"
+        "# the version; edit it by hand for anything else, then run `bwc setup` again to have it signed.\n\n"
+    ) + tomlkit.dumps(content)
 
 
 def enrol_cameras(text: str, serials: Iterable[str]) -> str:
     """Adds cameras to a trust file. Raises ConfigurationError when it has no [cameras]."""
-    added = [f'{_quoted(serial)} = "keys/{serial}.sign.pub.pem"' for serial in serials]
-    if not added:
-        return text
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        heading = _SECTION.match(line)
-        if heading and heading[1].strip() == "cameras":
-            lines[number + 1 : number + 1] = added
-            return "\n".join(lines) + "\n"
-    raise ConfigurationError("the trust file has no [cameras]", hint="add a line that says just that")
+    document = _parse(text)
+    cameras = document.get("cameras")
+    if cameras is None:
+        raise ConfigurationError("the trust file has no [cameras]", hint="add a line that says just that")
+    for serial in serials:
+        cameras[serial] = _value(f"keys/{serial}.sign.pub.pem")
+    return tomlkit.dumps(document)
 
 
 def enrol_person(text: str, person_id: str, name: str, roles: Iterable[str]) -> str:
     """Adds a person to a trust file, at its end."""
-    lines = [
-        "",
-        f"[people.{_quoted(person_id)}]",
-        f"name = {json.dumps(name, ensure_ascii=False)}",
-        f"roles = {json.dumps(list(roles))}",
-        f'sign = "keys/{person_id}.sign.pub.pem"',
-        f'open = "keys/{person_id}.open.pub.pem"',
-    ]
-    return text + "\n".join(lines) + "\n"
+    person = {
+        "name": name,
+        "roles": list(roles),
+        "sign": f"keys/{person_id}.sign.pub.pem",
+        "open": f"keys/{person_id}.open.pub.pem",
+    }
+    added = tomlkit.dumps({"people": {person_id: {key: _value(value) for key, value in person.items()}}})
+    return f"{text}\n{added}"
 
 
 def raise_version(text: str, version: int) -> str:
     """The trust file with this version. Raises ConfigurationError when it has none."""
-    new, times = re.subn(r"(?m)^version\s*=\s*\d+", f"version = {version}", text, count=1)
-    if not times:
+    document = _parse(text)
+    if "version" not in document:
         raise ConfigurationError("the trust file has no version", hint="add: version = 1")
-    return new
+    document["version"] = version
+    return tomlkit.dumps(document)
 
 
-def _quoted(name: str) -> str:
-    return json.dumps(name)
+def _parse(text: str) -> tomlkit.TOMLDocument:
+    try:
+        return tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise ConfigurationError(f"not valid TOML: {error}") from None
+
+
+def _value(value: Any) -> Any:
+    return tomlkit.string(value) if isinstance(value, str) else value
+
+
+def _quoted(text: str) -> str:
+    return tomlkit.string(text).as_string()
