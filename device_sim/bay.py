@@ -36,6 +36,7 @@ class Bay:
 
     @property
     def mounted(self) -> bool:
+        """Whether something is mounted there."""
         return self.path.is_mount()
 
     def open(self) -> None:

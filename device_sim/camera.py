@@ -71,6 +71,7 @@ class Outcome:
         return 0 if all(visit.receipt in (None, VERIFIED) for visit in self.visits) else 1
 
     def as_dict(self, keep_footage: Path | None) -> dict[str, Any]:
+        """For JSON."""
         return {
             "serial": self.wearer.serial,
             "bay": self.bay,

@@ -34,6 +34,7 @@ def broker_options(command: _Command) -> _Command:
 
 
 def login(options: dict[str, Any]) -> Login:
+    """How to log in at the broker, from a command's options."""
     names = ("username", "password_file", "ca", "cert", "tls_key")
     return Login(**{name: options[name] for name in names})
 

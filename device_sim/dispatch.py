@@ -45,7 +45,8 @@ class _Unit:
 
 def shift(count: int, seed: int, day: date, officers: int | None = None, hours: float = 10) -> list[Incident]:
     """`count` incidents from 16:00 local on that day: crews of one or two, an officer joining a unit later, calls
-    over midnight, calls never cleared, cancelled, dispatched again, merged and split."""
+    over midnight, calls never cleared, cancelled, dispatched again, merged and split.
+    """
     dice = random.Random(f"shift|{seed}|{count}|{day}|{officers}|{hours}")
     begin = times.local_midnight(datetime(day.year, day.month, day.day, tzinfo=UTC)) + timedelta(hours=16)
     units = _log_on(dice, begin, officers if officers is not None else max(2, round(count * 0.3)))

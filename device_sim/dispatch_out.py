@@ -31,9 +31,11 @@ FORGOTTEN_SECONDS = 120.0
 class Outlet(Protocol):
     """`send` returns where the document went; all that was sent has arrived once `settle` returns."""
 
-    def send(self, delivery: Delivery) -> str: ...
+    def send(self, delivery: Delivery) -> str:
+        """Sends one document about an incident."""
 
-    def settle(self) -> None: ...
+    def settle(self) -> None:
+        """Returns once everything sent has arrived."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class FolderOutlet:
         folder.mkdir(parents=True, exist_ok=True)
 
     def send(self, delivery: Delivery) -> str:
+        """See Outlet: the file appears whole."""
         path = self._folder / f"{delivery.incident_id}-{delivery.number}.eido.json"
         temporary = path.with_name(f".{path.name}.tmp")
         temporary.write_text(json.dumps(delivery.document))
@@ -104,6 +107,7 @@ class BrokerOutlet:
         self._open(login)
 
     def send(self, delivery: Delivery) -> str:
+        """See Outlet."""
         topic = f"{self._root}/{delivery.incident_id}"
         payload = json.dumps(delivery.document, separators=(",", ":")).encode()
         mid = self._client.publish(topic, payload, qos=1, retain=False).mid
@@ -119,6 +123,7 @@ class BrokerOutlet:
         return topic
 
     def settle(self) -> None:
+        """See Outlet: once the broker has acknowledged."""
         with self._news:
             # as long as acknowledgements keep coming, however many there are, the broker is alive
             while missing := self._sent.keys() - self._acknowledged.keys():
@@ -135,6 +140,7 @@ class BrokerOutlet:
                 del self._sent[mid], self._acknowledged[mid]
 
     def close(self) -> None:
+        """Disconnects."""
         self._client.disconnect()
         self._client.loop_stop()
 

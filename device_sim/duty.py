@@ -28,6 +28,7 @@ class Draft:
 
     @property
     def stopped_at(self) -> datetime:
+        """When the recording ends."""
         return self.started_at + timedelta(seconds=self.seconds)
 
 

@@ -60,6 +60,7 @@ def document(incident: Incident, at: datetime, agency: str, clock: Clock, *, his
 
 
 def tracking_id(incident_id: str, host: str) -> str:
+    """An incident's tracking identifier, as EIDO writes it: `urn:emergency:uid:incidentid:…`."""
     return f"urn:emergency:uid:incidentid:{incident_id}:{host}"
 
 

@@ -26,10 +26,12 @@ class EnvelopeError(Exception):
 
 
 def payload_type(kind: str) -> str:
+    """The DSSE payload type of a kind of statement."""
     return f"application/vnd.bwc.{kind}.v1+json"
 
 
 def keyid(key: Ed25519PublicKey) -> str:
+    """SHA-256 of the DER SubjectPublicKeyInfo, lowercase hex."""
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
 

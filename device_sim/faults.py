@@ -29,4 +29,5 @@ def checked(names: Iterable[str]) -> frozenset[str]:
 
 
 def help_text() -> str:
+    """Every fault with what it does, a line each."""
     return "\n".join(f"  {name:17} {what}" for name, what in FAULTS.items())

@@ -162,6 +162,7 @@ def write_durably(path: Path, raw: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
+    """Makes a folder's names durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -47,6 +47,7 @@ class LoopBay(Bay):
         memory.lay_out(self._store)
 
     def close(self) -> None:
+        """Unmounts the camera's own filesystem, where it is mounted."""
         if self._store.is_mount():
             _run("umount", str(self._store))
 
@@ -57,6 +58,7 @@ class LoopBay(Bay):
         return False
 
     def dock(self, docked_at: str, *, held: Iterable[str] = ()) -> None:
+        """Mounts the camera's filesystem in the bay."""
         self.check_free()
         self._hold_back(held)
         memory.drop_receipts(self._store)
@@ -66,6 +68,7 @@ class LoopBay(Bay):
         self._mount(self.path)
 
     def undock(self) -> Path:
+        """Unmounts it, as one who pulls the camera in order."""
         _run("sync", "--file-system", str(self.path))
         return self._leave()
 
@@ -74,6 +77,7 @@ class LoopBay(Bay):
         return self._image
 
     def yank(self, shadow: Path, erased: Iterable[str]) -> Path:
+        """Tears it out while it is in use."""
         return self._leave()
 
     def _leave(self) -> Path:

@@ -31,10 +31,12 @@ class Memory:
             raise usage(f"cannot read the camera's memory {self._index}", "remove it to start afresh") from bad
 
     def remember(self, clip: Clip) -> None:
+        """Keeps it, durably."""
         self.clips[clip.clip_id] = clip
         self._save()
 
     def forget(self, clip_id: str) -> None:
+        """It was erased."""
         self.clips.pop(clip_id, None)
         self._save()
 

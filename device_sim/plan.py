@@ -58,6 +58,7 @@ class PlannedClip:
     size: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
         return {
             "clip_id": self.clip_id,
             "incident_id": self.incident_id,
@@ -83,6 +84,7 @@ class PlannedCamera:
     faults: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
         return {
             "serial": self.serial,
             "officer_id": self.officer_id,
@@ -104,6 +106,7 @@ class Plan:
     cameras: tuple[PlannedCamera, ...]
 
     def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
         return {
             "seed": self.seed,
             "begins": times.utc_text(self.begins),

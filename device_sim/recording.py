@@ -56,6 +56,7 @@ class Clip:
     stopped_at: str
 
     def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
         return asdict(self)
 
 
@@ -81,6 +82,7 @@ def clip_seed(serial: str, seed: int, index: int) -> int:
 
 
 def clip_id(seed: int) -> str:
+    """A clip's id from a seed: a UUID, lowercase with hyphens, the same for the same seed."""
     return str(uuid.UUID(bytes=hashlib.sha256(f"clip|{seed}".encode()).digest()[:16], version=4))
 
 

@@ -30,11 +30,14 @@ _TICK_SECONDS = 1.0
 class Audience(Protocol):
     """Who is told how far the shift has come; called from several threads."""
 
-    def sent(self) -> None: ...
+    def sent(self) -> None:
+        """A dispatch document was sent."""
 
-    def docked(self, outcome: camera.Outcome) -> None: ...
+    def docked(self, outcome: camera.Outcome) -> None:
+        """A camera was docked, and is done."""
 
-    def failed(self, serial: str, why: str) -> None: ...
+    def failed(self, serial: str, why: str) -> None:
+        """A camera's docking failed."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Played:
         return max([*codes, 1 if self.failures else 0], default=0)
 
     def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
         visits = [visit for outcome in self.outcomes for visit in outcome.visits]
         return {
             "documents": self.documents,

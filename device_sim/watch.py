@@ -24,7 +24,8 @@ _WHILE_DOCKED = ("keep", "yank")
 class Keys(Protocol):
     """Where keys come from: the next one, None when none came for a moment, "" when there will be none any more."""
 
-    def next(self) -> str | None: ...
+    def next(self) -> str | None:
+        """The next key that was pressed; None when none was."""
 
 
 @dataclass(frozen=True)

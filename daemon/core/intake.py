@@ -38,4 +38,5 @@ def integrity(capture: CaptureState, *, digest_agrees: bool, playable: bool) -> 
 
 
 def quarantined(value: Integrity) -> bool:
+    """Whether footage of this integrity goes into quarantine."""
     return value in {"unsigned", "mismatch"}

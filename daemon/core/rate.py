@@ -24,6 +24,7 @@ class Rate:
 
     @property
     def bytes_per_second(self) -> float:
+        """The rate over the last seconds; 0 while it is not known."""
         if len(self._seen) < 2:
             return 0.0
         (start, first), (end, last) = self._seen[0], self._seen[-1]

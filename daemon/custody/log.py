@@ -53,9 +53,11 @@ class NewEntry:
 class Cursor(Protocol):
     """What a statement found."""
 
-    def fetchone(self) -> Any: ...
+    def fetchone(self) -> Any:
+        """The next row; None after the last."""
 
-    def fetchall(self) -> list[Any]: ...
+    def fetchall(self) -> list[Any]:
+        """Every row that is left."""
 
     def __iter__(self) -> Iterator[Any]: ...
 
@@ -66,7 +68,8 @@ class Rows(Protocol):
     Values stand as `?` in the SQL. What is written is durable when the owner's transaction is.
     """
 
-    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor: ...
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor:
+        """Runs one statement."""
 
 
 class CustodyLog:
@@ -142,6 +145,7 @@ class CustodyLog:
             self._db.execute(f"INSERT INTO {table} VALUES {values}", [value for row in rows for value in row])  # noqa: S608
 
     def line(self, sequence: int) -> bytes | None:
+        """An entry as it was logged, without its newline; None when there is none."""
         row = self._db.execute("SELECT line FROM custody_entry WHERE sequence = ?", (sequence,)).fetchone()
         return bytes(row[0]) if row else None
 
@@ -192,9 +196,11 @@ class CustodyLog:
         return sign_checkpoint(Checkpoint(self.origin, size, tree.root(size, self.node)), key)
 
     def inclusion(self, sequence: int, size: int | None = None) -> list[bytes]:
+        """The audit path of an entry in the tree of `size` entries (RFC 6962 section 2.1.1)."""
         return tree.inclusion_proof(sequence, self.size if size is None else size, self.node)
 
     def consistency(self, old: int, new: int | None = None) -> list[bytes]:
+        """The proof that the larger tree holds the smaller one (RFC 6962 section 2.1.2)."""
         return tree.consistency_proof(old, self.size if new is None else new, self.node)
 
     def node(self, level: int, index: int) -> bytes:

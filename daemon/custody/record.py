@@ -33,6 +33,8 @@ Hash = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 
 
 class ProvenEntry(Document):
+    """A custody entry that is proven to be in the log."""
+
     sequence: Annotated[int, Field(ge=0)]
     line: str
     proof: Annotated[tuple[Hash, ...], Field(max_length=64)]

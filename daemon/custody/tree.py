@@ -17,10 +17,12 @@ EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
 def leaf_hash(line: bytes) -> bytes:
+    """SHA-256 of 0x00 and the entry (RFC 6962 section 2.1)."""
     return hashlib.sha256(b"\x00" + line).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """SHA-256 of 0x01 and both halves' hashes (RFC 6962 section 2.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 

@@ -51,6 +51,7 @@ class Root:
 
     @property
     def value(self) -> bytes:
+        """The tree head over what was added (RFC 6962 section 2.1)."""
         if not self._peaks:
             return EMPTY_ROOT
         value = self._peaks[-1]

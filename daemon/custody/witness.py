@@ -79,6 +79,7 @@ class WitnessedLog:
         return max([0, *(size - self.size for size in self._proving)])
 
     def close(self) -> None:
+        """Closes its files."""
         os.close(self._leaves)
 
     def entry(self, sequence: int, line: bytes, now: datetime) -> list[Alarm]:

@@ -85,6 +85,7 @@ class Postgres:
         self._key = zlib.crc32(str(schema).encode()) >> 1  # services share what lies in one schema, and its locks
 
     def close(self) -> None:
+        """Ends the connection."""
         self._session.close()
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any:
@@ -182,6 +183,7 @@ class Postgres:
         return bool(row[0])
 
     def leave_lead(self) -> None:
+        """Lets another service lead."""
         self.execute(f"SELECT pg_advisory_unlock({AdvisoryLock.LEAD:d}, {self._key})")
 
     def members(self) -> frozenset[int]:

@@ -58,6 +58,7 @@ class Database:
             self.db.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
 
     def close(self) -> None:
+        """Closes it."""
         self.db.close()
 
     @contextmanager
@@ -81,9 +82,11 @@ class Database:
         return row[0] if row else None
 
     def set(self, key: str, value: str) -> None:
+        """Keeps a value in the `meta` table."""
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def unset(self, key: str) -> None:
+        """Forgets a value of the `meta` table."""
         self.db.execute("DELETE FROM meta WHERE key = ?", (key,))
 
 

@@ -33,6 +33,7 @@ class FolderWatch:
             log.warning("%s cannot be watched (%s); it is looked at every few seconds", self._folder, error.strerror)
 
     def stop(self) -> None:
+        """Ends the watch, and waits for its thread."""
         if self._observer.is_alive():
             self._observer.stop()
             self._observer.join()

@@ -62,22 +62,27 @@ class DockMetrics:
             self._taken_in_bytes.labels(integrity)
 
     def started(self, dock_id: str, reserve_bytes: int) -> None:
+        """Which dock this is; `reserve_bytes` stay free on the vault's disk."""
         self._info.info({"dock_id": dock_id, "version": __version__})
         self._reserve.set(reserve_bytes)
 
     def bays(self, bays: Iterable[Bay]) -> None:
+        """How all bays stand."""
         found = Tally(bay.state for bay in bays)
         for state in get_args(BayState):
             self._bays.labels(state).set(found[state])
 
     def read(self, size: int) -> None:
+        """So many bytes more of footage were read."""
         self._read.inc(size)
 
     def sealed(self, sync_seconds: float, read_back_seconds: float) -> None:
+        """How long the medium took for one sealed clip, in seconds."""
         self._sync.observe(sync_seconds)
         self._read_back.observe(read_back_seconds)
 
     def took_in(self, integrity: Integrity, size: int) -> None:
+        """A clip of `size` bytes was taken in."""
         self._taken_in.labels(integrity).inc()
         self._taken_in_bytes.labels(integrity).inc(size)
 
@@ -86,12 +91,15 @@ class DockMetrics:
         self._refusals.labels(what, reason).inc()
 
     def broker(self, connected: bool) -> None:
+        """Whether the broker is connected."""
         self._broker.set(connected)
 
     def clock(self, trusted: bool) -> None:
+        """Whether the wall clock is trusted."""
         self._clock.set(trusted)
 
     def replica(self, unreplicated: int, oldest: float, spooled: int) -> None:
+        """Clips not yet in the replica, seconds that the oldest has waited, bytes in the vault itself."""
         self._unreplicated.set(unreplicated)
         self._oldest_unreplicated.set(oldest)
         self._spool.set(spooled)

@@ -45,6 +45,8 @@ _REMEMBERED = frozenset({CustodyAction.OPENED, CustodyAction.ADMITTED, CustodyAc
 
 @dataclass(frozen=True)
 class Rebuilt:
+    """How many clips and custody entries were found in the vault."""
+
     clips: int
     entries: int
 

@@ -34,6 +34,8 @@ class Connected:
 
 @dataclass(frozen=True)
 class Disconnected:
+    """The connection was lost, or could not be made."""
+
     client: str
     reason: str
 
@@ -150,6 +152,7 @@ class MqttClient:
         self._client.loop_start()
 
     def stop(self) -> None:
+        """Disconnects, and waits for the network thread."""
         self._client.disconnect()
         self._client.loop_stop()
 

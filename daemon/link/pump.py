@@ -22,10 +22,12 @@ class Pump:
 
     @property
     def has_room(self) -> bool:
+        """Whether one more message may be under way."""
         return self.connected and len(self._flying) < self._window
 
     @property
     def empty(self) -> bool:
+        """Whether nothing is under way."""
         return not self._flying
 
     def reset(self, *, connected: bool, max_packet: int | None = None) -> None:

@@ -13,9 +13,11 @@ class RetryTimer:
 
     @property
     def pending(self) -> bool:
+        """Whether something is to be tried again."""
         return self._since is not None
 
     def refused(self, now: float) -> None:
+        """Something was refused; the first refusal since counts."""
         if self._since is None:
             self._since = now
 

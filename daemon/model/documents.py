@@ -75,6 +75,8 @@ BayState = Literal["empty", "reading", "done", "waiting", "refused", "failed"]
 
 
 class Bay(Document):
+    """How a bay stands. Sizes in bytes; `reason` says in words what it waits for, or why it failed."""
+
     schema_: Annotated[Literal["bwc.bay/1"], Field(alias="schema")] = "bwc.bay/1"
     bay: Id
     state: BayState
@@ -88,6 +90,8 @@ class Bay(Document):
 
 
 class NoticeRelease(Document):
+    """A release order as a notice lists it."""
+
     order_id: Id
     person_id: Id
     purpose: Purpose
@@ -96,6 +100,8 @@ class NoticeRelease(Document):
 
 
 class Lock(Document):
+    """Whether a clip is locked just now, why, and every release order there was."""
+
     state: Literal["locked", "released", "disposed"]
     reason: Text
     releases: tuple[NoticeRelease, ...] = ()
@@ -131,6 +137,8 @@ class Notice(Document):
 
 
 class Answer(Document):
+    """Whether what a person attested or asked was accepted; if not, `reason` says why."""
+
     schema_: Annotated[Literal["bwc.answer/1"], Field(alias="schema")] = "bwc.answer/1"
     accepted: bool
     reason: Text | None = None
@@ -147,6 +155,8 @@ class Need(Document):
 
 
 class Decision(Document):
+    """What was decided on a request, by which rules, on which facts; and what would change it."""
+
     schema_: Annotated[Literal["bwc.decision/1"], Field(alias="schema")] = "bwc.decision/1"
     request_id: Id
     clip_id: ClipId
@@ -158,6 +168,8 @@ class Decision(Document):
 
 
 class Standing(Document):
+    """A clip's standing, as the policy service tells supervisors: what would open it, and by when."""
+
     schema_: Annotated[Literal["bwc.standing/1"], Field(alias="schema")] = "bwc.standing/1"
     clip_id: ClipId
     incidents: tuple[Id, ...] = ()

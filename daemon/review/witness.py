@@ -64,10 +64,12 @@ class Witness:
         return alarms + self._checkpoint(dock_id, note, now)
 
     def sync(self) -> None:
+        """Makes durable what was heard."""
         for known in self.logs.values():
             known.sync()
 
     def close(self) -> None:
+        """Lets go of its files."""
         for known in self.logs.values():
             known.close()
 

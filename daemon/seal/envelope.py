@@ -80,10 +80,12 @@ class Envelope:
 
 
 def payload_type(kind: str) -> str:
+    """The DSSE payload type of a kind of statement."""
     return f"application/vnd.bwc.{kind}.v1+json"
 
 
 def pre_authentication_encoding(kind: str, payload: bytes) -> bytes:
+    """DSSE's PAE: the bytes that are signed."""
     encoded: bytes = Dsse(payload, payload_type(kind), {}).pae()
     return encoded
 

@@ -36,6 +36,7 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
+        """The checkpoint's body, as it is signed (C2SP tlog-checkpoint)."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 

@@ -65,10 +65,12 @@ class Segment:
 
     @property
     def sealed_offset(self) -> int:
+        """Where it begins in the sealed file, in bytes."""
         return HEADER if self.index == 0 else self.index * SEGMENT
 
     @property
     def sealed_length(self) -> int:
+        """Its length in the sealed file, tag included, in bytes."""
         return self.length + TAG
 
 

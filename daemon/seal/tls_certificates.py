@@ -70,6 +70,7 @@ class Authority:
         return cls(parsed, loaded)
 
     def to_pem(self) -> Issued:
+        """Its certificate and private key, PEM."""
         return Issued(self.certificate.public_bytes(serialization.Encoding.PEM), _private_pem(self._key))
 
     def server(self, names: Sequence[str], now: datetime) -> Issued:

@@ -52,6 +52,7 @@ class Trust:
 
     @property
     def version(self) -> int:
+        """The trust file's version, from 1."""
         return self.statement.version
 
     def signer(self, key_id: str, at: datetime) -> tuple[Owner, Ed25519PublicKey]:
@@ -92,6 +93,7 @@ class Trust:
         return self._sign_keys.get((kind, owner_id))
 
     def roles(self, person_id: str) -> frozenset[Role]:
+        """A person's roles; none for a stranger."""
         person = self.statement.people.get(person_id)
         return frozenset(person.roles) if person else frozenset()
 

@@ -71,6 +71,7 @@ class Verified(Generic[S]):
 
     @property
     def digest(self) -> str:
+        """SHA-256 of the envelope's payload, lowercase hex."""
         return self.envelope.digest
 
 

@@ -30,27 +30,34 @@ class ClipDirectory:
 
     @property
     def sealed(self) -> Path:
+        """The footage, encrypted (Tink AES256_GCM_HKDF_1MB)."""
         return self.path / "clip.sealed"
 
     @property
     def seal(self) -> Path:
+        """The dock's seal, a DSSE envelope."""
         return self.path / "seal.json"
 
     @property
     def capture(self) -> Path:
+        """The camera's capture, as it was found."""
         return self.path / "capture.json"
 
     @property
     def custody(self) -> Path:
+        """The clip's own custody entries, each with its inclusion proof."""
         return self.path / "custody.json"
 
     def tag(self, revision: int) -> Path:
+        """The tag's revision, from 1."""
         return self.path / "tags" / f"{revision}.json"
 
     def release(self, order_id: str) -> Path:
+        """A release order that was honoured."""
         return self.path / "releases" / f"{order_id}.release.json"
 
     def revocation(self, order_id: str) -> Path:
+        """A revocation of an order."""
         return self.path / "releases" / f"{order_id}.revocation.json"
 
 
@@ -62,10 +69,12 @@ class VaultLayout:
 
     @functools.cached_property
     def incoming(self) -> Path:
+        """Clips being taken in; nothing here outlives a restart."""
         return self.root / "incoming"
 
     @functools.cached_property
     def custody(self) -> Path:
+        """The custody log's lines and its checkpoint."""
         return self.root / "custody"
 
     @property
@@ -74,6 +83,7 @@ class VaultLayout:
         return self.custody / "checkpoint.txt"
 
     def clip(self, clip_id: str, place: Place = "clips") -> ClipDirectory:
+        """Where a clip lies, or would."""
         return ClipDirectory(self.root / place / clip_id)
 
     def find(self, clip_id: str) -> ClipDirectory | None:

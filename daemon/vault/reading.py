@@ -45,9 +45,11 @@ class HashingReader(io.RawIOBase):
         self._digest = hashlib.sha256()
 
     def readable(self) -> bool:
+        """As io.RawIOBase."""
         return True
 
     def readinto(self, buffer: memoryview | bytearray) -> int:  # type: ignore[override]
+        """As io.RawIOBase; what was read is hashed."""
         view = memoryview(buffer)
         count = int(self._source.readinto(view))  # type: ignore[attr-defined]
         self._digest.update(view[:count])
@@ -55,6 +57,7 @@ class HashingReader(io.RawIOBase):
 
     @property
     def hexdigest(self) -> str:
+        """SHA-256 of what was read so far, lowercase hex."""
         return self._digest.hexdigest()
 
 

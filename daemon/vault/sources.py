@@ -36,9 +36,11 @@ class Directory:
         self._root = root
 
     def clip(self, clip_id: str) -> ClipDirectory:
+        """See Source."""
         return find_clip(self._root, clip_id)
 
     def sealed(self, clip: ClipDirectory, sealed_sha256: str, sealed_bytes: int) -> BinaryIO:
+        """See Source."""
         if not clip.sealed.exists():
             raise MissingError(
                 f"{clip.sealed}: is not there",
@@ -55,6 +57,7 @@ class Replica:
         self._layout = VaultLayout(folder)
 
     def clip(self, clip_id: str) -> ClipDirectory:
+        """See Source: the small files are fetched into a directory of its own."""
         stored = keys.newest(self.objects.list(keys.clip_prefix(clip_id)), clip_id)
         if stored is None:
             raise MissingError(
@@ -69,6 +72,7 @@ class Replica:
         return clip
 
     def sealed(self, clip: ClipDirectory, sealed_sha256: str, sealed_bytes: int) -> BinaryIO:
+        """See Source."""
         key = keys.sealed_key(clip.path.name, sealed_sha256)
         return cast(BinaryIO, _Stream(self.objects.read(key, sealed_bytes)))
 

@@ -19,6 +19,7 @@ class DiskFullError(UnavailableError):
 
 
 def disk_full() -> DiskFullError:
+    """The error that says so, with what would change it."""
     return DiskFullError("the vault's disk is full; the clip stays on its camera until there is room")
 
 

@@ -281,7 +281,8 @@ def bench(root: Path, erase: str = "receipt") -> Iterator[Bench]:
 def run(count: int, seed: int, workers: int = 2, erase: str = "receipt") -> dict[str, object]:
     """`erase` says who erases.
 
-    `count` faults, chosen at random out of all there are; with 0 each of them, and on until a run hits none."""
+    `count` faults, chosen at random out of all there are; with 0 each of them, and on until a run hits none.
+    """
     started = time.monotonic()
     problems: list[str] = []
     tally: Counter[str] = Counter()

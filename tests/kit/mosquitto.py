@@ -116,7 +116,8 @@ def debian(folder: Path, more: str = "") -> str:
 
 def shipped(folder: Path, installed: Path, port: int | None = None) -> Mosquitto:
     """As an administrator installs it: Debian's configuration, and ours in its conf.d. `installed` is what
-    `bwc setup broker` made for the broker's machine."""
+    `bwc setup broker` made for the broker's machine.
+    """
     port = port or free_port()
     ours = (installed / "bwc.conf").read_text()
     assert ours == (mosquitto_dir() / "bwc.conf").read_text(), "what is installed is what ships"

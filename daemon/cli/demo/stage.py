@@ -80,6 +80,7 @@ class Stage:
         self.start_dock()
 
     def start_dock(self) -> None:
+        """Starts the dock; it may not serve yet."""
         self.start("dock", *BWC, "dock", "run", "--config", str(self._world.config / "dock.toml"))
 
     def signal(self, name: str, number: int) -> None:
@@ -111,6 +112,7 @@ class Stage:
         )
 
     def finish(self, process: subprocess.Popen[str]) -> Ran:
+        """Waits for a process that was begun, and collects what it said."""
         out, err = process.communicate(timeout=60)
         try:
             document = json.loads(out) if out.strip() else None
@@ -119,6 +121,7 @@ class Stage:
         return Ran(process.returncode, document, err.strip())
 
     def run(self, *command: str) -> Ran:
+        """Runs a command to its end."""
         self.check_alive()
         return self.finish(self.begin(*command))
 

@@ -15,30 +15,39 @@ from daemon.model.documents import Bay
 class Teller(Protocol):
     """Tells steps as they happen."""
 
-    def step(self, number: int, title: str) -> None: ...
-    def say(self, text: str, mark: str = "·") -> None: ...
-    def bay(self, bay: Bay) -> None: ...
-    def bays_done(self) -> None: ...
-    def end(self, title: str, lines: list[str]) -> None: ...
+    def step(self, number: int, title: str) -> None:
+        """A step of the story begins."""
+
+    def say(self, text: str, mark: str = "·") -> None:
+        """Something has happened."""
+
+    def bay(self, bay: Bay) -> None:
+        """A bay stands differently."""
+
+    def bays_done(self) -> None:
+        """Nothing more comes from the bays."""
+
+    def end(self, title: str, lines: list[str]) -> None:
+        """The story is told; these commands are worth trying."""
 
 
 class Silent:
     """For --json: the document at the end says it all."""
 
     def step(self, number: int, title: str) -> None:
-        pass
+        """See Teller."""
 
     def say(self, text: str, mark: str = "·") -> None:
-        pass
+        """See Teller."""
 
     def bay(self, bay: Bay) -> None:
-        pass
+        """See Teller."""
 
     def bays_done(self) -> None:
-        pass
+        """See Teller."""
 
     def end(self, title: str, lines: list[str]) -> None:
-        pass
+        """See Teller."""
 
 
 class Plain:
@@ -48,21 +57,25 @@ class Plain:
         self._last: dict[str, str] = {}
 
     def step(self, number: int, title: str) -> None:
+        """See Teller."""
         click.echo(f"\n{number}. {title}")
 
     def say(self, text: str, mark: str = "·") -> None:
+        """See Teller."""
         click.echo(f"   {mark} {text}")
 
     def bay(self, bay: Bay) -> None:
+        """See Teller."""
         line = f"{bay.bay}: {bay.state}, {bay.clips_done} of {bay.clips_total} clips, {bay.bytes_done} bytes"
         if self._last.get(bay.bay) != line and bay.state != "empty":
             self._last[bay.bay] = line
             self.say(line)
 
     def bays_done(self) -> None:
-        pass
+        """See Teller."""
 
     def end(self, title: str, lines: list[str]) -> None:
+        """See Teller."""
         click.echo(f"\n{title}")
         for line in lines:
             click.echo(f"  {line}")
@@ -79,16 +92,19 @@ class Terminal:
         self._tasks: dict[str, TaskID] = {}
 
     def step(self, number: int, title: str) -> None:
+        """See Teller."""
         self.bays_done()
         self._console.print()
         self._console.rule(f"[bold]{number}. {title}", align="left")
 
     def say(self, text: str, mark: str = "·") -> None:
+        """See Teller."""
         style = self._MARKS.get(mark, "")
         console = self._progress.console if self._progress else self._console
         console.print(f"  [{style}]{mark}[/] {text}" if style else f"  {mark} {text}", highlight=False)
 
     def bay(self, bay: Bay) -> None:
+        """See Teller."""
         if bay.state == "empty":
             return
         if self._progress is None:
@@ -110,10 +126,12 @@ class Terminal:
         )
 
     def bays_done(self) -> None:
+        """See Teller."""
         if self._progress is not None:
             self._progress.stop()
             self._progress, self._tasks = None, {}
 
     def end(self, title: str, lines: list[str]) -> None:
+        """See Teller."""
         self.bays_done()
         self._console.print(Panel("\n".join(lines), title=title, border_style="green", highlight=True))

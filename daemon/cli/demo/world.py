@@ -16,6 +16,8 @@ DOCK = "central-1"
 
 @dataclass(frozen=True)
 class CastMember:
+    """Somebody of the demo's agency."""
+
     person_id: str
     name: str
     role: str
@@ -40,33 +42,41 @@ class World:
 
     @property
     def keys(self) -> Path:
+        """Where everybody's keys lie."""
         return self.root / "keys"
 
     @property
     def config(self) -> Path:
+        """Where the configuration lies."""
         return self.root / "config"
 
     @property
     def mounts(self) -> Path:
+        """Where bays appear."""
         return self.root / "mounts"
 
     @property
     def vault(self) -> Path:
+        """The dock's vault."""
         return self.root / "vault"
 
     @property
     def opened(self) -> Path:
+        """Where opened clips go."""
         return self.root / "opened"
 
     @property
     def logs(self) -> Path:
+        """Where each process writes its log."""
         return self.root / "logs"
 
     @property
     def broker(self) -> str:
+        """The broker's URL."""
         return f"mqtt://127.0.0.1:{self.port}"
 
     def key(self, owner: str, use: str, *, public: bool = False) -> Path:
+        """The file of somebody's key, private or `public`; `use` is sign or open."""
         return self.keys / f"{owner}.{use}.{'pub.' if public else ''}pem"
 
     def as_person(self, person: CastMember) -> list[str]:

@@ -45,6 +45,7 @@ class DockView:
         self._rates.setdefault(bay.bay, Rate()).saw(now, bay.bytes_done)
 
     def headline(self) -> str:
+        """The dock in one line."""
         status = self.status
         if status is None:
             return "nothing heard from the dock yet"

@@ -55,16 +55,20 @@ class Places:
 
     @property
     def secrets(self) -> Path:
+        """Where private keys wait to be taken away."""
         return self.to / "secrets"
 
     @property
     def broker(self) -> Path:
+        """The broker's own files."""
         return self.secrets / "broker"
 
     def policy(self, *, here: bool) -> Path:
+        """What the policy service's machine is given."""
         return self.to if here else self.secrets / "policy"
 
     def public(self, owner: str, use: Use) -> Path:
+        """What everybody may read."""
         return self.to / "keys" / f"{owner}.{use}.pub.pem"
 
 

@@ -21,6 +21,7 @@ class JournalHandler(logging.Handler):
         self._transport = JournaldTransport()
 
     def emit(self, record: logging.LogRecord) -> None:
+        """As logging.Handler."""
         try:
             pairs = [
                 ("MESSAGE", self.format(record)),

@@ -37,9 +37,14 @@ BOARD_CONFIG = _config("board", "status page")
 class Service(Protocol):
     """What runs until it is told to stop."""
 
-    def run(self) -> None: ...
-    def stop(self) -> None: ...
-    def reload(self) -> None: ...
+    def run(self) -> None:
+        """Serves until `stop`."""
+
+    def stop(self) -> None:
+        """Ends `run`; safe in a signal handler."""
+
+    def reload(self) -> None:
+        """Reads configuration and trust again; safe in a signal handler."""
 
 
 def run_until_signalled(service: Service) -> None:

@@ -25,6 +25,7 @@ class JsonLines(logging.Formatter):
     """One JSON object a line, with the record's clip, bay and camera where it has them."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """One JSON object a line."""
         line: dict[str, Any] = {
             "at": format_instant(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),

@@ -29,10 +29,12 @@ class Caller:
 
     @property
     def sign_key(self) -> SignKey:
+        """What this person signs with. Raises ConfigurationError."""
         return load_sign_key(self.keys / f"{self.person_id}.sign.pem")
 
     @property
     def open_key(self) -> OpenKey:
+        """What this person opens with. Raises ConfigurationError."""
         return load_open_key(self.keys / f"{self.person_id}.open.pem")
 
 

@@ -30,4 +30,5 @@ def replica_at(url: str, settings: Path | None) -> Iterator[Replica]:
 
 
 def is_url(vault: str) -> bool:
+    """Whether a vault is named by URL, not by path."""
     return "://" in vault

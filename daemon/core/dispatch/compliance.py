@@ -71,6 +71,7 @@ def review(
 
 
 def tally(judged: Collection[AssignmentVerdict]) -> Tally:
+    """How many of them have each verdict."""
     counts: dict[Verdict, int] = dict.fromkeys(ORDER, 0)
     for item in judged:
         counts[item.verdict] += 1

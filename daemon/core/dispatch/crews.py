@@ -74,14 +74,17 @@ class Named:
         self._statuses = statuses
 
     def crew_before(self, unit_id: str, at: datetime) -> CrewSighting | None:
+        """See Sightings."""
         return _last(self._crews.get(unit_id, []), at)
 
     def crew_after(self, unit_id: str, at: datetime) -> CrewSighting | None:
+        """See Sightings."""
         crews = self._crews.get(unit_id, [])
         after = bisect_right(crews, at, key=lambda sighting: sighting[0])
         return crews[after] if after < len(crews) else None
 
     def units_before(self, officer_id: str, at: datetime) -> CrewSighting | None:
+        """See Sightings."""
         return _last(self._units.get(officer_id, []), at)
 
     @cached_property

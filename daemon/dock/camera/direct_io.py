@@ -75,6 +75,7 @@ class SealedOutput:
         return time.monotonic() - started
 
     def close(self) -> None:
+        """Closes the file, finished or not."""
         os.close(self._fd)
 
 

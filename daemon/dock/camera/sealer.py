@@ -70,6 +70,7 @@ class ReadLimit:
         self._free_at = 0.0
 
     def __call__(self, size: int) -> None:
+        """Waits as long as reading `size` bytes may take."""
         if self.bytes_per_second > 0:
             now = time.monotonic()
             self._free_at = max(now, self._free_at) + size / self.bytes_per_second

@@ -77,6 +77,7 @@ class Announcer:
 
     @property
     def connected(self) -> bool:
+        """Whether the broker is connected."""
         return self._pump.connected
 
     def handle(self, event: LinkEvent) -> None:

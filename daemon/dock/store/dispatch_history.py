@@ -133,6 +133,7 @@ class DispatchHistory:
         )
 
     def crew_before(self, unit_id: str, at: datetime) -> CrewSighting | None:
+        """Who was last named on a unit at or before a time; None when nobody was."""
         return self._sighting(
             "SELECT at, officer_id FROM dispatch_named WHERE unit_id = ?1"
             " AND at = (SELECT max(at) FROM dispatch_named WHERE unit_id = ?1 AND at <= ?2)",
@@ -140,6 +141,7 @@ class DispatchHistory:
         )
 
     def crew_after(self, unit_id: str, at: datetime) -> CrewSighting | None:
+        """Who was next named on a unit after a time; None when nobody was."""
         return self._sighting(
             "SELECT at, officer_id FROM dispatch_named WHERE unit_id = ?1"
             " AND at = (SELECT min(at) FROM dispatch_named WHERE unit_id = ?1 AND at > ?2)",
@@ -147,6 +149,7 @@ class DispatchHistory:
         )
 
     def units_before(self, officer_id: str, at: datetime) -> CrewSighting | None:
+        """The units on which an officer was last named at or before a time; None for none."""
         return self._sighting(
             "SELECT at, unit_id FROM dispatch_named WHERE officer_id = ?1"
             " AND at = (SELECT max(at) FROM dispatch_named WHERE officer_id = ?1 AND at <= ?2)",

@@ -117,6 +117,7 @@ class ReplicaStore:
         self._db.execute("DELETE FROM replica WHERE clip_id = ?", (clip_id,))
 
     def is_held(self, clip_id: str) -> bool:
+        """Whether the replica holds the clip's sealed file."""
         return self._db.execute("SELECT 1 FROM replica WHERE clip_id = ?", (clip_id,)).fetchone() is not None
 
     def is_evicted(self, clip_id: str) -> bool:
@@ -158,6 +159,7 @@ class ReplicaStore:
         return [row[0] for row in self._db.execute("SELECT clip_id FROM evicting")]
 
     def evicted(self, clip_id: str) -> None:
+        """The sealed file has gone from the vault."""
         self._db.execute("DELETE FROM evicting WHERE clip_id = ?", (clip_id,))
 
     def _next_change(self) -> int:

@@ -46,6 +46,7 @@ class HeldClip:
 
     @classmethod
     def of(cls, row: Any) -> HeldClip:
+        """From a row of the table, in the order of the fields."""
         values = list(row)
         values[1], values[-2], values[-1] = State(values[1]), bool(values[-2]), bool(values[-1])
         return cls(*values)

@@ -47,6 +47,7 @@ class DockStore(Database):
     # clips
 
     def clip(self, clip_id: str) -> HeldClip | None:
+        """One clip; None when the dock does not hold it."""
         return self._clip("clip_id = ?", clip_id)
 
     def clips_by_id(self, clip_ids: Collection[str]) -> dict[str, HeldClip]:
@@ -70,9 +71,11 @@ class DockStore(Database):
         return self._clip("camera_serial = ? AND stem = ? AND clip_sha256 = ?", camera_serial, stem, clip_sha256)
 
     def clips(self, state: State | None = None) -> list[HeldClip]:
+        """Every clip, or those in one state."""
         return self._clips("state = ?", state) if state else self._clips("true")
 
     def add_clips(self, clips: Collection[HeldClip]) -> None:
+        """Clips that are taken in, and their officers."""
         officers = {(clip.officer_id,) for clip in clips}
         self.db.executemany("INSERT OR IGNORE INTO officer VALUES (?)", officers)
         self.db.executemany(ADD_CLIP, map(clip_values, clips))
@@ -82,6 +85,7 @@ class DockStore(Database):
         self.db.execute("UPDATE clip SET state = ?, sequence = ? WHERE clip_id = ?", (state, sequence, clip_id))
 
     def retag(self, clip_id: str, revision: int, activation: str, due: str | None, sequence: int) -> None:
+        """The clip's tag has a new revision, announced by the notice with this sequence."""
         self.db.execute(
             "UPDATE clip SET tag_revision = ?, activation = ?, dispatch_due = ?, sequence = ? WHERE clip_id = ?",
             (revision, activation, due, sequence, clip_id),
@@ -111,6 +115,7 @@ class DockStore(Database):
         return {row[0] for row in self.db.execute("SELECT officer_id FROM officer")}
 
     def knows_officer(self, officer_id: str) -> bool:
+        """Whether a camera of this officer's has docked here before."""
         return self.db.execute("SELECT 1 FROM officer WHERE officer_id = ?", (officer_id,)).fetchone() is not None
 
     def waiting_for_dispatch(self, as_of: str) -> list[HeldClip]:
@@ -118,10 +123,12 @@ class DockStore(Database):
         return self._clips("dispatch_due <= ?", as_of)
 
     def set_officer(self, clip_id: str, officer_id: str) -> None:
+        """Another officer wore the camera."""
         self.db.execute("INSERT OR IGNORE INTO officer VALUES (?)", (officer_id,))
         self.db.execute("UPDATE clip SET officer_id = ? WHERE clip_id = ?", (officer_id, clip_id))
 
     def to_destroy(self, clip_id: str) -> None:
+        """The clip's files are to be destroyed."""
         self.db.execute("INSERT OR IGNORE INTO destroying VALUES (?)", (clip_id,))
 
     def destroying(self) -> list[str]:
@@ -129,6 +136,7 @@ class DockStore(Database):
         return [row[0] for row in self.db.execute("SELECT clip_id FROM destroying")]
 
     def destroyed(self, clip_id: str) -> None:
+        """The clip's files are destroyed."""
         self.db.execute("DELETE FROM destroying WHERE clip_id = ?", (clip_id,))
 
     def disposed_through(self, through: int) -> list[HeldClip]:
@@ -136,12 +144,15 @@ class DockStore(Database):
         return self._clips("state = 'disposed' AND cleared = 0 AND sequence <= ? LIMIT 100", through)
 
     def mark_cleared(self, clip_id: str) -> None:
+        """The broker no longer retains the disposed clip's notice."""
         self.db.execute("UPDATE clip SET cleared = 1 WHERE clip_id = ?", (clip_id,))
 
     def mark_receipted(self, clip_ids: Collection[str]) -> None:
+        """Receipts for these clips are durable on their cameras."""
         self.db.execute(f"UPDATE clip SET receipted = 1 WHERE clip_id IN ({marks(clip_ids)})", tuple(clip_ids))  # noqa: S608
 
     def mark_erased(self, clip_id: str) -> None:
+        """The clip is gone from its camera."""
         self.db.execute("UPDATE clip SET erased = 1 WHERE clip_id = ?", (clip_id,))
         self.db.execute("DELETE FROM erasing WHERE clip_id = ?", (clip_id,))
 
@@ -150,6 +161,7 @@ class DockStore(Database):
         self.db.execute("INSERT OR IGNORE INTO erasing VALUES (?)", (clip_id,))
 
     def set_out(self, clip_id: str) -> bool:
+        """Whether the dock had set out to delete the clip from its camera."""
         return self.db.execute("SELECT 1 FROM erasing WHERE clip_id = ?", (clip_id,)).fetchone() is not None
 
     def leave_unerased(self, clip_id: str) -> None:
@@ -207,14 +219,17 @@ class DockStore(Database):
     # orders
 
     def orders(self, clip_id: str) -> list[HonouredOrder]:
+        """A clip's release orders, by their ids."""
         rows = self.db.execute("SELECT * FROM release_order WHERE clip_id = ? ORDER BY order_id", (clip_id,))
         return [HonouredOrder(*row) for row in rows]
 
     def order(self, order_id: str) -> HonouredOrder | None:
+        """One release order; None when it is not known."""
         row = self.db.execute("SELECT * FROM release_order WHERE order_id = ?", (order_id,)).fetchone()
         return HonouredOrder(*row) if row else None
 
     def live_orders(self) -> list[HonouredOrder]:
+        """Every release order that is live."""
         return [HonouredOrder(*row) for row in self.db.execute("SELECT * FROM release_order WHERE state = 'live'")]
 
     def run_out(self, now: str, boot: float) -> list[HonouredOrder]:
@@ -231,6 +246,7 @@ class DockStore(Database):
         self.db.execute("UPDATE release_order SET remaining = deadline - ? WHERE state = 'live'", (boot,))
 
     def put_order(self, order: HonouredOrder) -> None:
+        """Keeps a release order as it is now."""
         values = [getattr(order, field.name) for field in fields(HonouredOrder)]
         marks = ", ".join("?" for _ in values)
         self.db.execute(f"INSERT OR REPLACE INTO release_order VALUES ({marks})", values)  # noqa: S608
@@ -238,20 +254,25 @@ class DockStore(Database):
     # clips being taken in: from before the first byte is read until the commit
 
     def stage(self, clip_id: str, job: str) -> None:
+        """A clip is about to be taken in; `job` is what a restart needs to finish it."""
         self.db.execute("INSERT OR REPLACE INTO staging VALUES (?, ?)", (clip_id, job))
 
     def unstage(self, clip_ids: Collection[str]) -> None:
+        """These clips are taken in, or given up."""
         self.db.execute(f"DELETE FROM staging WHERE clip_id IN ({marks(clip_ids)})", tuple(clip_ids))  # noqa: S608
 
     def staged(self) -> list[tuple[str, str]]:
+        """(clip_id, job) of every clip under way."""
         return [(row[0], row[1]) for row in self.db.execute("SELECT clip_id, job FROM staging")]
 
     # replay, skew
 
     def seen(self, digest: str) -> bool:
+        """Whether the envelope with this digest was dealt with already."""
         return self.db.execute("SELECT 1 FROM seen WHERE digest = ?", (digest,)).fetchone() is not None
 
     def remember(self, digest: str, at: str) -> None:
+        """The envelope with this digest was dealt with."""
         self.db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (digest, at))
 
     def docking_skew(self, camera_serial: str, docked_at: str, skew: float) -> float:

@@ -48,6 +48,7 @@ class PolicyStore(Section):
 
     @property
     def postgres(self) -> bool:
+        """Whether it is a PostgreSQL server."""
         return self.url != "sqlite"
 
     @property

@@ -76,6 +76,7 @@ class Broker(Section):
 
     @property
     def tls(self) -> bool:
+        """Whether the connection is encrypted."""
         return self.url.startswith("mqtts://")
 
     @property

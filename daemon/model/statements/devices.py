@@ -12,6 +12,8 @@ from daemon.model.types import ClipId, Count, Digest, Id, Seconds, Signed, Size,
 
 
 class Marker(Signed):
+    """A moment that the officer marked while recording."""
+
     at: Instant
     label: Text
 

@@ -12,6 +12,8 @@ from daemon.model.types import Count, Digest, Id, PublicKeyPem, Signed, Text
 
 
 class PersonKeys(Signed):
+    """A person: what they sign with, and, for who may be given clips, what they open with."""
+
     name: Text
     roles: Annotated[tuple[Role, ...], Field(max_length=16)]
     sign: PublicKeyPem
@@ -19,20 +21,28 @@ class PersonKeys(Signed):
 
 
 class PolicyKeys(Signed):
+    """The policy service's two keys."""
+
     sign: PublicKeyPem
     open: PublicKeyPem
 
 
 class RecoveryKey(Signed):
+    """The agency's own key, that opens every clip should the policy service be lost."""
+
     open: PublicKeyPem
 
 
 class Services(Signed):
+    """The agency's services."""
+
     policy: PolicyKeys
     recovery: RecoveryKey | None = None
 
 
 class RevokedKey(Signed):
+    """A key that counts for nothing from a moment on; what it signed before stays verifiable."""
+
     keyid: Digest
     from_: Annotated[Instant, Field(alias="from")]
 

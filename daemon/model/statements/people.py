@@ -52,6 +52,8 @@ class OfficerStatement(Statement):
 
 
 class Report(Statement):
+    """An officer's report on an incident is filed."""
+
     kind = "report"
     incident_id: Id
     officer_id: Id
@@ -109,6 +111,8 @@ class Correction(Statement):
 
 
 class Withdrawal(Statement):
+    """Takes back what an earlier attestation said, by its digest."""
+
     kind = "withdrawal"
     attestation_sha256: Digest
     reason: Text
@@ -116,6 +120,8 @@ class Withdrawal(Statement):
 
 
 class Request(Statement):
+    """Somebody asks to see a clip, for a purpose."""
+
     kind = "request"
     request_id: Id
     clip_id: ClipId
@@ -124,6 +130,8 @@ class Request(Statement):
 
 
 class Opened(Statement):
+    """Somebody has opened a clip under a release order."""
+
     kind = "opened"
     order_id: Id
     clip_id: ClipId

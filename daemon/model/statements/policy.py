@@ -42,6 +42,8 @@ class Release(Statement):
 
 
 class Revocation(Statement):
+    """Ends a release order at once."""
+
     kind = "revocation"
     order_id: Id
     clip_id: ClipId
@@ -51,6 +53,8 @@ class Revocation(Statement):
 
 
 class Disposal(Statement):
+    """Has a dock destroy a clip's sealed file and wrapped keys; `approvals` are digests of who authorized it."""
+
     kind = "disposal"
     order_id: Id
     clip_id: ClipId

@@ -50,5 +50,6 @@ class Statement(Signed):
 
 
 def exactly_one(clip_id: str | None, incident_id: str | None) -> None:
+    """Raises ValueError unless a statement is about a clip or about an incident, and not both."""
     if (clip_id is None) == (incident_id is None):
         raise ValueError("expected a clip_id or an incident_id, and not both")

@@ -21,10 +21,12 @@ LOG = "custody"
 
 
 def clip_prefix(clip_id: str) -> str:
+    """What all of a clip's objects begin with."""
     return f"clips/{clip_id}"
 
 
 def sealed_key(clip_id: str, sealed_sha256: str) -> str:
+    """Of a clip's sealed file: it ends in the SHA-256 of its content."""
     return f"{clip_prefix(clip_id)}/{SEALED}/{sealed_sha256}"
 
 
@@ -34,10 +36,12 @@ def papers_key(clip_id: str, entries: int, data: bytes) -> str:
 
 
 def lines_key(first: int, data: bytes) -> str:
+    """Of custody lines, from the first on: it ends in the SHA-256 of its content."""
     return f"{LOG}/{first:012d}.jsonl/{_digest(data)}"
 
 
 def checkpoint_key(size: int, data: bytes) -> str:
+    """Of a checkpoint over so many entries: it ends in the SHA-256 of its content."""
     return f"{LOG}/checkpoint.txt/{size:012d}-{_digest(data)}"
 
 
