@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long city lint bench schemas install uninstall clean
+.PHONY: docs demo test test-long city lint bench schemas install uninstall clean
 
 demo: $(VENV)/.test
 	$(BIN)/bwc demo
@@ -29,6 +29,9 @@ city: $(VENV)/.test
 # ONLY=clip runs one benchmark
 bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
+
+docs: $(VENV)/.test
+	PYTHONPATH=. $(BIN)/python docs/draw_lifecycle.py
 
 schemas: $(VENV)/.test
 	$(BIN)/python -m daemon.model.schemas config/schemas
