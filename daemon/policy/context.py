@@ -17,18 +17,18 @@ from daemon.model.topics import Topics
 from daemon.model.types import Document
 from daemon.policy.metrics import PolicyMetrics
 from daemon.policy.rules.regime import Regime
-from daemon.policy.store import Store
+from daemon.policy.store import PolicyStore
 from daemon.seal.keys import OpenKey, SignKey, keyid
 from daemon.seal.trust import Trust
 
 
 @dataclass
-class Desk:
+class PolicyContext:
     """One policy service. Everything here belongs to its loop's thread."""
 
     config: PolicyConfig
     clock: Clock
-    store: Store
+    store: PolicyStore
     custody: CustodyLog
     regime: Regime
     trust: Trust

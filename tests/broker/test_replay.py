@@ -20,7 +20,7 @@ from daemon.model.config import Broker
 from daemon.model.documents import Lock, NoticeRelease
 from daemon.model.topics import Topics
 from daemon.policy.cases import decisions
-from daemon.policy.mqtt.catch_up import LONGEST, QUIET, CatchingUp
+from daemon.policy.mqtt.catch_up import LONGEST, QUIET, CatchUp
 from daemon.seal import envelope as envelopes
 from tests.kit.agency import CLIP, OTHER_CLIP
 from tests.kit.policy_fixture import Office, open_office
@@ -30,7 +30,7 @@ from tests.kit.policy_fixture import Office, open_office
 def office(tmp_path: Path) -> Iterator[Office]:
     made = open_office(tmp_path)
     yield made
-    made.desk.store.close()
+    made.context.store.close()
 
 
 def test_what_was_superseded_while_it_was_lost_is_not_waited_for(office: Office) -> None:
@@ -39,18 +39,18 @@ def test_what_was_superseded_while_it_was_lost_is_not_waited_for(office: Office)
     office.announce(second)
     third = office.notice(CLIP, previous=second.sequence)
     office.announce(third)
-    assert (lost.sequence, office.desk.store.through("dock-1")) == (1, 0)
+    assert (lost.sequence, office.context.store.through("dock-1")) == (1, 0)
     office.announce(second.model_copy(update={"previous": 0}))
-    assert office.desk.store.through("dock-1") == 3
+    assert office.context.store.through("dock-1") == 3
 
 
 def test_a_repeated_notice_never_raises_what_it_waits_for(office: Office) -> None:
     first, second = office.notice(), office.notice(OTHER_CLIP)
     office.announce(second.model_copy(update={"previous": 0}))
     office.announce(second)
-    assert office.desk.store.through("dock-1") == 2
+    assert office.context.store.through("dock-1") == 2
     office.announce(first)
-    assert office.desk.store.through("dock-1") == 2
+    assert office.context.store.through("dock-1") == 2
 
 
 def shown(office: Office, state: str) -> NoticeRelease:
@@ -68,13 +68,15 @@ def shown(office: Office, state: str) -> NoticeRelease:
 def test_a_live_order_without_a_record_is_revoked_once(office: Office, state: str, revoked: int) -> None:
     for _ in range(2):
         office.announce(office.notice(lock=Lock(state="released", reason="", releases=(shown(office, state),))))
-    orders = [envelopes.parse(data, what="order") for data in office.posted(office.desk.topics.order("dock-1", CLIP))]
+    orders = [
+        envelopes.parse(data, what="order") for data in office.posted(office.context.topics.order("dock-1", CLIP))
+    ]
     assert [order.kind for order in orders] == ["revocation"] * revoked
     for order in orders:
         assert order.statement(st.Revocation).order_id == "0f2c"
     listed = Lock(state="locked", reason="", releases=(shown(office, "revoked"),))
     office.announce(office.notice(lock=listed))
-    assert all(order.listed for order in office.desk.store.orders(CLIP))
+    assert all(order.listed for order in office.context.store.orders(CLIP))
 
 
 def test_what_was_refused_is_due_again_once() -> None:
@@ -97,7 +99,7 @@ def said(kind: str, retained: bool = True) -> Received:
 
 def test_what_rests_on_others_waits_until_all_is_said() -> None:
     """A withdrawal before what it withdraws, a request before the facts, whether queued or retained."""
-    waits = CatchingUp(TOPICS)
+    waits = CatchUp(TOPICS)
     waits.connected(100.0)
     heard = [said("request", retained=False), said("withdrawal"), said("request"), said("correction")]
     for at, message in enumerate([*heard, said("classification"), said("notice")]):
@@ -113,7 +115,7 @@ def test_what_rests_on_others_waits_until_all_is_said() -> None:
 
 
 def test_nobody_waits_for_ever_for_a_decision() -> None:
-    waits = CatchingUp(TOPICS)
+    waits = CatchUp(TOPICS)
     waits.connected(0.0)
     at = 0.0
     while at < LONGEST:
@@ -124,7 +126,7 @@ def test_nobody_waits_for_ever_for_a_decision() -> None:
 
 
 def test_without_a_connection_nothing_was_heard() -> None:
-    waits = CatchingUp(TOPICS)
+    waits = CatchUp(TOPICS)
     waits.begin(0.0)
     assert not waits.over(QUIET)
     assert waits.over(LONGEST)
@@ -181,14 +183,14 @@ def test_what_a_broker_forgot_is_said_again_and_not_decided_again(office: Office
     office.classify("deadly", incident_id="incident-1")
     released, refused = office.ask("officer", CLIP), office.ask("officer", OTHER_CLIP)
     assert (released["outcome"], refused["outcome"]) == ("released", "refused")
-    store = office.desk.store
+    store = office.context.store
     before = {topic: payload for _, topic, payload, retain in store.posted(0, 1000) if retain}
     decided = len(list(store.decisions())), len(office.log("decided"))
     with store.transaction():
         for post_id, *_ in store.posted(0, 1000):
             store.sent(post_id)
-        for clip_id in sorted(decisions.say_again(office.desk)):
-            decisions.reconsider(office.desk, clip_id)
+        for clip_id in sorted(decisions.say_again(office.context)):
+            decisions.reconsider(office.context, clip_id)
     after = {topic: payload for _, topic, payload, retain in store.posted(0, 1000) if retain}
     assert {topic for topic in before if "/decision/" in topic or "/standing/" in topic} == set(after)
     for topic in after:

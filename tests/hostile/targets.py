@@ -72,11 +72,11 @@ class Targets:
         self._stack = ExitStack()
         self._house: House = self._stack.enter_context(open_house(folder / "dock"))
         self._office: Office = open_office(folder / "policy")
-        self._stack.callback(self._office.desk.store.close)
+        self._stack.callback(self._office.context.store.close)
         self._house.record(CLIP, b"footage " * 50)
         self._house.look()
         self._office.announce(self._office.notice())
-        self._house.dock.trust = self._office.desk.trust
+        self._house.dock.trust = self._office.context.trust
         self._trust = agency.trust()
         self._key = self._trust.sign_key_of("dock", "dock-1")
         self._held = self._house.dock.vault.find(CLIP)
@@ -153,7 +153,7 @@ class Targets:
         verify(envelope, KINDS[envelope.kind], self._trust, at=NOW)
 
     def _attestation(self, data: bytes) -> None:
-        desk = self._office.desk
+        context = self._office.context
         if data[:1] == b"\xff":
             data, kind, person, digest = data[1:], "request", "officer", "0" * 64
             try:
@@ -165,9 +165,9 @@ class Targets:
         else:
             envelope = _sign(data)
             data, kind, digest, person = envelope.to_bytes(), envelope.kind, envelope.digest, _owner(envelope.kind)
-        with self._undone(desk.store):
-            for clip_id in attestations.receive(desk, data, person, kind, digest):
-                decisions.reconsider(desk, clip_id)
+        with self._undone(context.store):
+            for clip_id in attestations.receive(context, data, person, kind, digest):
+                decisions.reconsider(context, clip_id)
 
     def _inbox(self, data: bytes) -> None:
         if data[:1] == b"\xff":
@@ -203,18 +203,18 @@ class Targets:
         dock.touched.clear()
 
     def _notice(self, data: bytes) -> None:
-        desk = self._office.desk
+        context = self._office.context
         clip_id, dock_id = CLIP, "dock-1"
         try:
             document = json.loads(data)
             clip_id, dock_id = str(document["clip_id"]), str(document["dock_id"])
         except (ValueError, KeyError, TypeError, RecursionError):
             pass
-        with self._undone(desk.store):
-            changed = notices.receive(desk, data, dock_id, clip_id)
+        with self._undone(context.store):
+            changed = notices.receive(context, data, dock_id, clip_id)
             if changed is not None:
-                decisions.reconsider(desk, changed)
-            notices.acknowledge(desk)
+                decisions.reconsider(context, changed)
+            notices.acknowledge(context)
 
     def _signed_notice(self, data: bytes) -> None:
         """A notice whose envelopes are signed anew: what an enrolled dock could make."""

@@ -18,33 +18,33 @@ from daemon.model.errors import ConfigurationError
 from daemon.model.statements import Purpose
 from daemon.model.times import format_instant
 from daemon.policy.cases import disposal as disposals
-from daemon.policy.cases.decisions import judge
+from daemon.policy.cases.decisions import ruling_on
 from daemon.policy.cases.replay import replay as replay_all
-from daemon.policy.context import Desk
-from daemon.policy.rules.decide import Answer
+from daemon.policy.context import PolicyContext
+from daemon.policy.rules.decide import Ruling
 from daemon.policy.rules.regime import find
-from daemon.policy.service import PolicyService, open_desk
+from daemon.policy.service import PolicyService, open_context
 from daemon.seal.core_dumps import forget_in_core_dumps
 
 
 @contextmanager
-def opened(config_path: Path) -> Iterator[Desk]:
+def opened(config_path: Path) -> Iterator[PolicyContext]:
     """The service's store, beside the running service."""
-    desk = open_desk(load_config(PolicyConfig, config_path), SystemClock())
+    context = open_context(load_config(PolicyConfig, config_path), SystemClock())
     try:
-        yield desk
+        yield context
     finally:
-        desk.store.close()
+        context.store.close()
 
 
-def explain_live(config_path: Path, regime: str | None, clip_id: str, person_id: str, purpose: Purpose) -> Answer:
+def explain_live(config_path: Path, regime: str | None, clip_id: str, person_id: str, purpose: Purpose) -> Ruling:
     """What is decided now about a clip that docks have announced."""
-    with opened(config_path) as desk:
+    with opened(config_path) as context:
         if regime is not None:
-            desk.regime = find(regime)
-        if person_id not in desk.trust.statement.people:
+            context.regime = find(regime)
+        if person_id not in context.trust.statement.people:
             raise ConfigurationError(f"--person {person_id}: not enrolled")
-        return judge(desk, desk.store.clip(clip_id), person_id, purpose).answer
+        return ruling_on(context, context.store.clip(clip_id), person_id, purpose).ruling
 
 
 @click.command()
@@ -75,12 +75,12 @@ def replay(name: str, config_path: Path, as_json: bool) -> None:
     """
     regime = find(name)
     total, otherwise = 0, []
-    with opened(config_path) as desk:
-        for one in replay_all(desk.store, regime):
+    with opened(config_path) as context:
+        for one in replay_all(context.store, regime):
             total += 1
             if one.differs:
-                said: dict[str, Any] = {"at": one.row.at, "clip_id": one.row.clip_id, "person_id": one.row.person_id}
-                otherwise.append(said | {"recorded": one.recorded, "replayed": one.answer.document()})
+                reply: dict[str, Any] = {"at": one.row.at, "clip_id": one.row.clip_id, "person_id": one.row.person_id}
+                otherwise.append(reply | {"recorded": one.recorded, "replayed": one.ruling.document()})
     if as_json:
         print_json({"regime": regime.name, "regime_sha256": regime.sha256, "decisions": total, "otherwise": otherwise})
         return
@@ -101,8 +101,8 @@ def disposal(config_path: Path, as_json: bool) -> None:
     \b
     Example:  bwc policy disposal --config config/policy.toml
     """
-    with opened(config_path) as desk:
-        found = disposals.report(desk, desk.now())
+    with opened(config_path) as context:
+        found = disposals.report(context, context.now())
     if as_json:
         print_json([asdict(due) | {"keep_until": format_instant(due.keep_until)} for due in found])
         return

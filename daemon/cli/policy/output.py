@@ -10,29 +10,29 @@ from rich.markup import escape
 from rich.table import Table
 
 from daemon.core.words import need_sentence
-from daemon.policy.rules.decide import DEFAULT_DENY, Answer
+from daemon.policy.rules.decide import DEFAULT_DENY, Ruling
 
 
-def because_lines(answer: Answer) -> list[str]:
+def because_lines(answer: Ruling) -> list[str]:
     """One line for each reason."""
     return [f"{b.reason} [{b.policy_id}]" for b in answer.because]
 
 
-def needs_lines(answer: Answer) -> list[str]:
+def needs_lines(answer: Ruling) -> list[str]:
     """One line for each need; for a refusal that nothing can open, that."""
     if answer.released:
         return []
     return [need_sentence(need) for need in answer.needs] or ["nothing would open it"]
 
 
-def answer_lines(name: str, answer: Answer) -> Iterable[str]:
+def answer_lines(name: str, answer: Ruling) -> Iterable[str]:
     """An answer as plain lines."""
     yield f"{name}: {answer.outcome}"
     yield from (f"  because {line}" for line in because_lines(answer))
     yield from (f"  needs {line}" for line in needs_lines(answer))
 
 
-def comparison(answers: Mapping[str, Answer]) -> Table:
+def comparison(answers: Mapping[str, Ruling]) -> Table:
     """The regimes side by side."""
     table = Table(show_lines=True)
     for heading in ("regime", "outcome", "because", "what would open it"):
@@ -49,7 +49,7 @@ def comparison(answers: Mapping[str, Answer]) -> Table:
     return table
 
 
-def print_answers(answers: Mapping[str, Answer], console: Console) -> None:
+def print_answers(answers: Mapping[str, Ruling], console: Console) -> None:
     """A table in a terminal, plain lines anywhere else."""
     if console.is_terminal and len(answers) > 1:
         console.print(comparison(answers))

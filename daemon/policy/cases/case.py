@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from daemon.core.read_order import WEAPONS
 from daemon.model import statements as st
-from daemon.policy.context import Desk
+from daemon.policy.context import PolicyContext
 from daemon.policy.rules.facts import (
     AuthorizationFacts,
     ClipFacts,
@@ -20,9 +20,9 @@ from daemon.policy.rules.facts import (
     IncidentFacts,
     ReportFacts,
     StatementFacts,
-    Viewer,
+    ViewerFacts,
 )
-from daemon.policy.store.rows import AboutRow, ClipRow
+from daemon.policy.store.rows import AnnouncedClipRow, AttestationRow
 
 _STRICTNESS = ("none", "minimal", "nondeadly", "serious", "deadly")
 _NO_INCIDENT = "no-incident"
@@ -32,11 +32,11 @@ S = TypeVar("S", bound=st.Statement)
 class Case:
     """One clip and every standing attestation about it and its incidents, looked up once."""
 
-    def __init__(self, desk: Desk, clip: ClipRow) -> None:
-        self._desk = desk
+    def __init__(self, context: PolicyContext, clip: AnnouncedClipRow) -> None:
+        self._context = context
         self.clip = clip
-        self.incidents = desk.store.incidents(clip.clip_id)
-        self._about = desk.store.about(clip.clip_id, self.incidents)
+        self.incidents = context.store.incidents(clip.clip_id)
+        self._about = context.store.about(clip.clip_id, self.incidents)
 
     @property
     def digests(self) -> set[str]:
@@ -62,7 +62,7 @@ class Case:
     def recorded(self) -> tuple[datetime, str]:
         """When the clip was recorded (its start) and what triggered it; without a capture, when it was taken in."""
         if self.clip.capture_sha256 is not None:
-            capture = self._desk.store.statement(self.clip.capture_sha256, st.Capture)
+            capture = self._context.store.statement(self.clip.capture_sha256, st.Capture)
             return capture.started_at, capture.trigger_on
         return self._seal.ingested_at, "unknown"
 
@@ -79,7 +79,7 @@ class Case:
 
     def facts(self, person_id: str, purpose: st.Purpose, now: datetime) -> list[Facts]:
         """The facts as they stand at `now`, an incident each; one without an incident for a clip that has none."""
-        viewer = Viewer(person_id=person_id, roles=tuple(sorted(self._desk.trust.roles(person_id))))
+        viewer = ViewerFacts(person_id=person_id, roles=tuple(sorted(self._context.trust.roles(person_id))))
         if not self.incidents:
             return [self._facts(None, self._no_incident(), viewer, purpose, now)]
         return [self._facts(name, self.classified(name), viewer, purpose, now) for name in self.incidents]
@@ -95,20 +95,20 @@ class Case:
             if known is None or classification.classified_at >= known.classified_at:
                 latest[row.signer] = classification
         named = any(self.clip.clip_id in classification.clip_ids for classification in latest.values())
-        skewed = abs(self._seal.clock_skew_seconds) > self._desk.config.max_skew_seconds
+        skewed = abs(self._seal.clock_skew_seconds) > self._context.config.max_skew_seconds
         if not latest or (skewed and not named):
             return IncidentFacts(incident_id=incident_id, force="unclassified")
         return strictest(incident_id, list(latest.values()))
 
     @property
     def _seal(self) -> st.Seal:
-        return self._desk.store.statement(self.clip.seal_sha256, st.Seal)
+        return self._context.store.statement(self.clip.seal_sha256, st.Seal)
 
     def _no_incident(self) -> IncidentFacts | None:
         """A clip of no incident counts as no force only on the dock's signed word that dispatch spoke past its end."""
-        tag = self._desk.store.statement(self.clip.tag_sha256, st.Tag)
+        tag = self._context.store.statement(self.clip.tag_sha256, st.Tag)
         if self.clip.capture_sha256 is not None and tag.dispatch_as_of is not None:
-            capture = self._desk.store.statement(self.clip.capture_sha256, st.Capture)
+            capture = self._context.store.statement(self.clip.capture_sha256, st.Capture)
             if tag.dispatch_as_of >= capture.stopped_at and capture.trigger_on not in WEAPONS:
                 return None
         return IncidentFacts(incident_id=_NO_INCIDENT, force="unclassified")
@@ -117,7 +117,7 @@ class Case:
         self,
         incident_id: str | None,
         incident: IncidentFacts | None,
-        viewer: Viewer,
+        viewer: ViewerFacts,
         purpose: st.Purpose,
         now: datetime,
     ) -> Facts:
@@ -169,14 +169,14 @@ class Case:
             HoldFacts(hold_id=name, at=at) for name, (at, state) in sorted(latest.items()) if state == "placed"
         )
 
-    def _of_clip(self, kind: type[S]) -> list[tuple[AboutRow, S]]:
-        clip_id, read = self.clip.clip_id, self._desk.store.statement
+    def _of_clip(self, kind: type[S]) -> list[tuple[AttestationRow, S]]:
+        clip_id, read = self.clip.clip_id, self._context.store.statement
         return [(row, read(row.digest, kind)) for row in self._about if (row.kind, row.clip_id) == (kind.kind, clip_id)]
 
-    def _of_incident(self, incident_id: str | None, kind: type[S]) -> list[tuple[AboutRow, S]]:
+    def _of_incident(self, incident_id: str | None, kind: type[S]) -> list[tuple[AttestationRow, S]]:
         if incident_id is None:
             return []
-        read, wanted = self._desk.store.statement, (kind.kind, incident_id)
+        read, wanted = self._context.store.statement, (kind.kind, incident_id)
         return [(row, read(row.digest, kind)) for row in self._about if (row.kind, row.incident_id) == wanted]
 
 

@@ -18,10 +18,10 @@ from daemon.model.statements import Because
 from daemon.model.times import format_instant
 from daemon.policy.cases import disposal
 from daemon.policy.cases.case import Case
-from daemon.policy.context import Desk
-from daemon.policy.rules.decide import Answer, combine, decide, standing
+from daemon.policy.context import PolicyContext
+from daemon.policy.rules.decide import Ruling, combine, decide, standing
 from daemon.policy.rules.facts import Facts
-from daemon.policy.store.rows import ClipRow, DecisionRow, OrderRow, RequestRow
+from daemon.policy.store.rows import AnnouncedClipRow, DecisionRow, IssuedOrderRow, RequestRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
 from daemon.seal.keys import keyid
@@ -30,101 +30,103 @@ from daemon.seal.wrap import release_key_info, seal_info, unwrap, wrap
 _FORCES = ("none", "minimal", "nondeadly", "serious", "deadly", "unclassified")
 AT_ONCE = 500
 """How many clips are looked at again in one transaction."""
-_QUARANTINE = Answer(
+_QUARANTINE = Ruling(
     "refused",
     (Because(policy_id="quarantine", reason="the clip failed a check and is in quarantine until it is admitted"),),
     (Need(kind="correction", from_="records"),),
 )
-_UNKNOWN_CLIP = Answer(
+_UNKNOWN_CLIP = Ruling(
     "refused", (Because(policy_id="unknown-clip", reason="no dock has announced this clip"),), (Need(kind="clip"),)
 )
-_DISPOSED = Answer("refused", (Because(policy_id="disposed", reason="the clip was disposed of"),), ())
-_EXPIRED = Answer("refused", (Because(policy_id="expired", reason="the release order's time is over"),), ())
-_NO_OPEN_KEY = Answer(
+_DISPOSED = Ruling("refused", (Because(policy_id="disposed", reason="the clip was disposed of"),), ())
+_EXPIRED = Ruling("refused", (Because(policy_id="expired", reason="the release order's time is over"),), ())
+_NO_OPEN_KEY = Ruling(
     "refused", (Because(policy_id="no-open-key", reason="this person has no opening key enrolled"),), ()
 )
 
 
 @dataclass(frozen=True)
-class Judged:
+class GroundedRuling:
     """What the regime says about a person viewing a clip, on which facts, resting on which attestations."""
 
-    answer: Answer
+    ruling: Ruling
     facts: tuple[Facts, ...] = ()
     digests: frozenset[str] = frozenset()
 
 
-def judge(desk: Desk, clip: ClipRow | None, person_id: str, purpose: st.Purpose) -> Judged:
+def ruling_on(
+    context: PolicyContext, clip: AnnouncedClipRow | None, person_id: str, purpose: st.Purpose
+) -> GroundedRuling:
     """What the regime says now about this person viewing this clip."""
     if clip is None:
-        return Judged(_UNKNOWN_CLIP)
+        return GroundedRuling(_UNKNOWN_CLIP)
     if clip.disposed:
-        return Judged(_DISPOSED)
-    case = Case(desk, clip)
+        return GroundedRuling(_DISPOSED)
+    case = Case(context, clip)
     if not case.admitted:
-        return Judged(_QUARANTINE)
-    if desk.trust.opener("person", person_id, desk.now()) is None:
-        return Judged(_NO_OPEN_KEY)
-    facts = case.facts(person_id, purpose, desk.now())
-    answer = combine([decide(desk.regime, one) for one in facts])
-    return Judged(answer, tuple(facts), frozenset(case.digests))
+        return GroundedRuling(_QUARANTINE)
+    if context.trust.opener("person", person_id, context.now()) is None:
+        return GroundedRuling(_NO_OPEN_KEY)
+    facts = case.facts(person_id, purpose, context.now())
+    answer = combine([decide(context.regime, one) for one in facts])
+    return GroundedRuling(answer, tuple(facts), frozenset(case.digests))
 
 
-def reconsider(desk: Desk, clip_id: str) -> None:
+def reconsider(context: PolicyContext, clip_id: str) -> None:
     """A fact about this clip changed: open requests, live orders and its standing are looked at again."""
-    for request in desk.store.open_requests(clip_id):
-        answer_request(desk, request)
-    for order in desk.store.live_orders(clip_id):
-        _review_order(desk, order)
-    clip = desk.store.clip(clip_id)
+    for request in context.store.open_requests(clip_id):
+        answer_request(context, request)
+    for order in context.store.live_orders(clip_id):
+        _review_order(context, order)
+    clip = context.store.clip(clip_id)
     if clip is not None and not clip.disposed:
-        case = Case(desk, clip)
-        _post_standing(desk, case)
-        disposal.reconsider(desk, case)
+        case = Case(context, clip)
+        _post_standing(context, case)
+        disposal.reconsider(context, case)
 
 
-def answer_request(desk: Desk, row: RequestRow) -> None:
+def answer_request(context: PolicyContext, row: RequestRow) -> None:
     """Decides an open request; publishes the decision when it is new or changed."""
-    request = desk.store.statement(row.digest, st.Request)
-    clip = desk.store.clip(row.clip_id)
-    judged = judge(desk, clip, row.person_id, request.purpose)
-    if judged.answer.released and clip is not None:
-        order = _issue(desk, row, request, clip, judged)
-        said = _Said("released", judged.answer, judged.facts)
-        _decided(desk, replace(row, state="released"), request, said, order.to_dict())
+    request = context.store.statement(row.digest, st.Request)
+    clip = context.store.clip(row.clip_id)
+    grounded = ruling_on(context, clip, row.person_id, request.purpose)
+    if grounded.ruling.released and clip is not None:
+        order = _issue(context, row, request, clip, grounded)
+        reply = _Reply("released", grounded.ruling, grounded.facts)
+        _decided(context, replace(row, state="released"), request, reply, order.to_dict())
     else:
-        _decided(desk, row, request, _Said("refused", judged.answer, judged.facts), None)
+        _decided(context, row, request, _Reply("refused", grounded.ruling, grounded.facts), None)
 
 
-def expire(desk: Desk) -> None:
+def expire(context: PolicyContext) -> None:
     """Orders whose time is over, and refused requests that nobody needs to keep open."""
-    now = desk.now()
-    for order in desk.store.run_out(format_instant(now)):
-        desk.store.put_order(replace(order, state="expired", listed=True))
-        desk.record("expired", order.clip_id, {"order_id": order.order_id}, ())
-        _end(desk, order, _Said("expired", _EXPIRED))
-    for row in desk.store.stale_requests(format_instant(now - timedelta(days=desk.config.open_request_days))):
-        desk.store.put_request(replace(row, state="closed"))
+    now = context.now()
+    for order in context.store.run_out(format_instant(now)):
+        context.store.put_order(replace(order, state="expired", listed=True))
+        context.record("expired", order.clip_id, {"order_id": order.order_id}, ())
+        _end(context, order, _Reply("expired", _EXPIRED))
+    for row in context.store.stale_requests(format_instant(now - timedelta(days=context.config.open_request_days))):
+        context.store.put_request(replace(row, state="closed"))
 
 
-def come_due(desk: Desk) -> None:
+def come_due(context: PolicyContext) -> None:
     """Clips about which a statement has come due since they were looked at."""
-    for clip_id in desk.store.newly_overdue(format_instant(desk.now())):
-        reconsider(desk, clip_id)
+    for clip_id in context.store.newly_overdue(format_instant(context.now())):
+        reconsider(context, clip_id)
 
 
-def take_up(desk: Desk) -> None:
+def take_up(context: PolicyContext) -> None:
     """The next of the clips that wait to be looked at again: too many at once, or a fact a moment ahead of us."""
-    for clip_id in desk.store.take_up(format_instant(desk.now()), AT_ONCE):
-        reconsider(desk, clip_id)
+    for clip_id in context.store.take_up(format_instant(context.now()), AT_ONCE):
+        reconsider(context, clip_id)
 
 
-def say_again(desk: Desk) -> set[str]:
+def say_again(context: PolicyContext) -> set[str]:
     """The broker may have lost what it retained: live releases are published again. Returns clips to reconsider, whose
     refusals and standings then are as well.
     """
-    for order in desk.store.live_orders():
-        row = desk.store.request(order.request)
+    for order in context.store.live_orders():
+        row = context.store.request(order.request)
         if row is not None:
             envelope = envelopes.parse(order.envelope, what=f"order {order.order_id}")
             release = envelope.statement(st.Release)
@@ -136,27 +138,29 @@ def say_again(desk: Desk) -> set[str]:
                 decided_at=release.granted_at,
                 release=envelope.to_dict(),
             )
-            desk.post(desk.topics.decision(order.person_id, release.request_id), decision, retain=True)
-    return desk.store.say_again()
+            context.post(context.topics.decision(order.person_id, release.request_id), decision, retain=True)
+    return context.store.say_again()
 
 
-def repeat_orders(desk: Desk) -> None:
+def repeat_orders(context: PolicyContext) -> None:
     """Orders are repeated until a notice of the clip lists them."""
-    for order in desk.store.unlisted_orders():
-        desk.store.post_once(desk.topics.order(order.dock_id, order.clip_id), order.envelope)
+    for order in context.store.unlisted_orders():
+        context.store.post_once(context.topics.order(order.dock_id, order.clip_id), order.envelope)
 
 
-def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, judged: Judged) -> Envelope:
+def _issue(
+    context: PolicyContext, row: RequestRow, request: st.Request, clip: AnnouncedClipRow, grounded: GroundedRuling
+) -> Envelope:
     """A release order: the data key, opened with ours, wrapped to the viewer, for this order only."""
-    now, answer = desk.now(), judged.answer
+    now, answer = context.now(), grounded.ruling
     order_id = str(uuid.uuid4())
-    recipient = desk.trust.opener("person", row.person_id, now)
+    recipient = context.trust.opener("person", row.person_id, now)
     if recipient is None:
         raise AssertionError("a person without an opening key is refused before")
-    seal = desk.store.statement(clip.seal_sha256, st.Seal)
-    wrapped = next(w for w in seal.wrapped_keys if w.recipient == desk.open_keyid)
-    data_key = unwrap(wrapped, desk.open_key, seal_info(seal, desk.open_keyid))
-    expires_at = now + timedelta(days=desk.config.order_days)
+    seal = context.store.statement(clip.seal_sha256, st.Seal)
+    wrapped = next(w for w in seal.wrapped_keys if w.recipient == context.open_keyid)
+    data_key = unwrap(wrapped, context.open_key, seal_info(seal, context.open_keyid))
+    expires_at = now + timedelta(days=context.config.order_days)
     release = st.Release(
         order_id=order_id,
         request_id=request.request_id,
@@ -164,19 +168,19 @@ def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, judg
         clip_sha256=clip.clip_sha256,
         dock_id=clip.dock_id,
         person_id=row.person_id,
-        roles=tuple(sorted(desk.trust.roles(row.person_id))),
+        roles=tuple(sorted(context.trust.roles(row.person_id))),
         purpose=request.purpose,
         granted_at=now,
         expires_at=min(expires_at, answer.stands_until or expires_at),
-        regime=desk.regime.name,
-        regime_sha256=desk.regime.sha256,
-        trust_version=desk.trust.version,
+        regime=context.regime.name,
+        regime_sha256=context.regime.sha256,
+        trust_version=context.trust.version,
         because=answer.because,
-        facts=tuple(sorted({*judged.digests, row.digest})),
+        facts=tuple(sorted({*grounded.digests, row.digest})),
         wrapped_key=wrap(data_key, recipient, release_key_info(order_id, clip.clip_id, keyid(recipient))),
     )
-    envelope = envelopes.sign(release, desk.sign_key)
-    order = OrderRow(
+    envelope = envelopes.sign(release, context.sign_key)
+    order = IssuedOrderRow(
         order_id,
         row.digest,
         clip.dock_id,
@@ -187,107 +191,109 @@ def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, judg
         False,
         envelope.to_bytes(),
     )
-    desk.store.put_order(order)
+    context.store.put_order(order)
     detail = {"order_id": order_id, "person_id": row.person_id, "purpose": request.purpose}
-    desk.record("released", clip.clip_id, detail, (row.digest, envelope.digest))
-    desk.store.post(desk.topics.order(clip.dock_id, clip.clip_id), order.envelope, retain=False)
+    context.record("released", clip.clip_id, detail, (row.digest, envelope.digest))
+    context.store.post(context.topics.order(clip.dock_id, clip.clip_id), order.envelope, retain=False)
     return envelope
 
 
-def _review_order(desk: Desk, order: OrderRow) -> None:
+def _review_order(context: PolicyContext, order: IssuedOrderRow) -> None:
     """A live order that the facts no longer carry is revoked at once."""
-    request = desk.store.statement(order.request, st.Request)
-    clip = desk.store.clip(order.clip_id, order.dock_id)
-    judged = judge(desk, clip, order.person_id, request.purpose)
-    if judged.answer.released:
+    request = context.store.statement(order.request, st.Request)
+    clip = context.store.clip(order.clip_id, order.dock_id)
+    grounded = ruling_on(context, clip, order.person_id, request.purpose)
+    if grounded.ruling.released:
         return
-    revoke(desk, order, judged.answer.because)
-    _end(desk, order, _Said("revoked", judged.answer, judged.facts))
+    revoke(context, order, grounded.ruling.because)
+    _end(context, order, _Reply("revoked", grounded.ruling, grounded.facts))
 
 
-def revoke(desk: Desk, order: OrderRow, because: tuple[Because, ...], /, **detail: str) -> None:
+def revoke(context: PolicyContext, order: IssuedOrderRow, because: tuple[Because, ...], /, **detail: str) -> None:
     """Takes an order back: recorded (with further `detail`), and on its way to the dock until that shows it."""
     revocation = st.Revocation(
         order_id=order.order_id,
         clip_id=order.clip_id,
         dock_id=order.dock_id,
-        revoked_at=desk.now(),
+        revoked_at=context.now(),
         because=because,
     )
-    envelope = envelopes.sign(revocation, desk.sign_key)
+    envelope = envelopes.sign(revocation, context.sign_key)
     data = envelope.to_bytes()
-    desk.store.put_order(replace(order, state="revoked", listed=False, envelope=data))
-    desk.record("revoked", order.clip_id, {"order_id": order.order_id, **detail}, (envelope.digest,))
-    desk.store.post(desk.topics.order(order.dock_id, order.clip_id), data, retain=False)
+    context.store.put_order(replace(order, state="revoked", listed=False, envelope=data))
+    context.record("revoked", order.clip_id, {"order_id": order.order_id, **detail}, (envelope.digest,))
+    context.store.post(context.topics.order(order.dock_id, order.clip_id), data, retain=False)
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Reply:
     """What is answered to a request, and the facts it was decided on."""
 
     outcome: Literal["released", "refused", "revoked", "expired"]
-    answer: Answer
+    ruling: Ruling
     facts: tuple[Facts, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        return self.answer.document() | {"outcome": self.outcome}
+        return self.ruling.document() | {"outcome": self.outcome}
 
 
-def _end(desk: Desk, order: OrderRow, said: _Said) -> None:
+def _end(context: PolicyContext, order: IssuedOrderRow, reply: _Reply) -> None:
     """Tells a request's viewer that the order is no more."""
-    row = desk.store.request(order.request)
+    row = context.store.request(order.request)
     if row is not None:
-        request = desk.store.statement(row.digest, st.Request)
-        _decided(desk, replace(row, state="closed"), request, said, None)
+        request = context.store.statement(row.digest, st.Request)
+        _decided(context, replace(row, state="closed"), request, reply, None)
 
 
-def _decided(desk: Desk, row: RequestRow, request: st.Request, said: _Said, release: dict[str, Any] | None) -> None:
+def _decided(
+    context: PolicyContext, row: RequestRow, request: st.Request, reply: _Reply, release: dict[str, Any] | None
+) -> None:
     """Records and publishes a decision that is new or changed."""
-    answered = strict_json.dump(said.document())
+    answered = strict_json.dump(reply.document())
     fingerprint = hashlib.sha256(answered).hexdigest()
-    desk.store.put_request(replace(row, answer=fingerprint))
+    context.store.put_request(replace(row, answer=fingerprint))
     if row.answer == fingerprint:
         return
-    now = desk.now()
+    now = context.now()
     if row.answer != f"-{fingerprint}":  # that one is on record, and only said again
-        desk.metrics.decided(said.outcome)
-        _put_on_record(desk, row, said, answered.decode(), format_instant(now))
+        context.metrics.decided(reply.outcome)
+        _put_on_record(context, row, reply, answered.decode(), format_instant(now))
     decision = Decision(
         request_id=request.request_id,
         clip_id=row.clip_id,
-        outcome=said.outcome,
-        because=said.answer.because,
-        needs=said.answer.needs,
+        outcome=reply.outcome,
+        because=reply.ruling.because,
+        needs=reply.ruling.needs,
         decided_at=now,
         release=release,
     )
-    desk.post(desk.topics.decision(row.person_id, request.request_id), decision, retain=True)
+    context.post(context.topics.decision(row.person_id, request.request_id), decision, retain=True)
 
 
-def _put_on_record(desk: Desk, row: RequestRow, said: _Said, answered: str, at: str) -> None:
-    if said.outcome == "refused":
-        detail = {"person_id": row.person_id, "outcome": said.outcome}
-        detail["because"] = ", ".join(because.policy_id for because in said.answer.because)[:500]
-        desk.record("decided", row.clip_id, detail, (row.digest,))
-    if said.facts:
+def _put_on_record(context: PolicyContext, row: RequestRow, reply: _Reply, answered: str, at: str) -> None:
+    if reply.outcome == "refused":
+        detail = {"person_id": row.person_id, "outcome": reply.outcome}
+        detail["because"] = ", ".join(because.policy_id for because in reply.ruling.because)[:500]
+        context.record("decided", row.clip_id, detail, (row.digest,))
+    if reply.facts:
         record = DecisionRow(
             at=at,
             request=row.digest,
             clip_id=row.clip_id,
             person_id=row.person_id,
-            regime=desk.regime.name,
-            regime_sha256=desk.regime.sha256,
-            trust_version=desk.trust.version,
-            facts=strict_json.dump([facts.plain() for facts in said.facts]).decode(),
+            regime=context.regime.name,
+            regime_sha256=context.regime.sha256,
+            trust_version=context.trust.version,
+            facts=strict_json.dump([facts.plain() for facts in reply.facts]).decode(),
             answer=answered,
         )
-        desk.store.add_decision(record)
+        context.store.add_decision(record)
 
 
-def _post_standing(desk: Desk, case: Case) -> None:
+def _post_standing(context: PolicyContext, case: Case) -> None:
     """What the board shows of a clip: its force, what its officers still owe, until when."""
     clip = case.clip
-    views = [standing(desk.regime, one) for one in case.facts(case.wearer, "report", desk.now())]
+    views = [standing(context.regime, one) for one in case.facts(case.wearer, "report", context.now())]
     due = min((view.due for view in views if view.due), default=None)
     document = Standing(
         clip_id=clip.clip_id,
@@ -299,7 +305,7 @@ def _post_standing(desk: Desk, case: Case) -> None:
     )
     data = strict_json.dump(document.plain())
     fingerprint = hashlib.sha256(data).hexdigest()
-    if desk.store.standing_fingerprint(clip.dock_id, clip.clip_id) != fingerprint:
+    if context.store.standing_fingerprint(clip.dock_id, clip.clip_id) != fingerprint:
         until = format_instant(due) if due else None
-        desk.store.put_standing(clip.dock_id, clip.clip_id, fingerprint, until, document.overdue)
-        desk.store.post(desk.topics.standing(clip.dock_id, clip.clip_id), data, retain=True)
+        context.store.put_standing(clip.dock_id, clip.clip_id, fingerprint, until, document.overdue)
+        context.store.post(context.topics.standing(clip.dock_id, clip.clip_id), data, retain=True)

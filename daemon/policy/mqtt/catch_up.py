@@ -18,7 +18,7 @@ _LAST = ("correction", "withdrawal", "request")
 """Kinds that rest on what others say, in the order in which they are taken up."""
 
 
-class CatchingUp:
+class CatchUp:
     """Holds back what has to come last. Times are monotonic seconds, passed in."""
 
     def __init__(self, topics: Topics) -> None:

@@ -10,16 +10,16 @@ from daemon.link.mqtt import Connected, Deliver, Disconnected, LinkEvent, MqttCl
 from daemon.link.pump import Pump
 from daemon.link.retry import Retry
 from daemon.model.config import PolicyConfig
-from daemon.policy.store import Store
+from daemon.policy.store import PolicyStore
 
 log = logging.getLogger(__name__)
 PUBLISHER = "publisher"
 
 
-class Publishing:
+class OutboxPublisher:
     """From the store to the broker, in order. Times are monotonic seconds, passed in."""
 
-    def __init__(self, config: PolicyConfig, store: Store, deliver: Deliver) -> None:
+    def __init__(self, config: PolicyConfig, store: PolicyStore, deliver: Deliver) -> None:
         self.client = MqttClient(config.broker, f"{config.agency}-policy", deliver, name=PUBLISHER)
         self._store = store
         self._pump = Pump(self.client)

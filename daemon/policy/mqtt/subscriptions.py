@@ -29,7 +29,7 @@ def subscriptions(topics: Topics) -> tuple[str, ...]:
     return (topics.announcement("+", "+"), topics.clip("+", "+"), topics.attestation("+", "+", "+"))
 
 
-class Hearing:
+class Subscriptions:
     """The subscriptions. Times are monotonic seconds, passed in."""
 
     def __init__(self, config: PolicyConfig, topics: Topics, deliver: Deliver, *, shared: bool) -> None:

@@ -20,7 +20,7 @@ _NO_ROLES: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CedarResult:
     """Cedar's answer. `decided`: the policies that decided; `gates`: those that opened the involved officers' gates.
 
     A policy that failed to evaluate never lets anybody in: then `allowed` is False and `errors` says what happened.
@@ -33,7 +33,7 @@ class Verdict:
 
 
 @functools.lru_cache(maxsize=8192)
-def ask(regime: Regime, question: Question) -> Verdict:
+def ask(regime: Regime, question: Question) -> CedarResult:
     """What the regime says, now. Never raises."""
     gates = _gates(regime, replace(question, viewer="", roles=_NO_ROLES, purpose="", authorized=False))
     opened = {officer: answer for officer, answer in gates.items() if answer.allowed}
@@ -41,7 +41,7 @@ def ask(regime: Regime, question: Question) -> Verdict:
     request = _request(question, question.viewer, question.purpose, gate_open=sorted(opened))
     final = cedarpy.is_authorized(request, regime.policy_set, entities, regime.schema)
     errors = tuple(sorted({error for answer in (*gates.values(), final) for error in answer.diagnostics.errors}))
-    return Verdict(
+    return CedarResult(
         allowed=final.allowed and not errors,
         decided=_policies(final),
         gates=tuple(sorted({p for officer in question.involved & opened.keys() for p in _policies(opened[officer])})),

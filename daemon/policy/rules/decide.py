@@ -13,11 +13,11 @@ from typing import Any, Literal, TypeVar
 
 from daemon.model.documents import Need
 from daemon.model.statements import Because
-from daemon.policy.rules.cedar import Verdict, ask
-from daemon.policy.rules.facts import Facts, Viewer
+from daemon.policy.rules.cedar import CedarResult, ask
+from daemon.policy.rules.facts import Facts, ViewerFacts
 from daemon.policy.rules.question import Question, Tier, classification, force_of, question_of, standing_authorizations
 from daemon.policy.rules.regime import Regime
-from daemon.policy.rules.requirements import Missing, find_opening
+from daemon.policy.rules.requirements import Missing, find_requirements
 
 T = TypeVar("T", bound=Hashable)
 
@@ -27,7 +27,7 @@ DEFAULT_DENY = Because(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Ruling:
     """`because`: the policies that decided; of a refusal also the rules still waiting for something.
 
     `needs`: what would open a refused clip, least demanding first; empty when nothing could, or when it is released.
@@ -64,14 +64,14 @@ class ClipStanding:
     overdue: bool
 
 
-def decide(regime: Regime, facts: Facts) -> Answer:
+def decide(regime: Regime, facts: Facts) -> Ruling:
     """Whether the facts' viewer may view the clip for the facts' purpose. Never raises.
 
     A policy that fails to evaluate is a refusal, and `because` says so under `evaluation-error`.
     """
     question, person_of = question_of(facts)
     finding = _find(regime, question)
-    return Answer(
+    return Ruling(
         outcome="released" if finding.released else "refused",
         because=finding.because,
         needs=_needs(finding, person_of, _due(facts, finding.due_hours)),
@@ -79,7 +79,7 @@ def decide(regime: Regime, facts: Facts) -> Answer:
     )
 
 
-def combine(answers: Sequence[Answer]) -> Answer:
+def combine(answers: Sequence[Ruling]) -> Ruling:
     """The answer for a clip that belongs to several incidents: it opens only when each would open it.
 
     Raises ValueError for no answers at all.
@@ -88,7 +88,7 @@ def combine(answers: Sequence[Answer]) -> Answer:
         raise ValueError("no answers to combine")
     refused = [answer for answer in answers if not answer.released]
     ends = [answer.stands_until for answer in answers if answer.stands_until]
-    return Answer(
+    return Ruling(
         outcome="refused" if refused else "released",
         because=_each_once(because for answer in refused or answers for because in answer.because),
         needs=_each_once(need for answer in refused for need in answer.needs),
@@ -104,7 +104,7 @@ def standing(regime: Regime, facts: Facts) -> ClipStanding:
     incident = classification(facts)
     officers = sorted({facts.clip.officer_id, *(incident.involved if incident else ())})
     answers = [
-        decide(regime, facts.model_copy(update={"viewer": Viewer(person_id=officer), "purpose": "report"}))
+        decide(regime, facts.model_copy(update={"viewer": ViewerFacts(person_id=officer), "purpose": "report"}))
         for officer in officers
     ]
     waiting = _each_once(need for a in answers for need in a.needs if need.kind not in {"authorization", "hold_lifted"})
@@ -133,7 +133,7 @@ def _find(regime: Regime, question: Question) -> _Finding:
     if verdict.allowed:
         alone = question.authorized and not ask(regime, replace(question, authorized=False)).allowed
         return _Finding(True, decided + _gates(regime, verdict), by_authorization_alone=alone)
-    opening = find_opening(regime, question)
+    opening = find_requirements(regime, question)
     if opening.verdict is None or any(missing.kind == "authorization" for missing in opening.missing):
         return _Finding(False, decided or (DEFAULT_DENY,), opening.missing)
     waiting = _each_once(_because(regime, opening.verdict.decided) + _gates(regime, opening.verdict))
@@ -145,7 +145,7 @@ def _because(regime: Regime, policy_ids: Iterable[str]) -> tuple[Because, ...]:
     return tuple(Because(policy_id=name, reason=regime.rules[name].reason) for name in policy_ids)
 
 
-def _gates(regime: Regime, verdict: Verdict) -> tuple[Because, ...]:
+def _gates(regime: Regime, verdict: CedarResult) -> tuple[Because, ...]:
     """The rules that opened the officers' gates, when the answer waited for those."""
     waited = any("gate_open" in regime.rules[name].mentions for name in verdict.decided)
     return _because(regime, verdict.gates) if waited else ()

@@ -102,7 +102,7 @@ class HoldFacts(Document):
         return {"hold_id": value} if isinstance(value, str) else value
 
 
-class Viewer(Document):
+class ViewerFacts(Document):
     """Who asks. A role the rules do not know gives nothing and takes nothing."""
 
     person_id: Id
@@ -123,7 +123,7 @@ class Facts(Document):
     reports: tuple[ReportFacts, ...] = ()
     authorizations: tuple[AuthorizationFacts, ...] = ()
     holds: tuple[HoldFacts, ...] = Field(default=())
-    viewer: Viewer
+    viewer: ViewerFacts
     purpose: Purpose
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from daemon.policy.rules.cedar import Verdict, ask
+from daemon.policy.rules.cedar import CedarResult, ask
 from daemon.policy.rules.question import ACCOUNTS, STRONGER, Account, Question
 from daemon.policy.rules.regime import Regime
 
@@ -28,11 +28,11 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class Requirements:
     """The least that would open a clip, least demanding first, and Cedar's answer if it were there."""
 
     missing: tuple[Missing, ...]
-    verdict: Verdict | None
+    verdict: CedarResult | None
 
 
 CLASSIFICATION = Missing("classification", "supervisor")
@@ -40,10 +40,10 @@ AUTHORIZATION = Missing("authorization", "chief")
 HOLD_LIFTED = Missing("hold_lifted", "records")
 
 
-def find_opening(regime: Regime, question: Question) -> Opening:
+def find_requirements(regime: Regime, question: Question) -> Requirements:
     """The least that would open a refused question; empty when nothing could."""
     if question.force == "unclassified":
-        return Opening((CLASSIFICATION,), None)
+        return Requirements((CLASSIFICATION,), None)
     now = (question.held, question.authorized)
     for held, authorized in (now, (False, now[1]), (now[0], True), (False, True)):
         everything = _assume_all(regime, replace(question, held=held, authorized=authorized))
@@ -53,10 +53,10 @@ def find_opening(regime: Regime, question: Question) -> Opening:
         missing = _accounts_missing(question, least)
         missing += [HOLD_LIFTED] if least.held != question.held else []
         missing += [AUTHORIZATION] if least.authorized != question.authorized else []
-        return Opening(tuple(missing), ask(regime, least))
+        return Requirements(tuple(missing), ask(regime, least))
     if not question.involved and (question.force != "none" or question.in_custody_death):
-        return Opening((CLASSIFICATION,), None)  # a gate over nobody: somebody must say who was involved
-    return Opening((), None)
+        return Requirements((CLASSIFICATION,), None)  # a gate over nobody: somebody must say who was involved
+    return Requirements((), None)
 
 
 def _useful(regime: Regime) -> list[Account]:

@@ -4,6 +4,6 @@ itself, verified again. Statements are written once for both, in SQLAlchemy Core
 
 from __future__ import annotations
 
-from daemon.policy.store.store import Store, open_store, read_log
+from daemon.policy.store.store import PolicyStore, open_store, read_log
 
-__all__ = ["Store", "open_store", "read_log"]
+__all__ = ["PolicyStore", "open_store", "read_log"]

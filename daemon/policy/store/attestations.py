@@ -14,7 +14,7 @@ from daemon.model import statements as st
 from daemon.model.errors import TamperedError
 from daemon.model.times import parse_instant
 from daemon.policy.store import tables
-from daemon.policy.store.rows import AboutRow
+from daemon.policy.store.rows import AttestationRow
 from daemon.policy.store.sql import Statements, add
 from daemon.seal import envelope as envelopes
 from daemon.seal.trust import Trust
@@ -114,10 +114,10 @@ class Attestations(Statements):
             raise TamperedError(f"the store's attestation {digest[:16]} is a {cached.kind}, not a {kind.kind}")
         return cached
 
-    def about(self, clip_id: str, incident_ids: Sequence[str]) -> list[AboutRow]:
+    def about(self, clip_id: str, incident_ids: Sequence[str]) -> list[AttestationRow]:
         """Every standing attestation that a decision about the clip may rest on, oldest first."""
         named = {f"incident_{number}": incident for number, incident in enumerate(incident_ids)}
-        return [AboutRow(*row) for row in self.run(_about(len(incident_ids)), clip=clip_id, **named)]
+        return [AttestationRow(*row) for row in self.run(_about(len(incident_ids)), clip=clip_id, **named)]
 
     def withdraw(self, digest: str) -> tuple[str | None, str | None]:
         """Marks an attestation withdrawn; returns its incident and clip."""

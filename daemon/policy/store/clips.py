@@ -1,11 +1,11 @@
-"""Clips as their docks last announced them, the incidents they belong to, and how far each dock was heard."""
+"""AnnouncedClips as their docks last announced them, the incidents they belong to, and how far each dock was heard."""
 
 from __future__ import annotations
 
 from sqlalchemy import bindparam, false, func, select
 
 from daemon.policy.store import tables
-from daemon.policy.store.rows import ClipRow
+from daemon.policy.store.rows import AnnouncedClipRow
 from daemon.policy.store.sql import Statements, add, put, row_values
 
 _C, _I, _D = tables.clip.c, tables.clip_incident.c, tables.dock.c
@@ -27,20 +27,20 @@ _NEXT = select(func.max(_C.sequence)).where(
 )
 
 
-class Clips(Statements):
+class AnnouncedClips(Statements):
     """What docks announced."""
 
-    def clip(self, clip_id: str, dock_id: str | None = None) -> ClipRow | None:
+    def clip(self, clip_id: str, dock_id: str | None = None) -> AnnouncedClipRow | None:
         """The clip on that dock; without one, on the first dock that announced it."""
         row = self.one(_FIRST, of=clip_id) if dock_id is None else self.one(_ON_DOCK, of=clip_id, dock=dock_id)
-        return ClipRow(*row) if row else None
+        return AnnouncedClipRow(*row) if row else None
 
-    def put_clip(self, clip: ClipRow) -> None:
+    def put_clip(self, clip: AnnouncedClipRow) -> None:
         self.run(_PUT, **row_values(clip))
 
-    def recorded_before(self, at: str) -> list[ClipRow]:
-        """Clips recorded up to then and not disposed of."""
-        return [ClipRow(*row) for row in self.run(_RECORDED_BEFORE, at=at)]
+    def recorded_before(self, at: str) -> list[AnnouncedClipRow]:
+        """AnnouncedClips recorded up to then and not disposed of."""
+        return [AnnouncedClipRow(*row) for row in self.run(_RECORDED_BEFORE, at=at)]
 
     def add_incident(self, clip_id: str, incident_id: str) -> None:
         """An incident once tagged keeps counting."""

@@ -27,7 +27,7 @@ _DUE = select(_P.clip_id).where(_P.at <= bindparam("now")).order_by(_P.at, _P.cl
 _TAKEN_UP = delete(tables.pending).where(_P.clip_id == bindparam("of"), _P.at <= bindparam("now"))
 
 
-class Posts(Statements):
+class Outbox(Statements):
     """What waits."""
 
     def get(self, key: str) -> str | None:
@@ -89,7 +89,7 @@ class Posts(Statements):
             self.run(_POSTPONE, clip_id=clip_id, at=at)
 
     def take_up(self, now: str, most: int) -> list[str]:
-        """Clips to be looked at again by now, those that wait longest first; they wait no longer."""
+        """AnnouncedClips to be looked at again by now, those that wait longest first; they wait no longer."""
         found = list(dict.fromkeys(row[0] for row in self.run(_DUE, now=now, most=most)))
         for clip_id in found:
             self.run(_TAKEN_UP, of=clip_id, now=now)

@@ -24,8 +24,8 @@ from sqlalchemy import (
 )
 
 from daemon.policy.store import tables
-from daemon.policy.store.clips import Clips
-from daemon.policy.store.rows import ClipRow, DecisionRow, OrderRow, RequestRow
+from daemon.policy.store.clips import AnnouncedClips
+from daemon.policy.store.rows import AnnouncedClipRow, DecisionRow, IssuedOrderRow, RequestRow
 from daemon.policy.store.sql import append, put, row_values
 
 _R, _O, _D, _S = tables.request.c, tables.release_order.c, tables.decision.c, tables.standing.c
@@ -87,7 +87,7 @@ _COUNTS = {
 }
 
 
-class Requests(Clips):
+class Requests(AnnouncedClips):
     """Who asked for which clip, and what was answered."""
 
     # requests
@@ -107,37 +107,39 @@ class Requests(Clips):
 
     # orders
 
-    def put_order(self, order: OrderRow) -> None:
+    def put_order(self, order: IssuedOrderRow) -> None:
         self.run(_PUT_ORDER, **row_values(order))
 
-    def put_disposal(self, order_id: str, clip: ClipRow, envelope: bytes) -> None:
+    def put_disposal(self, order_id: str, clip: AnnouncedClipRow, envelope: bytes) -> None:
         """A disposal order; repeated until its dock's notice shows the clip disposed of."""
         self.put_order(
-            OrderRow(order_id, "", clip.dock_id, clip.clip_id, "", "9999", "disposal", listed=False, envelope=envelope)
+            IssuedOrderRow(
+                order_id, "", clip.dock_id, clip.clip_id, "", "9999", "disposal", listed=False, envelope=envelope
+            )
         )
 
-    def orders(self, clip_id: str, dock_id: str | None = None) -> list[OrderRow]:
+    def orders(self, clip_id: str, dock_id: str | None = None) -> list[IssuedOrderRow]:
         """Every order about the clip, of one dock or of all."""
         if dock_id is None:
             return self._found(_ORDERS_OF_CLIP, clip=clip_id)
         return self._found(_ORDERS_ON_DOCK, clip=clip_id, dock=dock_id)
 
-    def live_orders(self, clip_id: str | None = None) -> list[OrderRow]:
+    def live_orders(self, clip_id: str | None = None) -> list[IssuedOrderRow]:
         return self._found(_LIVE_ORDERS) if clip_id is None else self._found(_LIVE_OF_CLIP, clip=clip_id)
 
-    def run_out(self, now: str) -> list[OrderRow]:
+    def run_out(self, now: str) -> list[IssuedOrderRow]:
         """Live orders whose time is over."""
         return self._found(_RUN_OUT, now=now)
 
-    def unlisted_orders(self) -> list[OrderRow]:
+    def unlisted_orders(self) -> list[IssuedOrderRow]:
         """Orders that no notice of their clip shows yet."""
         return self._found(_UNLISTED)
 
     def disposal_ordered(self, dock_id: str, clip_id: str) -> bool:
         return bool(self._found(_DISPOSALS, clip=clip_id, dock=dock_id))
 
-    def _found(self, statement: Select[Any], **values: Any) -> list[OrderRow]:
-        return [OrderRow(*row) for row in self.run(statement, **values)]
+    def _found(self, statement: Select[Any], **values: Any) -> list[IssuedOrderRow]:
+        return [IssuedOrderRow(*row) for row in self.run(statement, **values)]
 
     def forget_orders(self, clip_id: str, dock_id: str) -> None:
         """Destroys the wrapped keys in orders that were issued for a clip."""
@@ -164,7 +166,7 @@ class Requests(Clips):
         self.run(_PUT_STANDING, dock_id=dock_id, clip_id=clip_id, fingerprint=fingerprint, due=due, overdue=overdue)
 
     def newly_overdue(self, now: str) -> list[str]:
-        """Clips whose statements have come due since their standing was published."""
+        """AnnouncedClips whose statements have come due since their standing was published."""
         return [row[0] for row in self.run(_OVERDUE, now=now)]
 
     def say_again(self) -> set[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class ClipRow:
+class AnnouncedClipRow:
     """A clip as its dock last announced it; digests name the attestations that say more."""
 
     dock_id: str
@@ -36,7 +36,7 @@ class RequestRow:
 
 
 @dataclass(frozen=True)
-class OrderRow:
+class IssuedOrderRow:
     """An order that was issued. `listed`: its dock's notice shows it in this state; until then it is repeated."""
 
     order_id: str
@@ -66,7 +66,7 @@ class DecisionRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AboutRow:
+class AttestationRow:
     """Where an attestation stands in the index."""
 
     digest: str

@@ -20,14 +20,14 @@ DIALECTS: dict[str, Dialect] = {
 _INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-class ForEach:
+class PerDialect:
     """A statement that the dialects spell with constructs of their own. `build` is given the dialect's name."""
 
     def __init__(self, build: Callable[[str], Executable]) -> None:
         self.build = build
 
 
-def put(table: Table) -> ForEach:
+def put(table: Table) -> PerDialect:
     """Inserts a whole row, in the place of the one with the same key."""
 
     def build(dialect: str) -> Executable:
@@ -36,19 +36,19 @@ def put(table: Table) -> ForEach:
         changed = {column.name: new.excluded[column.name] for column in table.columns if column.name not in keys}
         return _on_conflict(new, keys, changed)
 
-    return ForEach(build)
+    return PerDialect(build)
 
 
-def add(table: Table) -> ForEach:
+def add(table: Table) -> PerDialect:
     """Inserts a whole row, unless there is one with the same key."""
-    return ForEach(
+    return PerDialect(
         lambda dialect: _INSERTS[dialect](table).on_conflict_do_nothing(
             index_elements=[column.name for column in table.primary_key]
         )
     )
 
 
-def count_up(table: Table, counter: str) -> ForEach:
+def count_up(table: Table, counter: str) -> PerDialect:
     """Inserts a whole row; where its key is there already, only counts one more."""
 
     def build(dialect: str) -> Executable:
@@ -56,7 +56,7 @@ def count_up(table: Table, counter: str) -> ForEach:
             _INSERTS[dialect](table), {c.name for c in table.primary_key}, {counter: table.c[counter] + 1}
         )
 
-    return ForEach(build)
+    return PerDialect(build)
 
 
 def append(table: Table) -> Insert:
@@ -89,13 +89,13 @@ class Statements:
     def __init__(self, rows: Rows, dialect: str) -> None:
         self._rows = rows
         self._dialect = dialect
-        self._texts: dict[Executable | ForEach, _Text] = {}
+        self._texts: dict[Executable | PerDialect, _Text] = {}
 
-    def one(self, statement: Executable | ForEach, **values: Any) -> Any:
+    def one(self, statement: Executable | PerDialect, **values: Any) -> Any:
         """The first row, None when there is none."""
         return self.run(statement, **values).fetchone()
 
-    def run(self, statement: Executable | ForEach, **values: Any) -> Cursor:
+    def run(self, statement: Executable | PerDialect, **values: Any) -> Cursor:
         """`values` by the names of the statement's parameters, or of the columns of an inserted row."""
         made = self._texts.get(statement)
         if made is None:
@@ -104,8 +104,8 @@ class Statements:
             values = made.fixed | values
         return self._rows.execute(made.text, [values[name] for name in made.names])
 
-    def _make(self, statement: Executable | ForEach) -> _Text:
-        core: Any = statement.build(self._dialect) if isinstance(statement, ForEach) else statement
+    def _make(self, statement: Executable | PerDialect) -> _Text:
+        core: Any = statement.build(self._dialect) if isinstance(statement, PerDialect) else statement
         compiled = core.compile(dialect=DIALECTS[self._dialect])
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
         return _Text(str(compiled), tuple(compiled.positiontup), fixed)

@@ -15,7 +15,7 @@ from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.policy.store import tables
 from daemon.policy.store.attestations import Attestations
-from daemon.policy.store.outbox import Posts
+from daemon.policy.store.outbox import Outbox
 from daemon.policy.store.requests import Requests
 from daemon.policy.store.sql import DIALECTS
 
@@ -54,7 +54,7 @@ class Lead(Protocol):
         ...
 
 
-class OnlyOne:
+class FileLockLead:
     """On SQLite there is one service. Whoever has the lock on its file leads."""
 
     shared = False
@@ -84,7 +84,7 @@ class OnlyOne:
         os.close(self._fd)
 
 
-class Store(Attestations, Requests, Posts):
+class PolicyStore(Attestations, Requests, Outbox):
     """The tables. Everything is written inside a transaction, and outside none is open."""
 
     def __init__(self, rows: Rows, database: Transactions, lead: Lead | None = None) -> None:
@@ -103,7 +103,7 @@ class Store(Attestations, Requests, Posts):
 
     def close(self) -> None:
         self._database.close()
-        if isinstance(self._lead, OnlyOne):
+        if isinstance(self._lead, FileLockLead):
             self._lead.close()
 
     def forget(self, clip_id: str, dock_id: str, seal_sha256: str) -> None:
@@ -112,7 +112,7 @@ class Store(Attestations, Requests, Posts):
         self.forget_orders(clip_id, dock_id)
 
 
-def open_store(config: PolicyConfig, *, serve: bool = False) -> Store:
+def open_store(config: PolicyConfig, *, serve: bool = False) -> PolicyStore:
     """Opens or creates the store; an older one is brought up to date. `serve`: as one of the services that use it.
 
     Raises ConfigurationError for one that cannot be used, or not now, UnavailableError for a server that is not there.
@@ -126,9 +126,9 @@ def open_store(config: PolicyConfig, *, serve: bool = False) -> Store:
         except BaseException:
             postgres.close()
             raise
-        return Store(postgres, postgres, postgres if serve else None)
+        return PolicyStore(postgres, postgres, postgres if serve else None)
     database = Database(config.state / _FILE, schema, tables.VERSION, steps)
-    return Store(database.db, database, OnlyOne(config.state) if serve else None)
+    return PolicyStore(database.db, database, FileLockLead(config.state) if serve else None)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def service(tmp_path: Path) -> Iterator[PolicyService]:
     config = worlds.make(tmp_path, 1).config / "policy.toml"
     made = PolicyService(load_config(PolicyConfig, config), SystemClock())
     yield made
-    made._desk.store.close()
+    made._context.store.close()
 
 
 def told(topic: str) -> LinkEvent:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.policy.rules.cedar import ask
-from daemon.policy.rules.decide import Answer, combine, decide, standing
+from daemon.policy.rules.decide import Ruling, combine, decide, standing
 from daemon.policy.rules.facts import Facts
 from daemon.policy.rules.question import question_of
 from daemon.policy.rules.regime import bundled, bundled_names
@@ -237,7 +237,7 @@ def test_what_is_needed_opens_it_and_nothing_in_it_is_idle(scene: dict[str, Any]
     if any(need.kind == "classification" for need in answer.needs):
         return
 
-    def supplied(needs: list[Any]) -> Answer:
+    def supplied(needs: list[Any]) -> Ruling:
         kinds = {need.kind for need in needs}
         chief = [authorization(scene["viewer"], scene["purpose"])] if "authorization" in kinds else []
         said = [
