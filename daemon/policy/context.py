@@ -17,7 +17,7 @@ from daemon.model.topics import Topics
 from daemon.model.types import Document
 from daemon.policy.metrics import PolicyMetrics
 from daemon.policy.rules.regime import Regime
-from daemon.policy.store import PolicyStore
+from daemon.policy.store.store import PolicyStore
 from daemon.seal.keys import OpenKey, SignKey, keyid
 from daemon.seal.trust import Trust
 
@@ -68,4 +68,4 @@ class PolicyContext:
 
     def post(self, topic: str, document: Document, *, retain: bool) -> None:
         """Publishes a document once the transaction is durable."""
-        self.store.post(topic, strict_json.dump(document.plain()), retain=retain)
+        self.store.enqueue(topic, strict_json.dump(document.plain()), retain=retain)

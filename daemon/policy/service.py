@@ -25,7 +25,7 @@ from daemon.policy.mqtt.catch_up import CatchUp
 from daemon.policy.mqtt.publisher import PUBLISHER, OutboxPublisher
 from daemon.policy.mqtt.subscriptions import INBOX, SHARE, Subscriptions
 from daemon.policy.rules.regime import find as find_regime
-from daemon.policy.store import open_store
+from daemon.policy.store.store import open_store
 from daemon.runtime.mailbox import Mailbox, Reload
 from daemon.runtime.metrics_server import served
 from daemon.runtime.reload import take_effect
@@ -79,7 +79,7 @@ def put_in_force(context: PolicyContext, trust: Trust, envelope: bytes) -> None:
     newest = known[-1] if known else trust
     refuse_rollback(trust, newest.version, newest.digest, str(context.config.trust.file))
     for version in (*known, trust):
-        context.store.know_trust(version)
+        context.store.remember_trust(version)
     context.store.add_trust(trust, envelope, format_instant(context.now()))
     context.trust = trust
 
@@ -266,7 +266,7 @@ class PolicyService:
         elif isinstance(event, Connected) and event.client == INBOX:
             self._catch_up(now)
             if event.forgotten:  # and with our session, it may be, all that the broker retained
-                context.store.look_again(decisions.say_again(context), format_instant(context.now()))
+                context.store.add_pending(decisions.say_again(context), format_instant(context.now()))
         context.metrics.broker(self._connected)
 
     def _catch_up(self, now: float) -> None:
@@ -290,7 +290,7 @@ class PolicyService:
         """Takes up what waited, and looks again at every clip about which something changed."""
         context = self._context
         if self._waiting:
-            context.store.look_again(changed, format_instant(context.now()))
+            context.store.add_pending(changed, format_instant(context.now()))
             return
         for message in self._catch_up_state.release():
             changed |= self._receive(message)
@@ -299,7 +299,7 @@ class PolicyService:
         now, later = sorted(changed)[: decisions.AT_ONCE], sorted(changed)[decisions.AT_ONCE :]
         for clip_id in now:
             decisions.reconsider(context, clip_id)
-        context.store.look_again(later, format_instant(context.now()))
+        context.store.add_pending(later, format_instant(context.now()))
         if self._leads:
             decisions.take_up(context)
 

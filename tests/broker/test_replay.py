@@ -184,14 +184,14 @@ def test_what_a_broker_forgot_is_said_again_and_not_decided_again(office: Office
     released, refused = office.ask("officer", CLIP), office.ask("officer", OTHER_CLIP)
     assert (released["outcome"], refused["outcome"]) == ("released", "refused")
     store = office.context.store
-    before = {topic: payload for _, topic, payload, retain in store.posted(0, 1000) if retain}
+    before = {topic: payload for _, topic, payload, retain in store.waiting_messages(0, 1000) if retain}
     decided = len(list(store.decisions())), len(office.log("decided"))
     with store.transaction():
-        for post_id, *_ in store.posted(0, 1000):
-            store.sent(post_id)
+        for post_id, *_ in store.waiting_messages(0, 1000):
+            store.remove_message(post_id)
         for clip_id in sorted(decisions.say_again(office.context)):
             decisions.reconsider(office.context, clip_id)
-    after = {topic: payload for _, topic, payload, retain in store.posted(0, 1000) if retain}
+    after = {topic: payload for _, topic, payload, retain in store.waiting_messages(0, 1000) if retain}
     assert {topic for topic in before if "/decision/" in topic or "/standing/" in topic} == set(after)
     for topic in after:
         told, again = json.loads(before[topic]), json.loads(after[topic])

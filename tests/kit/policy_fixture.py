@@ -13,16 +13,18 @@ from typing import Any
 from daemon.custody.log import CustodyLog
 from daemon.model import statements as st
 from daemon.model import strict_json
+from daemon.model.clock import Clock
 from daemon.model.config import PolicyConfig, check_config
 from daemon.model.documents import Lock, Notice
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
 from daemon.policy.cases import attestations, decisions, disposal, notices
 from daemon.policy.context import PolicyContext
-from daemon.policy.rules.regime import bundled
-from daemon.policy.store import open_store
+from daemon.policy.rules.regime import Regime, bundled
+from daemon.policy.store.store import open_store
 from daemon.seal.envelope import Envelope
 from daemon.seal.keys import keyid
+from daemon.seal.trust import Trust
 from daemon.seal.wrap import data_key_info, wrap
 from tests.kit import agency
 
@@ -59,6 +61,12 @@ class Office:
     clock: TurnedClock
     sequences: dict[str, int] = field(default_factory=dict)
     notices: dict[tuple[str, str], Notice] = field(default_factory=dict)
+
+    def restart(self, trust: Trust) -> None:
+        """The service ends and starts again under `trust`: it has what is in the store, and nothing in memory."""
+        before = self.context
+        before.store.close()
+        self.context = open_context(before.config, self.clock, before.regime, trust)
 
     def attest(self, statement: st.Statement, by: str) -> tuple[bool, str | None]:
         """Publishes an attestation; returns the answer."""
@@ -262,12 +270,17 @@ def open_office(folder: Path, regime: str = "portland-negotiated-2023", **settin
     }
     config = check_config(PolicyConfig, base | settings, base=folder, what="test")
     clock = TurnedClock()
+    context = open_context(config, clock, bundled(regime), agency.trust())
+    with context.store.transaction():
+        context.store.add_trust(context.trust, agency.trust_bytes(), format_instant(clock.now()))
+    return Office(context, clock)
+
+
+def open_context(config: PolicyConfig, clock: Clock, regime: Regime, trust: Trust) -> PolicyContext:
+    """The service's parts under `trust`, which came after `agency.trust()`."""
     store = open_store(config)
-    trust = agency.trust()
-    store.know_trust(trust)
+    for version in (agency.trust(), trust):
+        store.remember_trust(version)
     custody = CustodyLog(store.db, "bwc/portland/policy", "policy", create=False)
     keys = (agency.sign_key("policy"), agency.open_key("policy"))
-    context = PolicyContext(config, clock, store, custody, bundled(regime), trust, *keys, Topics("portland"))
-    with store.transaction():
-        store.add_trust(trust, agency.trust_bytes(), format_instant(clock.now()))
-    return Office(context, clock)
+    return PolicyContext(config, clock, store, custody, regime, trust, *keys, Topics("portland"))

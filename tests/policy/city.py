@@ -28,7 +28,7 @@ from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.config import Broker, PolicyConfig, load_config
 from daemon.model.topics import Topics
-from daemon.policy.store import read_log
+from daemon.policy.store.store import read_log
 from daemon.seal import envelope as envelopes
 from tests.kit import agency
 from tests.kit.mosquitto import Mosquitto, debian

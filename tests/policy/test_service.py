@@ -198,7 +198,7 @@ def test_a_person_without_an_opening_key_gets_no_release(tmp_path: Path, store_u
     people = agency.trust_statement().plain()["people"]
     del people["officer"]["open"]
     office.context.trust = agency.trust(people=people)
-    office.context.store.know_trust(office.context.trust)
+    office.context.store.remember_trust(office.context.trust)
     office.announce(office.notice())
     office.classify("none")
     assert office.ask("officer", CLIP)["because"][0]["policy_id"] == "no-open-key"
@@ -238,7 +238,9 @@ def test_a_reclassification_revokes_what_no_longer_stands_and_says_why(office: O
 
 def test_a_withdrawn_statement_revokes(office: Office) -> None:
     request_id, order_id = released(office, "deadly")
-    (digest,) = [row.digest for row in office.context.store.about(CLIP, [INCIDENT]) if row.kind == "statement"]
+    (digest,) = [
+        row.digest for row in office.context.store.attestations_about(CLIP, [INCIDENT]) if row.kind == "statement"
+    ]
     withdrawal = st.Withdrawal(attestation_sha256=digest, reason="given under a wrong name", at=office.clock.now())
     assert office.attest(withdrawal, "supervisor")[0] is False
     assert office.attest(withdrawal, "affairs") == (True, None)
@@ -300,7 +302,7 @@ def test_who_may_say_what(office: Office) -> None:
         assert not accepted
         assert reason is not None and reason.startswith(error)
     assert sum(office.context.store.refusals().values()) == len(refused)
-    assert office.context.store.about(CLIP, [INCIDENT]) == []
+    assert office.context.store.attestations_about(CLIP, [INCIDENT]) == []
 
 
 def test_the_wearer_does_not_classify_their_own_incident(office: Office) -> None:
@@ -568,9 +570,7 @@ def test_what_was_signed_under_an_older_key_still_counts(office: Office) -> None
     people = agency.trust_statement().plain()["people"]
     people["affairs"]["sign"] = agency.sign_pem("affairs' new key")
     cameras = {"cam-1": agency.sign_pem("cam-1's new key")}
-    office.context.trust = agency.trust(version=2, people=people, cameras=cameras)
-    office.context.store.know_trust(office.context.trust)
-    office.context.store._read.clear()
+    office.restart(agency.trust(version=2, people=people, cameras=cameras))
     office.announce(office.notice())
     assert office.context.store.through("dock-1") == 2
     assert office.ask("officer", CLIP)["outcome"] == "released"

@@ -47,7 +47,7 @@ def receive(context: PolicyContext, data: bytes, person_id: str, kind: str, dige
     clips = _accept(context, verified)
     ahead = newest_time(verified.statement)
     if ahead is not None and ahead > context.now():
-        context.store.look_again(clips, format_instant(ahead))
+        context.store.add_pending(clips, format_instant(ahead))
     return clips
 
 
@@ -74,7 +74,7 @@ def _check_known(context: PolicyContext, verified: Verified[st.Statement], perso
             if Case(context, clip).wearer == signer.id:
                 raise SignerNotAllowedError(f"{signer.id} wore the camera of clip {statement.clip_id}")
         case st.Withdrawal():
-            target = context.store.signer(statement.attestation_sha256)
+            target = context.store.kind_and_signer(statement.attestation_sha256)
             if target is None or target[0] not in _KINDS:
                 raise InconsistentError(f"no attestation {statement.attestation_sha256[:16]} to withdraw")
             if signer.id != target[1] and "chief" not in signer.roles:

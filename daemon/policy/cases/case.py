@@ -36,7 +36,7 @@ class Case:
         self._context = context
         self.clip = clip
         self.incidents = context.store.incidents(clip.clip_id)
-        self._about = context.store.about(clip.clip_id, self.incidents)
+        self._about = context.store.attestations_about(clip.clip_id, self.incidents)
 
     @property
     def digests(self) -> set[str]:

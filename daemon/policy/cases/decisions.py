@@ -101,11 +101,13 @@ def answer_request(context: PolicyContext, row: RequestRow) -> None:
 def expire(context: PolicyContext) -> None:
     """Orders whose time is over, and refused requests that nobody needs to keep open."""
     now = context.now()
-    for order in context.store.run_out(format_instant(now)):
+    for order in context.store.expired_orders(format_instant(now)):
         context.store.put_order(replace(order, state="expired", listed=True))
         context.record("expired", order.clip_id, {"order_id": order.order_id}, ())
         _end(context, order, _Reply("expired", _EXPIRED))
-    for row in context.store.stale_requests(format_instant(now - timedelta(days=context.config.open_request_days))):
+    for row in context.store.requests_opened_before(
+        format_instant(now - timedelta(days=context.config.open_request_days))
+    ):
         context.store.put_request(replace(row, state="closed"))
 
 
@@ -117,7 +119,7 @@ def come_due(context: PolicyContext) -> None:
 
 def take_up(context: PolicyContext) -> None:
     """The next of the clips that wait to be looked at again: too many at once, or a fact a moment ahead of us."""
-    for clip_id in context.store.take_up(format_instant(context.now()), AT_ONCE):
+    for clip_id in context.store.take_pending(format_instant(context.now()), AT_ONCE):
         reconsider(context, clip_id)
 
 
@@ -139,13 +141,13 @@ def say_again(context: PolicyContext) -> set[str]:
                 release=envelope.to_dict(),
             )
             context.post(context.topics.decision(order.person_id, release.request_id), decision, retain=True)
-    return context.store.say_again()
+    return context.store.republish_decisions() | context.store.republish_standings()
 
 
 def repeat_orders(context: PolicyContext) -> None:
     """Orders are repeated until a notice of the clip lists them."""
     for order in context.store.unlisted_orders():
-        context.store.post_once(context.topics.order(order.dock_id, order.clip_id), order.envelope)
+        context.store.enqueue_once(context.topics.order(order.dock_id, order.clip_id), order.envelope)
 
 
 def _issue(
@@ -194,7 +196,7 @@ def _issue(
     context.store.put_order(order)
     detail = {"order_id": order_id, "person_id": row.person_id, "purpose": request.purpose}
     context.record("released", clip.clip_id, detail, (row.digest, envelope.digest))
-    context.store.post(context.topics.order(clip.dock_id, clip.clip_id), order.envelope, retain=False)
+    context.store.enqueue(context.topics.order(clip.dock_id, clip.clip_id), order.envelope, retain=False)
     return envelope
 
 
@@ -222,7 +224,7 @@ def revoke(context: PolicyContext, order: IssuedOrderRow, because: tuple[Because
     data = envelope.to_bytes()
     context.store.put_order(replace(order, state="revoked", listed=False, envelope=data))
     context.record("revoked", order.clip_id, {"order_id": order.order_id, **detail}, (envelope.digest,))
-    context.store.post(context.topics.order(order.dock_id, order.clip_id), data, retain=False)
+    context.store.enqueue(context.topics.order(order.dock_id, order.clip_id), data, retain=False)
 
 
 @dataclass(frozen=True)
@@ -308,4 +310,4 @@ def _post_standing(context: PolicyContext, case: Case) -> None:
     if context.store.standing_fingerprint(clip.dock_id, clip.clip_id) != fingerprint:
         until = format_instant(due) if due else None
         context.store.put_standing(clip.dock_id, clip.clip_id, fingerprint, until, document.overdue)
-        context.store.post(context.topics.standing(clip.dock_id, clip.clip_id), data, retain=True)
+        context.store.enqueue(context.topics.standing(clip.dock_id, clip.clip_id), data, retain=True)

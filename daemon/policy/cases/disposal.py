@@ -89,13 +89,13 @@ def ordered(context: PolicyContext, dock_id: str, clip_id: str) -> bool:
 def forget(context: PolicyContext, clip: AnnouncedClipRow) -> None:
     """The dock has destroyed its part: so do we with every key wrapped for this clip."""
     context.store.put_clip(clip)
-    context.store.forget(clip.clip_id, clip.dock_id, clip.seal_sha256)
+    context.store.erase_keys(clip.clip_id, clip.dock_id, clip.seal_sha256)
     context.record("disposed", clip.clip_id, {"dock_id": clip.dock_id}, (clip.seal_sha256,))
 
 
 def _old_enough(context: PolicyContext, now: datetime) -> list[AnnouncedClipRow]:
     """Clips older than the shortest period; only those can be due."""
-    return context.store.recorded_before(format_instant(now - timedelta(days=context.config.retention.days)))
+    return context.store.clips_recorded_before(format_instant(now - timedelta(days=context.config.retention.days)))
 
 
 def _order(context: PolicyContext, clip: AnnouncedClipRow, due: DisposalStatus, reason: str) -> None:
@@ -112,4 +112,4 @@ def _order(context: PolicyContext, clip: AnnouncedClipRow, due: DisposalStatus, 
     context.store.put_disposal(order.order_id, clip, envelope.to_bytes())
     detail = {"order_id": order.order_id, "reason": reason}
     context.record("disposal_ordered", clip.clip_id, detail, (envelope.digest, *due.approvals))
-    context.store.post(context.topics.order(clip.dock_id, clip.clip_id), envelope.to_bytes(), retain=False)
+    context.store.enqueue(context.topics.order(clip.dock_id, clip.clip_id), envelope.to_bytes(), retain=False)

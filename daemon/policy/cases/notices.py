@@ -72,9 +72,11 @@ def acknowledge(context: PolicyContext) -> None:
     wraps open with our key.
     """
     for dock_id in sorted(context.heard):
-        through = context.store.advance(dock_id)
+        through = context.store.advance_through(dock_id)
         ack = st.Acknowledgement(dock_id=dock_id, through=through, recipients=(context.open_keyid,), at=context.now())
-        context.store.post(context.topics.ack(dock_id), envelopes.sign(ack, context.sign_key).to_bytes(), retain=True)
+        context.store.enqueue(
+            context.topics.ack(dock_id), envelopes.sign(ack, context.sign_key).to_bytes(), retain=True
+        )
     context.heard.clear()
 
 

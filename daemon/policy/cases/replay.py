@@ -10,8 +10,8 @@ from daemon.model import strict_json
 from daemon.policy.rules.decide import Ruling, combine, decide
 from daemon.policy.rules.facts import Facts
 from daemon.policy.rules.regime import Regime
-from daemon.policy.store import PolicyStore
 from daemon.policy.store.rows import DecisionRow
+from daemon.policy.store.store import PolicyStore
 
 _LIMIT = 64 << 20
 

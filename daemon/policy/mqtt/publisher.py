@@ -10,7 +10,7 @@ from daemon.link.mqtt import Connected, Deliver, Disconnected, LinkEvent, MqttCl
 from daemon.link.pump import Pump
 from daemon.link.retry import Retry
 from daemon.model.config import PolicyConfig
-from daemon.policy.store import PolicyStore
+from daemon.policy.store.store import PolicyStore
 
 log = logging.getLogger(__name__)
 PUBLISHER = "publisher"
@@ -42,7 +42,7 @@ class OutboxPublisher:
                     log.warning("broker lost: %s; everything waits in the store", event.reason)
                 self._pump.reset(connected=False)
             case Published():
-                if not self._pump.published(event, lambda key: self._store.sent(int(str(key)))):
+                if not self._pump.published(event, lambda key: self._store.remove_message(int(str(key)))):
                     self._refused.refused(now)
             case _:
                 pass
@@ -54,7 +54,7 @@ class OutboxPublisher:
     def send(self) -> None:
         """What waits, as far as there is room. Outside a transaction: only what is durable may leave."""
         while self._pump.has_room:
-            posts = self._store.posted(self._cursor, 20)
+            posts = self._store.waiting_messages(self._cursor, 20)
             if not posts:
                 return
             for post_id, topic, payload, retain in posts:

@@ -18,7 +18,8 @@ from daemon.model.config import PolicyConfig, check_config
 from daemon.model.errors import ConfigurationError
 from daemon.policy.cases import attestations, decisions
 from daemon.policy.service import follow_trust
-from daemon.policy.store import open_store, tables
+from daemon.policy.store import tables
+from daemon.policy.store.store import open_store
 from tests.kit import agency
 from tests.kit.agency import CLIP
 from tests.kit.policy_fixture import Office, open_office
@@ -89,7 +90,7 @@ def test_every_statement_finds_its_index(tmp_path: Path) -> None:
     store.db.set_trace_callback(seen.append)  # type: ignore[attr-defined]
     office.tick()
     decisions.repeat_orders(office.context)
-    store.about(CLIP, ["a", "b"])
+    store.attestations_about(CLIP, ["a", "b"])
     store.db.set_trace_callback(None)  # type: ignore[attr-defined]
     plans = {sql: store.db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in seen if sql.startswith("SELECT")}
     assert len(plans) >= 6
