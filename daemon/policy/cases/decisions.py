@@ -19,7 +19,7 @@ from daemon.model.times import format_instant
 from daemon.policy.cases import disposal
 from daemon.policy.cases.case import Case
 from daemon.policy.context import PolicyContext
-from daemon.policy.rules.decide import Ruling, combine, decide, standing
+from daemon.policy.rules.decide import Ruling, clip_standing, combine, decide
 from daemon.policy.rules.facts import Facts
 from daemon.policy.store.rows import AnnouncedClipRow, DecisionRow, IssuedOrderRow, RequestRow
 from daemon.seal import envelope as envelopes
@@ -295,7 +295,7 @@ def _put_on_record(context: PolicyContext, row: RequestRow, reply: _Reply, answe
 def _post_standing(context: PolicyContext, case: Case) -> None:
     """What the board shows of a clip: its force, what its officers still owe, until when."""
     clip = case.clip
-    views = [standing(context.regime, one) for one in case.facts(case.wearer, "report", context.now())]
+    views = [clip_standing(context.regime, one) for one in case.facts(case.wearer, "report", context.now())]
     due = min((view.due for view in views if view.due), default=None)
     document = Standing(
         clip_id=clip.clip_id,
