@@ -19,7 +19,7 @@ from daemon.model import statements as st
 from daemon.model.config import Broker
 from daemon.model.documents import Lock, NoticeRelease
 from daemon.model.topics import Topics
-from daemon.policy.cases import decisions
+from daemon.policy.cases import decisions, reconsideration
 from daemon.policy.mqtt.catch_up import LONGEST, QUIET, CatchUp
 from daemon.seal import envelope as envelopes
 from tests.kit.agency import CLIP, OTHER_CLIP
@@ -100,36 +100,36 @@ def said(kind: str, retained: bool = True) -> Received:
 def test_what_rests_on_others_waits_until_all_is_said() -> None:
     """A withdrawal before what it withdraws, a request before the facts, whether queued or retained."""
     waits = CatchUp(TOPICS)
-    waits.connected(100.0)
+    waits.begin(100.0)
     heard = [said("request", retained=False), said("withdrawal"), said("request"), said("correction")]
     for at, message in enumerate([*heard, said("classification"), said("notice")]):
-        waits.heard(message, 100.0 + at / 10)
-        assert waits.holds(message) == (message in heard)
-    waits.heard(said("classification", retained=False), 101.0)
-    assert not waits.over(100.5 + QUIET - 0.1), "counted from the newest that was retained"
-    assert waits.over(100.5 + QUIET)
-    assert [message.topic.split("/")[5] for message in waits.release()] == [
+        waits.note_received(message, 100.0 + at / 10)
+        assert waits.defer(message) == (message in heard)
+    waits.note_received(said("classification", retained=False), 101.0)
+    assert not waits.is_over(100.5 + QUIET - 0.1), "counted from the newest that was retained"
+    assert waits.is_over(100.5 + QUIET)
+    assert [message.topic.split("/")[5] for message in waits.take_deferred()] == [
         *("correction", "withdrawal", "request", "request")
     ]
-    assert waits.release() == []
+    assert waits.take_deferred() == []
 
 
 def test_nobody_waits_for_ever_for_a_decision() -> None:
     waits = CatchUp(TOPICS)
-    waits.connected(0.0)
+    waits.begin(0.0)
     at = 0.0
     while at < LONGEST:
-        assert not waits.over(at)
-        waits.heard(said("notice"), at)
+        assert not waits.is_over(at)
+        waits.note_received(said("notice"), at)
         at += 1.0
-    assert waits.over(at)
+    assert waits.is_over(at)
 
 
 def test_without_a_connection_nothing_was_heard() -> None:
     waits = CatchUp(TOPICS)
-    waits.begin(0.0)
-    assert not waits.over(QUIET)
-    assert waits.over(LONGEST)
+    waits.wait_for_connection(0.0)
+    assert not waits.is_over(QUIET)
+    assert waits.is_over(LONGEST)
 
 
 def refusing(listener: socket.socket, answers: list[int]) -> None:
@@ -189,8 +189,8 @@ def test_what_a_broker_forgot_is_said_again_and_not_decided_again(office: Office
     with store.transaction():
         for post_id, *_ in store.waiting_messages(0, 1000):
             store.remove_message(post_id)
-        for clip_id in sorted(decisions.say_again(office.context)):
-            decisions.reconsider(office.context, clip_id)
+        for clip_id in sorted(decisions.republish(office.context)):
+            reconsideration.reconsider(office.context, clip_id)
     after = {topic: payload for _, topic, payload, retain in store.waiting_messages(0, 1000) if retain}
     assert {topic for topic in before if "/decision/" in topic or "/standing/" in topic} == set(after)
     for topic in after:

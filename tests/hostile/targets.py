@@ -33,7 +33,7 @@ from daemon.model.documents import Camera
 from daemon.model.errors import BwcError
 from daemon.model.parse import parse_model
 from daemon.model.statements import BY_PEOPLE, KINDS
-from daemon.policy.cases import attestations, decisions, notices
+from daemon.policy.cases import attestations, notices, reconsideration
 from daemon.policy.rules.facts import load_facts
 from daemon.seal import envelope as envelopes
 from daemon.seal import stream
@@ -167,7 +167,7 @@ class Targets:
             data, kind, digest, person = envelope.to_bytes(), envelope.kind, envelope.digest, _owner(envelope.kind)
         with self._undone(context.store):
             for clip_id in attestations.receive(context, data, person, kind, digest):
-                decisions.reconsider(context, clip_id)
+                reconsideration.reconsider(context, clip_id)
 
     def _inbox(self, data: bytes) -> None:
         if data[:1] == b"\xff":
@@ -213,7 +213,7 @@ class Targets:
         with self._undone(context.store):
             changed = notices.receive(context, data, dock_id, clip_id)
             if changed is not None:
-                decisions.reconsider(context, changed)
+                reconsideration.reconsider(context, changed)
             notices.acknowledge(context)
 
     def _signed_notice(self, data: bytes) -> None:

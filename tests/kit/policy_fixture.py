@@ -18,7 +18,7 @@ from daemon.model.config import PolicyConfig, check_config
 from daemon.model.documents import Lock, Notice
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
-from daemon.policy.cases import attestations, decisions, disposal, notices
+from daemon.policy.cases import attestations, decisions, disposal, notices, reconsideration
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.regime import Regime, bundled
 from daemon.policy.store.store import open_store
@@ -76,15 +76,15 @@ class Office:
         with self.context.store.transaction():
             changed = attestations.receive(self.context, envelope.to_bytes(), person, envelope.kind, envelope.digest)
             for clip_id in sorted(changed):
-                decisions.reconsider(self.context, clip_id)
+                reconsideration.reconsider(self.context, clip_id)
         answer = json.loads(self.posted(self.context.topics.answer(person, envelope.digest))[-1])
         return answer["accepted"], answer.get("reason")
 
     def tick(self) -> None:
         with self.context.store.transaction():
             decisions.expire(self.context)
-            decisions.come_due(self.context)
-            decisions.take_up(self.context)
+            reconsideration.reconsider_overdue(self.context)
+            reconsideration.reconsider_pending(self.context)
             disposal.run_schedule(self.context)
 
     def announce(self, notice: Notice, *, whole: bool = True) -> None:
@@ -95,7 +95,7 @@ class Office:
             changed = notices.receive(self.context, data, notice.dock_id, notice.clip_id, whole=whole)
             notices.acknowledge(self.context)
             if changed is not None:
-                decisions.reconsider(self.context, changed)
+                reconsideration.reconsider(self.context, changed)
 
     def ask(self, person: str, clip_id: str, purpose: str = "report") -> dict[str, Any]:
         """A request; returns the decision."""

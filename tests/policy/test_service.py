@@ -12,7 +12,7 @@ import pytest
 from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.documents import Lock, NoticeRelease
-from daemon.policy.cases import notices
+from daemon.policy.cases import attestations, notices, orders
 from daemon.policy.cases.disposal import report
 from daemon.policy.cases.replay import replay
 from daemon.policy.rules.regime import bundled
@@ -151,15 +151,13 @@ def test_a_release_opens_only_with_the_viewers_key_and_stands_in_the_log_first(o
 
 
 def test_an_order_is_repeated_until_its_dock_lists_it(office: Office) -> None:
-    from daemon.policy.cases.decisions import repeat_orders
-
     office.announce(office.notice())
     office.classify("none")
     release = office.ask("officer", CLIP)
     order_id = envelopes.from_dict(release["release"], what="release").statement(st.Release).order_id
     office.context.store.db.execute("DELETE FROM outbox")
-    repeat_orders(office.context)
-    repeat_orders(office.context)
+    orders.repeat(office.context)
+    orders.repeat(office.context)
     assert len(office.orders(CLIP)) == 1
     shown = NoticeRelease(
         order_id=order_id,
@@ -170,7 +168,7 @@ def test_an_order_is_repeated_until_its_dock_lists_it(office: Office) -> None:
     )
     office.announce(office.notice(lock=Lock(state="released", reason="a release order is live", releases=(shown,))))
     office.context.store.db.execute("DELETE FROM outbox")
-    repeat_orders(office.context)
+    orders.repeat(office.context)
     assert office.orders(CLIP) == []
 
 
@@ -315,8 +313,6 @@ def test_published_under_another_name_is_refused(office: Office) -> None:
     request = st.Request(request_id="r", clip_id=CLIP, purpose="report", requested_at=office.clock.now())
     envelope = agency.signed(request, "officer")
     with office.context.store.transaction():
-        from daemon.policy.cases import attestations
-
         attestations.receive(office.context, envelope.to_bytes(), "chief", "request", envelope.digest)
     assert office.context.store.refusals() == {"request: SignerNotAllowedError": 1}
 

@@ -18,12 +18,13 @@ from daemon.model.errors import ConfigurationError
 from daemon.model.statements import Purpose
 from daemon.model.times import format_instant
 from daemon.policy.cases import disposal as disposals
-from daemon.policy.cases.decisions import ruling_on
 from daemon.policy.cases.replay import replay as replay_all
+from daemon.policy.cases.rulings import ruling_on
 from daemon.policy.context import PolicyContext
+from daemon.policy.opening import open_context
 from daemon.policy.rules.decide import Ruling
 from daemon.policy.rules.regime import find
-from daemon.policy.service import PolicyService, open_context
+from daemon.policy.service import PolicyService
 from daemon.seal.core_dumps import forget_in_core_dumps
 
 

@@ -1,4 +1,4 @@
-"""What people attest: verified in the contract's order, answered, stored, and whatever hangs on it decided again."""
+"""Attestations by people: verified, checked against what is known, answered and stored."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ _KINDS = {kind.kind: kind for kind in st.BY_PEOPLE}
 
 
 def receive(context: PolicyContext, data: bytes, person_id: str, kind: str, digest: str) -> set[str]:
-    """One attestation. Returns the clips to reconsider. What fails is refused by name, answered and counted."""
+    """Takes in one attestation. Returns the clips to reconsider.
+
+    An attestation that fails any check is refused: that is recorded, counted, and answered with the error's name.
+    """
     if not data:
-        return set()  # an empty retained payload never means anything
+        return set()  # an empty payload clears what the broker retained, and says nothing
     envelope: Envelope | None = None
     try:
         envelope = envelopes.parse(data, what=f"{kind} by {person_id}")
@@ -41,7 +44,7 @@ def receive(context: PolicyContext, data: bytes, person_id: str, kind: str, dige
             _answer(context, person_id, envelope.digest, f"{type(error).__name__}: {error}")
         return set()
     known = context.store.answer(digest)
-    if known is not None and known[0]:  # a replay: harmless; whoever repeats it may not have heard our answer
+    if known is not None and known[0]:  # a harmless replay: its sender may not have received our answer
         _answer(context, person_id, digest, None)
         return set()
     clips = _accept(context, verified)
@@ -58,7 +61,10 @@ def _kind(kind: str) -> type[st.Statement]:
 
 
 def _check_known(context: PolicyContext, verified: Verified[st.Statement], person_id: str) -> None:
-    """Step 5: agreement with what is already known."""
+    """Checks a verified attestation against what is known (docs/protocol.md, "Verifying", steps 3 and 5).
+
+    Raises SignerNotAllowedError or InconsistentError.
+    """
     statement, signer = verified.statement, verified.signer
     if signer.id != person_id:
         raise SignerNotAllowedError(f"signed by {signer.id}, published as {person_id}")
@@ -84,16 +90,17 @@ def _check_known(context: PolicyContext, verified: Verified[st.Statement], perso
 
 
 def _accept(context: PolicyContext, verified: Verified[st.Statement]) -> set[str]:
+    """Stores an attestation, and answers it. Decides a request at once. Returns the clips to reconsider."""
     statement, digest = verified.statement, verified.digest
     clip_id = getattr(statement, "clip_id", None)
     context.store.add(verified, format_instant(context.now()), context.trust.version)
     context.record("accepted", clip_id, {"kind": statement.kind, "by": verified.signer.id}, (digest,))
-    context.metrics.accepted(statement.kind)
-    _say(context, verified.signer.id, digest, None)
+    context.metrics.count_accepted(statement.kind)
+    _store_and_publish(context, verified.signer.id, digest, None)
     match statement:
         case st.Request():
             row = RequestRow(digest, verified.signer.id, statement.clip_id, "open", None, format_instant(context.now()))
-            decisions.answer_request(context, row)  # keeps the row with its answer
+            decisions.decide_request(context, row)  # this stores the row
             return set()
         case st.Opened():
             return set()
@@ -112,18 +119,19 @@ def _affected(context: PolicyContext, incident_id: str | None, clip_id: str | No
 
 
 def _answer(context: PolicyContext, person_id: str, digest: str, reason: str | None) -> None:
+    """Answers an attestation. An earlier answer that accepted it stays in the store, whatever is answered now."""
     known = context.store.answer(digest)
     if known is None or not known[0]:
-        _say(context, person_id, digest, reason)
+        _store_and_publish(context, person_id, digest, reason)
     else:
-        _post(context, person_id, digest, reason)
+        _publish_answer(context, person_id, digest, reason)
 
 
-def _say(context: PolicyContext, person_id: str, digest: str, reason: str | None) -> None:
+def _store_and_publish(context: PolicyContext, person_id: str, digest: str, reason: str | None) -> None:
     context.store.put_answer(digest, reason)
-    _post(context, person_id, digest, reason)
+    _publish_answer(context, person_id, digest, reason)
 
 
-def _post(context: PolicyContext, person_id: str, digest: str, reason: str | None) -> None:
+def _publish_answer(context: PolicyContext, person_id: str, digest: str, reason: str | None) -> None:
     document = Answer(accepted=reason is None, reason=reason[:2000] if reason else None)
-    context.post(context.topics.answer(person_id, digest), document, retain=False)
+    context.publish(context.topics.answer(person_id, digest), document, retain=False)

@@ -1,4 +1,7 @@
-"""Deciding again what is on record: under another regime, or under the same one to show that the answer is the same."""
+"""Ruling again on the decisions on record, under another regime or under the same one.
+
+Under the same regime the rulings show that the record is what the regime says.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _LIMIT = 64 << 20
 
 @dataclass(frozen=True)
 class ReplayedDecision:
-    """One decision on record, and what the other regime says to the same facts."""
+    """A decision on record and another regime's ruling on the same facts. `recorded` is the decision as JSON."""
 
     row: DecisionRow
     recorded: dict[str, Any]
@@ -26,14 +29,14 @@ class ReplayedDecision:
 
     @property
     def differs(self) -> bool:
-        """Whether the viewer would have been answered otherwise."""
+        """Whether the viewer was released the clip under only one of the two regimes."""
         return bool((self.recorded["outcome"] == "released") != self.ruling.released)
 
 
 def replay(store: PolicyStore, regime: Regime) -> Iterator[ReplayedDecision]:
-    """Every decision on record, oldest first."""
+    """Rules on every decision on record again, oldest first. Raises MalformedError for a record that is no JSON."""
     for row in store.decisions():
         documents = strict_json.parse(row.facts.encode(), what="recorded facts", limit=_LIMIT)
-        answer = combine([decide(regime, Facts.model_validate(document)) for document in documents])
+        ruling = combine([decide(regime, Facts.model_validate(document)) for document in documents])
         recorded = strict_json.parse_object(row.answer.encode(), what="recorded answer", limit=_LIMIT)
-        yield ReplayedDecision(row, recorded, answer)
+        yield ReplayedDecision(row, recorded, ruling)

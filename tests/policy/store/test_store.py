@@ -16,8 +16,8 @@ from daemon.custody import log
 from daemon.model import statements as st
 from daemon.model.config import PolicyConfig, check_config
 from daemon.model.errors import ConfigurationError
-from daemon.policy.cases import attestations, decisions
-from daemon.policy.service import follow_trust
+from daemon.policy.cases import attestations, orders
+from daemon.policy.opening import follow_trust
 from daemon.policy.store import tables
 from daemon.policy.store.store import open_store
 from tests.kit import agency
@@ -89,7 +89,7 @@ def test_every_statement_finds_its_index(tmp_path: Path) -> None:
     store, seen = office.context.store, []
     store.db.set_trace_callback(seen.append)  # type: ignore[attr-defined]
     office.tick()
-    decisions.repeat_orders(office.context)
+    orders.repeat(office.context)
     store.attestations_about(CLIP, ["a", "b"])
     store.db.set_trace_callback(None)  # type: ignore[attr-defined]
     plans = {sql: store.db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in seen if sql.startswith("SELECT")}
