@@ -18,9 +18,7 @@ from daemon.link.retry import Retry
 from daemon.model import statements as st
 from daemon.model.config import Broker
 from daemon.model.documents import Lock, NoticeRelease
-from daemon.model.topics import Topics
 from daemon.policy.cases import decisions, reconsideration
-from daemon.policy.mqtt.catch_up import LONGEST, QUIET, CatchUp
 from daemon.seal import envelope as envelopes
 from tests.kit.agency import CLIP, OTHER_CLIP
 from tests.kit.policy_fixture import Office, open_office
@@ -87,49 +85,6 @@ def test_what_was_refused_is_due_again_once() -> None:
     assert waits.pending and not waits.due(100.0 + retry.RETRY_SECONDS - 1)
     assert waits.due(100.0 + retry.RETRY_SECONDS)
     assert not waits.pending and not waits.due(1e9)
-
-
-TOPICS = Topics("portland")
-
-
-def said(kind: str, retained: bool = True) -> Received:
-    topic = TOPICS.attestation("51234", kind, "d") if kind != "notice" else TOPICS.clip("dock-1", CLIP)
-    return Received("consumer", topic, b"x", retained=retained, mid=1, qos=1)
-
-
-def test_what_rests_on_others_waits_until_all_is_said() -> None:
-    """A withdrawal before what it withdraws, a request before the facts, whether queued or retained."""
-    waits = CatchUp(TOPICS)
-    waits.begin(100.0)
-    heard = [said("request", retained=False), said("withdrawal"), said("request"), said("correction")]
-    for at, message in enumerate([*heard, said("classification"), said("notice")]):
-        waits.note_received(message, 100.0 + at / 10)
-        assert waits.defer(message) == (message in heard)
-    waits.note_received(said("classification", retained=False), 101.0)
-    assert not waits.is_over(100.5 + QUIET - 0.1), "counted from the newest that was retained"
-    assert waits.is_over(100.5 + QUIET)
-    assert [message.topic.split("/")[5] for message in waits.take_deferred()] == [
-        *("correction", "withdrawal", "request", "request")
-    ]
-    assert waits.take_deferred() == []
-
-
-def test_nobody_waits_for_ever_for_a_decision() -> None:
-    waits = CatchUp(TOPICS)
-    waits.begin(0.0)
-    at = 0.0
-    while at < LONGEST:
-        assert not waits.is_over(at)
-        waits.note_received(said("notice"), at)
-        at += 1.0
-    assert waits.is_over(at)
-
-
-def test_without_a_connection_nothing_was_heard() -> None:
-    waits = CatchUp(TOPICS)
-    waits.wait_for_connection(0.0)
-    assert not waits.is_over(QUIET)
-    assert waits.is_over(LONGEST)
 
 
 def refusing(listener: socket.socket, answers: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""A policy service without its MQTT: a context on a real database, a clock that tests turn, and docks that announce."""
+"""A policy service without its MQTT: on a real database, with a clock that tests turn, and docks that announce."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TurnedClock:
 
 @dataclass
 class Office:
-    """The context, and what people and docks do to it."""
+    """A policy service's context, and what people and docks do to it."""
 
     context: PolicyContext
     clock: TurnedClock
@@ -258,8 +258,8 @@ def _assignment(incident: str, start: datetime) -> st.TaggedAssignment:
     )
 
 
-def open_office(folder: Path, regime: str = "portland-negotiated-2023", **settings: Any) -> Office:
-    """A fresh office. `settings` are further keys of policy.toml."""
+def policy_config(folder: Path, **settings: Any) -> PolicyConfig:
+    """A policy.toml whose files are in `folder`, and whose broker does not answer. `settings` are further keys."""
     base = {
         "agency": "portland",
         "state": "state",
@@ -268,9 +268,13 @@ def open_office(folder: Path, regime: str = "portland-negotiated-2023", **settin
         "trust": {"file": "unused", "root": "unused"},
         "broker": {"url": "mqtt://127.0.0.1:1"},
     }
-    config = check_config(PolicyConfig, base | settings, base=folder, what="test")
+    return check_config(PolicyConfig, base | settings, base=folder, what="test")
+
+
+def open_office(folder: Path, regime: str = "portland-negotiated-2023", **settings: Any) -> Office:
+    """A fresh office. `settings` are further keys of policy.toml."""
     clock = TurnedClock()
-    context = open_context(config, clock, bundled(regime), agency.trust())
+    context = open_context(policy_config(folder, **settings), clock, bundled(regime), agency.trust())
     with context.store.transaction():
         context.store.add_trust(context.trust, agency.trust_bytes(), format_instant(clock.now()))
     return Office(context, clock)

@@ -210,7 +210,12 @@ class City:
     def leader(self) -> Service:
         """The service that leads; waits for one."""
         found: list[Service] = []
-        wait_until(lambda: bool(found.extend(s for s in self.services if s.alive and s.leads) or found), "a leader", 30)
+
+        def leads() -> bool:
+            found.extend(service for service in self.services if service.alive and service.leads)
+            return bool(found)
+
+        wait_until(leads, "a leader", 30)
         return found[-1]
 
     def others(self) -> list[Service]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_through_waits_for_the_gap_and_then_covers_both(office: Office) -> None:
     ],
 )
 def test_a_bad_notice_is_refused_by_name_and_never_acknowledged(
-    office: Office, options: dict[str, object], error: str
+    office: Office, options: dict[str, Any], error: str
 ) -> None:
     office.announce(office.notice(**options))
     assert office.context.store.through("dock-1") == 0
@@ -350,7 +351,7 @@ def test_of_two_who_disagree_the_stricter_stands_until_its_signer_revises(office
 def test_a_clip_without_incident_counts_as_no_force_only_on_dispatchs_word(office: Office) -> None:
     start = office.clock.now() - timedelta(hours=3)
     past_end = start + timedelta(minutes=10)
-    cases = [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"as_of": None}, "refused"),
         ({"as_of": past_end - timedelta(seconds=1)}, "refused"),
         ({"as_of": past_end, "trigger": "sidearm"}, "refused"),

@@ -86,7 +86,8 @@ def test_a_store_of_the_first_version_becomes_what_a_new_one_is(tmp_path: Path, 
 def test_every_statement_finds_its_index(tmp_path: Path) -> None:
     """What runs every second must not read whole tables."""
     office = open_office(tmp_path)
-    store, seen = office.context.store, []
+    store = office.context.store
+    seen: list[str] = []
     store.db.set_trace_callback(seen.append)  # type: ignore[attr-defined]
     office.tick()
     orders.repeat(office.context)
@@ -182,7 +183,7 @@ def test_a_url_that_is_none_or_holds_a_password_is_refused(tmp_path: Path, url: 
 
 def test_the_schema_says_what_the_last_migration_leads_to() -> None:
     assert len(tables.STEPS["sqlite"]) == tables.VERSION - 1
-    assert "pending" in tables.schema(sqlite.dialect())  # type: ignore[no-untyped-call]
+    assert "pending" in tables.schema(sqlite.dialect())
 
 
 def test_a_password_file_that_cannot_be_read(tmp_path: Path) -> None:
