@@ -20,11 +20,11 @@ class PolicyMetrics:
         """Creates all metrics in a registry of their own, `registry`."""
         self.registry = registry = new_registry()
 
-        def gauge(name: str, says: str) -> Gauge:
-            return Gauge(f"bwc_policy_{name}", says, registry=registry)
+        def gauge(name: str, documentation: str) -> Gauge:
+            return Gauge(f"bwc_policy_{name}", documentation, registry=registry)
 
-        def counter(name: str, says: str, *labels: str) -> Counter:
-            return Counter(f"bwc_policy_{name}", says, labels, registry=registry)
+        def counter(name: str, documentation: str, *labels: str) -> Counter:
+            return Counter(f"bwc_policy_{name}", documentation, labels, registry=registry)
 
         self._info = Info("bwc_policy", "The regime it decides by, and its version.", registry=registry)
         self._decisions = counter("decisions", "Decisions that were new or changed.", "outcome")
