@@ -232,7 +232,7 @@ def _open(config_path: Path) -> Iterator[tuple[CustodyLog, DockConfig | PolicyCo
     if isinstance(config, DockConfig):
         opened = open_read_only(config.state / "dock.sqlite", origin, actor)
     else:
-        from daemon.policy.store import read_log  # a dock's commands do without it
+        from daemon.policy.store.store import read_log  # a dock's commands do without it
 
         opened = read_log(config, origin, actor)
     with opened as log:

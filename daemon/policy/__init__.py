@@ -1,5 +1,5 @@
-"""The policy service: who may view which clip, for what, and why.
+"""The policy service: it decides who may view which clip, for what purpose, and says why.
 
-The decision core (facts, question, regime, ask, needs, decide) is pure: no database, no MQTT, no clock; what it needs
-is passed in. This room may import model, core, seal, custody, vault and link; never cli, dock, review or board.
+May import model, core, seal, vault, link, database, custody and runtime; never cli, dock, review or board.
+Inside, imports run one way: service, then opening and cases, then context and mqtt, then rules and store, then metrics.
 """

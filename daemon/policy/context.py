@@ -1,4 +1,4 @@
-"""What the policy service's parts share: its keys, store, log, regime, and how they say things to the world."""
+"""What the parts of the policy service share: configuration, keys, trust, regime, store and custody log."""
 
 from __future__ import annotations
 
@@ -18,55 +18,66 @@ from daemon.model.topics import Topics
 from daemon.model.types import Document
 from daemon.policy.metrics import PolicyMetrics
 from daemon.policy.rules.regime import Regime
-from daemon.policy.store import Store
+from daemon.policy.store.store import PolicyStore
 from daemon.seal.keys import OpenKey, SignKey, keyid
 from daemon.seal.trust import Trust
 
+_MOST_REMEMBERED = 10_000
+
 
 @dataclass
-class Desk:
-    """One policy service. Everything here belongs to its loop's thread."""
+class PolicyContext:
+    """One policy service. Used on the thread of its loop only.
+
+    `sign_key` signs orders and acknowledgements. `open_key` is the escrow key: it opens the data keys of clips.
+    """
 
     config: PolicyConfig
     clock: Clock
-    store: Store
+    store: PolicyStore
     custody: CustodyLog
     regime: Regime
     trust: Trust
     sign_key: SignKey
     open_key: OpenKey
     topics: Topics
-    heard: set[str] = field(default_factory=set)
-    """Docks that are owed an acknowledgement after this transaction."""
-    refused: set[str] = field(default_factory=set)
-    """Refusals recorded already."""
+    docks_to_acknowledge: set[str] = field(default_factory=set)
+    """Docks that get an acknowledgement at the end of this transaction."""
+    recorded_refusals: set[str] = field(default_factory=set)
+    """Refusals that are in the custody log already."""
     metrics: PolicyMetrics = field(default_factory=PolicyMetrics)
 
     @functools.cached_property
     def open_keyid(self) -> str:
-        """The escrow key's id."""
+        """The id of the escrow key."""
         return keyid(self.open_key.public_key())
 
     def now(self) -> datetime:
+        """The time in UTC, in milliseconds as documents have it."""
         return truncate(self.clock.now())
 
-    def record(self, action: str, clip_id: str | None, detail: dict[str, Any], attestations: tuple[str, ...]) -> int:
-        """Adds to the policy service's own log, in the current transaction."""
-        return self.custody.append(NewEntry(CustodyAction(action), clip_id, detail, attestations), self.now())
+    def record(
+        self, action: CustodyAction, clip_id: str | None, detail: dict[str, Any], attestations: tuple[str, ...]
+    ) -> int:
+        """Adds an entry to the service's custody log, in the current transaction. Returns the entry's sequence."""
+        return self.custody.append(NewEntry(action, clip_id, detail, attestations), self.now())
 
     def refuse(self, what: str, error: BwcError, digest: str | None, clip_id: str | None = None) -> None:
-        """A refusal is counted always, and recorded once (repeats of the same do not fill the log)."""
+        """Counts a refused message, and records it once: the same message repeated does not fill the log.
+
+        `what` is the kind of message, `digest` the SHA-256 of what was refused.
+        """
         name = type(error).__name__
         self.store.count_refusal(what, name)
-        self.metrics.refused(what, name)
+        self.metrics.count_refused(what, name)
         key = f"{what} {name} {digest} {clip_id}"
-        if key not in self.refused:
-            if len(self.refused) >= 10_000:
-                self.refused.clear()
-            self.refused.add(key)
+        if key not in self.recorded_refusals:
+            if len(self.recorded_refusals) >= _MOST_REMEMBERED:
+                self.recorded_refusals.clear()
+            self.recorded_refusals.add(key)
             detail = {"what": what, "error": name, "reason": str(error)[:500]}
-            self.record("refused", clip_id, detail, (digest,) if digest else ())
+            self.record(CustodyAction.REFUSED, clip_id, detail, (digest,) if digest else ())
 
-    def post(self, topic: str, document: Document, *, retain: bool) -> None:
-        """Publishes a document once the transaction is durable."""
-        self.store.post(topic, strict_json.dump(document.plain()), retain=retain)
+    def publish(self, topic: str, document: Document, *, retain: bool) -> None:
+        """Publishes a document after the current transaction is durable."""
+        self.store.enqueue(topic, strict_json.dump(document.plain()), retain=retain)

@@ -1,367 +1,236 @@
-"""The policy service as a process: one loop that owns the store, decides in a transaction, and publishes after it.
+"""The policy service as a process: one loop that owns the store. It decides in a transaction and publishes after it.
 
-On PostgreSQL several serve at once. All decide; one leads (`daemon.policy.store`): it publishes what all have to say,
-listens to what is retained, and does what time brings. Nothing that another service needs to know is kept in memory.
+On PostgreSQL several services can use one store. All of them decide, and one of them leads
+(`daemon.policy.mqtt.leadership`). A service keeps nothing in memory that another service has to know.
 """
 
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable
 from functools import partial
 
-from daemon.custody.log import CustodyLog
-from daemon.link.credentials import read_credentials
-from daemon.link.mqtt import Connected, Disconnected, LinkEvent, MqttClient, Published, Received
+from daemon.link.credentials import Credentials, read_credentials
+from daemon.link.mqtt import Connected, LinkEvent, Received
 from daemon.model.clock import Clock
 from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.model.times import format_instant
-from daemon.model.topics import Topics
-from daemon.policy.cases import attestations, decisions, disposal, notices
-from daemon.policy.context import Desk
-from daemon.policy.mqtt.catch_up import CatchingUp
-from daemon.policy.mqtt.publisher import PUBLISHER, Publishing
-from daemon.policy.mqtt.subscriptions import INBOX, SHARE, Hearing
-from daemon.policy.rules.regime import find as find_regime
-from daemon.policy.store import open_store
+from daemon.policy.cases import attestations, decisions, disposal, notices, orders, reconsideration
+from daemon.policy.mqtt.leadership import Leadership
+from daemon.policy.mqtt.publisher import PUBLISHER
+from daemon.policy.mqtt.subscriptions import INBOX, can_wait
+from daemon.policy.opening import follow_trust, open_context, reread_trust
 from daemon.runtime.mailbox import Mailbox, Reload
 from daemon.runtime.metrics_server import served
 from daemon.runtime.reload import take_effect
 from daemon.runtime.service_manager import Notifier
-from daemon.seal.keys import keyid, load_sign_public
-from daemon.seal.private_keys import load_open_key, load_sign_key
-from daemon.seal.trust import Trust, load_trust, parse_trust, refuse_rollback
 
 log = logging.getLogger(__name__)
-_REPEAT_EVERY = 5.0
-_SCHEDULE_EVERY = 3600.0
-_COUNT_EVERY = 10.0
-_LOOK_EVERY = 1.0
-_AWAY_SECONDS = 15.0
-"""How long a leader without a broker keeps others from leading, and leaves it to them then."""
+REPEAT_SECONDS = 5.0
+"""How often orders are published again that no notice shows yet."""
+_SCHEDULE_SECONDS = 3600.0
+_COUNT_SECONDS = 10.0
 _AT_ONCE = 100
-"""Messages in one transaction: with several services, the others wait for its end."""
+"""Messages in one transaction. Other services on the store wait until it ends."""
 _GATHER_SECONDS = 0.05
-"""How long what docks tell waits for more, unacknowledged: one transaction takes them all in."""
-_CATCHING_UP, _REGIME, _MISSED = "catching up", "regime", "missed"
-"""What all services know, in the store: whether the leader is catching up, by which regime it decides, and a number
-that a service changes when messages may have been lost with its connection.
-"""
+"""How long messages from docks wait for more, unacknowledged, so that one transaction handles them all."""
 
 
-def open_desk(config: PolicyConfig, clock: Clock, *, serve: bool = False) -> Desk:
-    """The service's parts, opened and checked; `serve` when they are to serve. Raises ConfigurationError naming what
-    cannot be used, UnavailableError for a database server that is not there.
-    """
-    regime = find_regime(config.regime)
-    root = load_sign_public(config.trust.root)
-    trust = load_trust(config.trust.file, root)
-    sign_key, open_key = load_sign_key(config.sign_key), load_open_key(config.open_key)
-    if keyid(open_key.public_key()) != trust.policy_keyid():
-        raise ConfigurationError(f"{config.open_key}: not the policy service's open key in {config.trust.file}")
-    store = open_store(config, serve=serve)
-    custody = CustodyLog(store.db, f"bwc/{config.agency}/policy", "policy", create=False)
-    desk = Desk(config, clock, store, custody, regime, trust, sign_key, open_key, Topics(config.agency))
-    with desk.store.transaction():
-        put_in_force(desk, trust, config.trust.file.read_bytes())
-    return desk
+class _Interval:
+    """Says when to do something that is done every so many seconds. Times are monotonic."""
 
+    def __init__(self, seconds: float, last: float = float("-inf")) -> None:
+        self._seconds = seconds
+        self._last = last
 
-def put_in_force(desk: Desk, trust: Trust, envelope: bytes) -> None:
-    """A trust version takes effect. Every earlier one stays known: what was signed under it stays verifiable.
-
-    Raises ConfigurationError for one older than what was in force.
-    """
-    root = load_sign_public(desk.config.trust.root)
-    known = [parse_trust(data, root, what="stored trust") for _, data in desk.store.trusts()]
-    newest = known[-1] if known else trust
-    refuse_rollback(trust, newest.version, newest.digest, str(desk.config.trust.file))
-    for version in (*known, trust):
-        desk.store.know_trust(version)
-    desk.store.add_trust(trust, envelope, format_instant(desk.now()))
-    desk.trust = trust
-
-
-def follow_trust(desk: Desk) -> None:
-    """A version that another service put in force is in force here too: a revoked key counts nowhere any more."""
-    if desk.store.newest_trust() > desk.trust.version:
-        _, envelope = desk.store.trusts()[-1]
-        root = load_sign_public(desk.config.trust.root)
-        put_in_force(desk, parse_trust(envelope, root, what="stored trust"), envelope)
-        log.info("trust version %d is in force, as another service read it", desk.trust.version)
+    def due(self, now: float) -> bool:
+        if now - self._last < self._seconds:
+            return False
+        self._last = now
+        return True
 
 
 class PolicyService:
-    """Composition and loop. `run` returns after `stop`."""
+    """One policy service. `run` serves until `stop` is called."""
 
-    def __init__(self, config: PolicyConfig, clock: Clock, reread: Callable[[], PolicyConfig] | None = None) -> None:
-        """`reread` gives the configuration as it stands in its file when a reload is asked for."""
-        self._reread = reread or (lambda: config)
-        self._desk = desk = open_desk(config, clock, serve=True)
-        self._lead = desk.store.lead
+    def __init__(
+        self,
+        config: PolicyConfig,
+        clock: Clock,
+        read_config: Callable[[], PolicyConfig] | None = None,
+        *,
+        repeat_seconds: float = REPEAT_SECONDS,
+    ) -> None:
+        """Opens everything, with the errors of `open_context`.
+
+        `read_config` reads the configuration file again; it is called for a reload.
+        """
+        self._read_config = read_config or (lambda: config)
+        self._context = context = open_context(config, clock, serve=True)
         self._mailbox: Mailbox[LinkEvent | Reload] = Mailbox(
-            tick_seconds=1.0, most=_AT_ONCE, can_wait=self._can_wait, gather_seconds=_GATHER_SECONDS
+            tick_seconds=1.0,
+            most=_AT_ONCE,
+            can_wait=partial(can_wait, context.topics),
+            gather_seconds=_GATHER_SECONDS,
         )
         self._notifier = Notifier()
-        self._hearing = Hearing(config, desk.topics, self._mailbox.put, shared=self._lead.shared)
-        self._publishing: Publishing | None = None
-        self._catching_up = CatchingUp(desk.topics)
-        self._waiting = True
-        self._members: frozenset[int] = frozenset()
-        self._missed: str | None = None
-        self._repeated = self._away_since = desk.clock.monotonic()
-        self._scheduled = self._counted = self._looked = self._resigned = float("-inf")
-        desk.metrics.started(desk.regime.name)
+        now = clock.monotonic()
+        self._leadership = Leadership(config, context.store, context.regime, self._mailbox.put, now)
+        self._repeat_orders = _Interval(repeat_seconds, now)
+        self._run_schedule = _Interval(_SCHEDULE_SECONDS)
+        self._update_counts = _Interval(_COUNT_SECONDS)
+        context.metrics.set_regime(context.regime.name)
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Serves until `stop`. `ready` is called once it is serving.
+        """Serves until `stop` is called. Calls `ready` when it has begun to serve.
 
-        Raises ConfigurationError when the address for metrics cannot be had.
+        Raises ConfigurationError when the metrics cannot be served at their address, and whatever ends the loop.
         """
-        with served(self._desk.config.metrics.address, self._desk.metrics.registry):
+        with served(self._context.config.metrics.address, self._context.metrics.registry):
             self._serve(ready)
+
+    def stop(self) -> None:
+        """Ends `run`. May be called from a signal handler or another thread."""
+        self._mailbox.stop()
+
+    def reload(self) -> None:
+        """Has the loop read configuration and trust again. May be called from a signal handler."""
+        self._mailbox.put(Reload())
 
     def _serve(self, ready: Callable[[], None]) -> None:
         try:
-            self._hearing.start()
+            self._leadership.start()
             self._step([])
             self._notifier.ready()
             ready()
             for batch in self._mailbox.batches():
                 self._step(batch)
-                self._notifier.watched(self._in_words, *self._clients)
+                self._notifier.watched(self._status, *self._leadership.clients)
         finally:
             self._notifier.stopping("stopping")
-            for client in self._clients:
-                client.stop()
-            self._desk.store.close()
+            self._leadership.stop()
+            self._context.store.close()
 
-    @property
-    def _leads(self) -> bool:
-        return self._publishing is not None
-
-    @property
-    def _connected(self) -> bool:
-        return self._hearing.connected if self._publishing is None else self._publishing.connected
-
-    @property
-    def _clients(self) -> list[MqttClient]:
-        return [*self._hearing.clients, *([self._publishing.client] if self._publishing else [])]
-
-    def _in_words(self) -> str:
-        leads = "leads" if self._leads else "another service leads"
-        broker = "connected" if self._connected else "away, what is to be said waits"
-        return f"regime {self._desk.regime.name}, trust version {self._desk.trust.version}; {leads}; broker {broker}"
-
-    def stop(self) -> None:
-        """Ends `run`, from a signal handler or another thread."""
-        self._mailbox.stop()
-
-    def reload(self) -> None:
-        """Reads configuration and trust again, from a signal handler."""
-        self._mailbox.put(Reload())
-
-    def _can_wait(self, event: LinkEvent | Reload) -> bool:
-        """What docks tell, and what the broker answers, comes in bursts; what people ask for never waits."""
-        match event:
-            case Published():
-                return True
-            case Received():
-                return self._desk.topics.split(event.topic)[:1] == ("dock",)
-            case _:
-                return False
+    def _status(self) -> str:
+        """How the service is, in words for the service manager."""
+        leads = "leads" if self._leadership.leads else "another service leads"
+        broker = "connected" if self._leadership.connected else "away, messages wait"
+        regime, version = self._context.regime.name, self._context.trust.version
+        return f"regime {regime}, trust version {version}; {leads}; broker {broker}"
 
     def _step(self, batch: list[LinkEvent | Reload]) -> None:
-        """One transaction over everything that came in; acknowledged and published only when it is durable."""
-        desk = self._desk
-        done: list[Callable[[], None]] = []
-        with desk.store.transaction():
-            now = desk.clock.monotonic()
-            self._take_lead(now)
-            follow_trust(desk)
-            self._waiting = desk.store.get(_CATCHING_UP) is not None
+        """Handles a batch in one transaction. Only when that is durable are messages acknowledged and published."""
+        context = self._context
+        after_commit: list[Callable[[], None]] = []
+        with context.store.transaction():
+            now = context.clock.monotonic()
+            self._leadership.update(now)
+            follow_trust(context)
             changed: set[str] = set()
             for event in batch:
                 match event:
                     case Reload():
                         with self._notifier.reloading():
-                            self._reload(done)
+                            self._reload(after_commit)
                     case Received():
-                        changed |= self._hear(event, now, done)
+                        changed |= self._receive(event, now, after_commit)
                     case _:
-                        self._link(event, now)
+                        self._handle_link(event, now)
             self._tick(now)
-            self._decide(changed, done)
-            notices.acknowledge(desk)
-        for act in done:
+            self._reconsider(changed, after_commit)
+            notices.acknowledge(context)
+        for act in after_commit:
             act()
-        if self._publishing is not None:
-            self._publishing.send()
+        self._leadership.send()
 
-    # leading
+    def _handle_link(self, event: LinkEvent, now: float) -> None:
+        """Handles an event of one of the connections that is no message."""
+        context = self._context
+        self._leadership.handle(event, now)
+        match event:
+            case Connected(client=client) if client == PUBLISHER and self._leadership.leads:
+                # a dock goes by the last acknowledgement it received; after a restore from a backup that is too high
+                context.docks_to_acknowledge |= context.trust.statement.docks.keys()
+            case Connected(client=client, forgotten=True) if client == INBOX:
+                # the broker lost our session, and may have lost all that it retained
+                context.store.add_pending(decisions.republish(context), format_instant(context.now()))
+            case _:
+                pass
+        context.metrics.set_connected(self._leadership.connected)
 
-    def _take_lead(self, now: float) -> None:
-        """Leads, unless another service does. Whoever does not reach the broker leaves it to those who do.
+    # messages
 
-        No service decides anything before one has begun to lead, and so to catch up: whoever is connected tries to,
-        at the beginning of every transaction.
+    def _receive(self, message: Received, now: float, after_commit: list[Callable[[], None]]) -> set[str]:
+        """Processes a message, or defers it while catching up. Returns the clips to reconsider.
+
+        A deferred message is not acknowledged yet, unless it came by the inbox: then the broker retains it, and sends
+        it again if this service ends meanwhile.
         """
-        if self._leads or (self._lead.shared and not self._hearing.connected) or now - self._resigned < _AWAY_SECONDS:
-            return
-        desk = self._desk
-        if not self._lead.try_lead():
-            self._check_regime()
-            return
-        desk.store.set(_REGIME, desk.regime.sha256)
-        self._publishing = Publishing(desk.config, desk.store, self._mailbox.put)
-        self._publishing.client.start()
-        self._hearing.lead(now)
-        self._away_since = now
-        self._members, self._missed = self._lead.members(), desk.store.get(_MISSED)
-        self._catching_up.begin(now)
-        desk.store.set(_CATCHING_UP, "1")
-        if self._lead.shared:
-            log.info("this service leads from now on")
+        deferred = self._leadership.defer(message, now)
+        if message.client == INBOX or not deferred:
+            after_commit.append(partial(self._leadership.ack, message))
+        return set() if deferred else self._process(message)
 
-    def _check_regime(self) -> None:
-        if self._desk.store.get(_REGIME) != self._desk.regime.sha256:
-            raise ConfigurationError(
-                f"regime {self._desk.regime.name}: the policy service that leads decides by another",
-                hint="give all of them the same regime, then start them again",
-            )
-
-    def _resign(self, now: float) -> None:
-        """Others may reach the broker."""
-        log.warning("no broker for %d s: another service may lead", now - self._away_since)
-        for client in self._clients:
-            if client.name != SHARE:
-                client.stop()
-        self._hearing.follow()
-        self._publishing = None
-        self._resigned = now
-        self._lead.leave_lead()
-
-    def _link(self, event: LinkEvent, now: float) -> None:
-        """What became of a connection."""
-        desk = self._desk
-        if event.client == PUBLISHER:
-            if self._publishing is None:
-                return  # said by a connection that we had while we led
-            if self._connected:
-                self._away_since = now  # not at each attempt to connect
-            self._publishing.link(event, now)
-            if isinstance(event, Connected):
-                # a dock goes by the last acknowledgement it heard: after a restore from a backup it is too high
-                desk.heard |= desk.trust.statement.docks.keys()
-        elif self._hearing.link(event, now):
-            desk.store.set(_MISSED, uuid.uuid4().hex)
-        elif isinstance(event, Connected) and event.client == INBOX:
-            self._catch_up(now)
-            if event.forgotten:  # and with our session, it may be, all that the broker retained
-                desk.store.look_again(decisions.say_again(desk), format_instant(desk.now()))
-        desk.metrics.broker(self._connected)
-
-    def _catch_up(self, now: float) -> None:
-        self._catching_up.connected(now)
-        self._desk.store.set(_CATCHING_UP, "1")
-        self._waiting = True
-
-    # hearing and deciding
-
-    def _hear(self, message: Received, now: float, done: list[Callable[[], None]]) -> set[str]:
-        """A message that has to wait stays unacknowledged, unless it came by the inbox: then the broker retains it, and
-        says it again should we end meanwhile.
-        """
-        self._catching_up.heard(message, now)
-        waits = self._waiting and self._catching_up.holds(message)
-        if message.client == INBOX or not waits:
-            done.append(partial(self._hearing.ack, message))
-        return set() if waits else self._receive(message)
-
-    def _decide(self, changed: set[str], done: list[Callable[[], None]]) -> None:
-        """Takes up what waited, and looks again at every clip about which something changed."""
-        desk = self._desk
-        if self._waiting:
-            desk.store.look_again(changed, format_instant(desk.now()))
-            return
-        for message in self._catching_up.release():
-            changed |= self._receive(message)
-            if message.client != INBOX:
-                done.append(partial(self._hearing.ack, message))
-        now, later = sorted(changed)[: decisions.AT_ONCE], sorted(changed)[decisions.AT_ONCE :]
-        for clip_id in now:
-            decisions.reconsider(desk, clip_id)
-        desk.store.look_again(later, format_instant(desk.now()))
-        if self._leads:
-            decisions.take_up(desk)
-
-    def _receive(self, message: Received) -> set[str]:
-        match self._desk.topics.split(message.topic):
+    def _process(self, message: Received) -> set[str]:
+        match self._context.topics.split(message.topic):
             case ("dock", _, "clip", _) if not message.retained:
-                return set()  # whatever is new in it is announced as well
+                return set()  # the dock announces the same notice with its envelopes
             case ("dock", dock_id, "clip" | "announcement" as kind, clip_id):
                 whole = kind == "announcement"
-                changed = notices.receive(self._desk, message.payload, dock_id, clip_id, whole=whole)
+                changed = notices.receive(self._context, message.payload, dock_id, clip_id, whole=whole)
                 return {changed} if changed else set()
             case ("attestation", person_id, kind, digest):
-                return attestations.receive(self._desk, message.payload, person_id, kind, digest)
+                return attestations.receive(self._context, message.payload, person_id, kind, digest)
             case _:
                 return set()
 
-    # what time brings
+    def _reconsider(self, changed: set[str], after_commit: list[Callable[[], None]]) -> None:
+        """Processes deferred messages, then reconsiders every clip about which something changed."""
+        context = self._context
+        if self._leadership.catching_up:
+            context.store.add_pending(changed, format_instant(context.now()))
+            return
+        for message in self._leadership.take_deferred():
+            changed |= self._process(message)
+            if message.client != INBOX:
+                after_commit.append(partial(self._leadership.ack, message))
+        reconsideration.reconsider_changed(context, changed)
+        if self._leadership.leads:
+            reconsideration.reconsider_pending(context)
 
     def _tick(self, now: float) -> None:
-        self._hearing.tick(now, caught_up=self._catching_up.over(now))
-        if now - self._counted >= _COUNT_EVERY:
-            self._counted = now
-            self._desk.metrics.standing(self._desk.store.counts())
-        if self._publishing is None:
+        """Does what is due at this time. Orders and deadlines are the leader's."""
+        context = self._context
+        led = self._leadership.leads  # it may leave the lead now
+        self._leadership.tick(now)
+        if self._update_counts.due(now):
+            context.metrics.set_counts(context.store.counts())
+        if not led:
             return
-        self._publishing.tick(now)
-        if now - self._looked >= _LOOK_EVERY and self._lead.shared:
-            self._looked = now
-            self._look_around(now)
-        if self._waiting and self._catching_up.over(now):
-            self._desk.store.unset(_CATCHING_UP)
-            self._waiting = False
-        decisions.expire(self._desk)
-        decisions.come_due(self._desk)
-        if now - self._scheduled >= _SCHEDULE_EVERY:
-            self._scheduled = now
-            disposal.run_schedule(self._desk)
-        if now - self._repeated >= _REPEAT_EVERY:
-            self._repeated = now
-            decisions.repeat_orders(self._desk)
-
-    def _look_around(self, now: float) -> None:
-        """What other services lost is heard again; to whom has a broker, a leader that has none leaves the lead."""
-        members, missed = self._lead.members(), self._desk.store.get(_MISSED)
-        if self._members - members or missed != self._missed:
-            log.info("messages may have been lost with a service or its connection: listening to all that is retained")
-            self._hearing.listen_again(now)
-            self._catch_up(now)
-        self._members, self._missed = members, missed
-        if not self._connected and now - self._away_since >= _AWAY_SECONDS and len(members) > 1:
-            self._resign(now)
+        decisions.expire(context)
+        reconsideration.reconsider_overdue(context)
+        if self._run_schedule.due(now):
+            disposal.run_schedule(context)
+        if self._repeat_orders.due(now):
+            orders.repeat(context)
 
     # reloading
 
-    def _reload(self, done: list[Callable[[], None]]) -> None:
-        """What can takes effect; if anything cannot be used, nothing changes."""
-        desk, trust = self._desk, self._desk.config.trust
+    def _reload(self, after_commit: list[Callable[[], None]]) -> None:
+        """Reads configuration, credentials and trust again. If any of them cannot be used, nothing changes."""
         try:
-            config = self._reread()
+            config = self._read_config()
             credentials = read_credentials(config.broker)
-            put_in_force(desk, load_trust(trust.file, load_sign_public(trust.root)), trust.file.read_bytes())
+            reread_trust(self._context)
         except (ConfigurationError, OSError) as error:
             log.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400 - the message says it all
             return
+        after_commit.append(partial(self._apply, config, credentials))
 
-        def follow() -> None:
-            if take_effect(desk.config, config, credentials, self._clients) and self._publishing is not None:
-                self._publishing.link(Disconnected(PUBLISHER, "connecting anew"), desk.clock.monotonic())
-            log.info("trust version %d is in force", desk.trust.version)
-
-        done.append(follow)
+    def _apply(self, config: PolicyConfig, credentials: Credentials) -> None:
+        """Applies settings that were read again, after the trust read with them is durable."""
+        context = self._context
+        if take_effect(context.config, config, credentials, self._leadership.clients):
+            self._leadership.reconnecting(context.clock.monotonic())
+        log.info("trust version %d is in force", context.trust.version)

@@ -31,7 +31,7 @@ def run() -> dict[str, Any]:
             with tempfile.TemporaryDirectory() as folder:
                 office = open_office(Path(folder))
                 rates.setdefault(f"{name}_a_second", []).append(_rate(office, set(deadly)))
-                office.desk.store.close()
+                office.context.store.close()
     return {name: statistics.median(found) for name, found in rates.items()} | {"target_a_second": 500.0}
 
 
@@ -49,10 +49,10 @@ def _rate(office: Office, deadly: set[int]) -> float:
         requests.append((envelope.to_bytes(), envelope.digest))  # as they come from the broker
     started = time.perf_counter()
     for start in range(0, len(requests), BATCH):  # the service handles what has come in as one transaction
-        with office.desk.store.transaction():
+        with office.context.store.transaction():
             for data, digest in requests[start : start + BATCH]:
-                attestations.receive(office.desk, data, "officer", "request", digest)
+                attestations.receive(office.context, data, "officer", "request", digest)
     seconds = time.perf_counter() - started
-    decided = office.desk.store.db.execute("SELECT count(*) FROM decision").fetchone()[0]
+    decided = office.context.store.db.execute("SELECT count(*) FROM decision").fetchone()[0]
     assert decided == CLIPS, decided
     return CLIPS / seconds

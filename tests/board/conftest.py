@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
@@ -31,7 +32,7 @@ def room(tmp_path: Path, browser: Browser) -> Rooms:
     """Makes one, as a context manager: settings of the dock's [ingest] section, and more of board.toml."""
 
     @contextmanager
-    def make(more: str = "", **ingest: object) -> Iterator[Room]:
+    def make(more: str = "", **ingest: Any) -> Iterator[Room]:
         with running(tmp_path / "precinct", **ingest) as precinct:
             port = free_port()
             settings = precinct.world.config / "board.toml"

@@ -16,7 +16,7 @@ from daemon.dock.outbox import announcer
 from daemon.link import mqtt, retry
 from daemon.model.clock import SystemClock
 from daemon.model.config import PolicyConfig, load_config
-from daemon.policy import service
+from daemon.policy.service import PolicyService
 from tests.kit.daemon_forks import _fork, run_dock
 
 
@@ -25,7 +25,6 @@ def main() -> None:
     announcer.STALL_SECONDS, announcer.LONGEST_WAIT = 3.0, 12.0
     retry.RETRY_SECONDS = 2.0
     mqtt.RECONNECT_SECONDS = (1, 2)
-    service._REPEAT_EVERY = 1.0
     for line in sys.stdin:
         command = json.loads(line)
         match command.pop("do"):
@@ -42,7 +41,7 @@ def run_policy(config: str, ready: str) -> None:
     """What `bwc policy serve` does."""
     settings = load_config(PolicyConfig, Path(config))
     start_logging(settings.log)
-    serving = service.PolicyService(settings, SystemClock())
+    serving = PolicyService(settings, SystemClock(), repeat_seconds=1.0)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: serving.stop())
     serving.run(Path(ready).touch)

@@ -19,9 +19,7 @@ from daemon.link.retry import RetryTimer
 from daemon.model import statements as st
 from daemon.model.config import Broker
 from daemon.model.documents import Lock, NoticeRelease
-from daemon.model.topics import Topics
-from daemon.policy.cases import decisions
-from daemon.policy.mqtt.catch_up import LONGEST, QUIET, CatchingUp
+from daemon.policy.cases import decisions, reconsideration
 from daemon.seal import envelope as envelopes
 from tests.kit.agency import CLIP, OTHER_CLIP
 from tests.kit.policy_fixture import Office, open_office
@@ -31,7 +29,7 @@ from tests.kit.policy_fixture import Office, open_office
 def office(tmp_path: Path) -> Iterator[Office]:
     made = open_office(tmp_path)
     yield made
-    made.desk.store.close()
+    made.context.store.close()
 
 
 def test_what_was_superseded_while_it_was_lost_is_not_waited_for(office: Office) -> None:
@@ -40,18 +38,18 @@ def test_what_was_superseded_while_it_was_lost_is_not_waited_for(office: Office)
     office.announce(second)
     third = office.notice(CLIP, previous=second.sequence)
     office.announce(third)
-    assert (lost.sequence, office.desk.store.through("dock-1")) == (1, 0)
+    assert (lost.sequence, office.context.store.through("dock-1")) == (1, 0)
     office.announce(second.model_copy(update={"previous": 0}))
-    assert office.desk.store.through("dock-1") == 3
+    assert office.context.store.through("dock-1") == 3
 
 
 def test_a_repeated_notice_never_raises_what_it_waits_for(office: Office) -> None:
     first, second = office.notice(), office.notice(OTHER_CLIP)
     office.announce(second.model_copy(update={"previous": 0}))
     office.announce(second)
-    assert office.desk.store.through("dock-1") == 2
+    assert office.context.store.through("dock-1") == 2
     office.announce(first)
-    assert office.desk.store.through("dock-1") == 2
+    assert office.context.store.through("dock-1") == 2
 
 
 def shown(office: Office, state: OrderState) -> NoticeRelease:
@@ -69,13 +67,15 @@ def shown(office: Office, state: OrderState) -> NoticeRelease:
 def test_a_live_order_without_a_record_is_revoked_once(office: Office, state: OrderState, revoked: int) -> None:
     for _ in range(2):
         office.announce(office.notice(lock=Lock(state="released", reason="", releases=(shown(office, state),))))
-    orders = [envelopes.parse(data, what="order") for data in office.posted(office.desk.topics.order("dock-1", CLIP))]
+    orders = [
+        envelopes.parse(data, what="order") for data in office.posted(office.context.topics.order("dock-1", CLIP))
+    ]
     assert [order.kind for order in orders] == ["revocation"] * revoked
     for order in orders:
         assert order.statement(st.Revocation).order_id == "0f2c"
     listed = Lock(state="locked", reason="", releases=(shown(office, "revoked"),))
     office.announce(office.notice(lock=listed))
-    assert all(order.listed for order in office.desk.store.orders(CLIP))
+    assert all(order.listed for order in office.context.store.orders(CLIP))
 
 
 def test_what_was_refused_is_due_again_once() -> None:
@@ -86,49 +86,6 @@ def test_what_was_refused_is_due_again_once() -> None:
     assert (waits.pending, waits.due(100.0 + retry.RETRY_SECONDS - 1)) == (True, False)
     assert waits.due(100.0 + retry.RETRY_SECONDS)
     assert (waits.pending, waits.due(1e9)) == (False, False)
-
-
-TOPICS = Topics("portland")
-
-
-def said(kind: str, retained: bool = True) -> Received:
-    topic = TOPICS.attestation("51234", kind, "d") if kind != "notice" else TOPICS.clip("dock-1", CLIP)
-    return Received("consumer", topic, b"x", retained=retained, mid=1, qos=1)
-
-
-def test_what_rests_on_others_waits_until_all_is_said() -> None:
-    """A withdrawal before what it withdraws, a request before the facts, whether queued or retained."""
-    waits = CatchingUp(TOPICS)
-    waits.connected(100.0)
-    heard = [said("request", retained=False), said("withdrawal"), said("request"), said("correction")]
-    for at, message in enumerate([*heard, said("classification"), said("notice")]):
-        waits.heard(message, 100.0 + at / 10)
-        assert waits.holds(message) == (message in heard)
-    waits.heard(said("classification", retained=False), 101.0)
-    assert not waits.over(100.5 + QUIET - 0.1), "counted from the newest that was retained"
-    assert waits.over(100.5 + QUIET)
-    assert [message.topic.split("/")[5] for message in waits.release()] == [
-        *("correction", "withdrawal", "request", "request")
-    ]
-    assert waits.release() == []
-
-
-def test_nobody_waits_for_ever_for_a_decision() -> None:
-    waits = CatchingUp(TOPICS)
-    waits.connected(0.0)
-    at = 0.0
-    while at < LONGEST:
-        assert not waits.over(at)
-        waits.heard(said("notice"), at)
-        at += 1.0
-    assert waits.over(at)
-
-
-def test_without_a_connection_nothing_was_heard() -> None:
-    waits = CatchingUp(TOPICS)
-    waits.begin(0.0)
-    assert not waits.over(QUIET)
-    assert waits.over(LONGEST)
 
 
 def refusing(listener: socket.socket, answers: list[int]) -> None:
@@ -182,15 +139,15 @@ def test_what_a_broker_forgot_is_said_again_and_not_decided_again(office: Office
     office.classify("deadly", incident_id="incident-1")
     released, refused = office.ask("officer", CLIP), office.ask("officer", OTHER_CLIP)
     assert (released["outcome"], refused["outcome"]) == ("released", "refused")
-    store = office.desk.store
-    before = {topic: payload for _, topic, payload, retain in store.posted(0, 1000) if retain}
+    store = office.context.store
+    before = {topic: payload for _, topic, payload, retain in store.waiting_messages(0, 1000) if retain}
     decided = len(list(store.decisions())), len(office.log("decided"))
     with store.transaction():
-        for post_id, *_ in store.posted(0, 1000):
-            store.sent(post_id)
-        for clip_id in sorted(decisions.say_again(office.desk)):
-            decisions.reconsider(office.desk, clip_id)
-    after = {topic: payload for _, topic, payload, retain in store.posted(0, 1000) if retain}
+        for post_id, *_ in store.waiting_messages(0, 1000):
+            store.remove_message(post_id)
+        for clip_id in sorted(decisions.republish(office.context)):
+            reconsideration.reconsider(office.context, clip_id)
+    after = {topic: payload for _, topic, payload, retain in store.waiting_messages(0, 1000) if retain}
     assert {topic for topic in before if "/decision/" in topic or "/standing/" in topic} == set(after)
     for topic in after:
         told, again = json.loads(before[topic]), json.loads(after[topic])

@@ -22,14 +22,14 @@ from tests.kit.policy_fixture import INCIDENT, Office, make_notice, open_office
 
 def parties(root: Path, stack: ExitStack) -> Iterator[Party]:
     office = open_office(root / "office")
-    stack.callback(office.desk.store.close)
+    stack.callback(office.context.store.close)
     office.announce(office.notice())
     yield Party("the policy service's attestations", tuple(_attestations(office)), lambda: _genuine(office))
     yield Party("the policy service's notices", tuple(_notices(office)), lambda: _genuine_notice(office))
 
 
 def _state(office: Office) -> object:
-    db = office.desk.store.db
+    db = office.context.store.db
     counted = (
         "SELECT (SELECT count(*) FROM attestation), (SELECT count(*) FROM clip), (SELECT count(*) FROM clip_incident)"
     )
@@ -38,7 +38,7 @@ def _state(office: Office) -> object:
 
 
 def _refusals(office: Office) -> dict[tuple[str, str], int]:
-    rows = office.desk.store.db.execute("SELECT kind, error, count FROM refusal")
+    rows = office.context.store.db.execute("SELECT kind, error, count FROM refusal")
     return {(kind, error): count for kind, error, count in rows}
 
 
@@ -54,8 +54,8 @@ def _offer(office: Office, data: bytes, person: str, kind: str, digest: str | No
         digest = digest or envelopes.parse(data, what="forged").digest
     except BwcError:
         digest = "0" * 64
-    with office.desk.store.transaction():
-        attestations.receive(office.desk, data, person, kind, digest)
+    with office.context.store.transaction():
+        attestations.receive(office.context, data, person, kind, digest)
     return _observed(before, office)
 
 
@@ -128,7 +128,7 @@ def _wrong_people(office: Office) -> Iterator[Forgery]:
         agency.statement("withdrawal", attestation_sha256="0" * 64),
         "records",
     )
-    tag = office.desk.store.clip(CLIP, "dock-1")
+    tag = office.context.store.clip(CLIP, "dock-1")
     assert tag is not None
     unknown = agency.statement("correction", clip_id=OTHER_CLIP)
     yield _said(office, "of a clip nobody announced", "InconsistentError", unknown, "records")
@@ -172,8 +172,8 @@ def _announce(office: Office, name: str, error: str, notice: Notice, topic: str 
 
     def offer() -> str:
         before = _refusals(office)
-        with office.desk.store.transaction():
-            notices.receive(office.desk, data, notice.dock_id, topic or notice.clip_id)
+        with office.context.store.transaction():
+            notices.receive(office.context, data, notice.dock_id, topic or notice.clip_id)
         return _observed(before, office)
 
     return Forgery(f"notice {name}", error, offer, lambda: _state(office))
@@ -214,4 +214,4 @@ def _notices(office: Office) -> Iterator[Forgery]:
 def _genuine_notice(office: Office) -> str:
     genuine = _announce(office, "", "", make_notice(OTHER_CLIP, "dock-1", 2, NOW))
     heard = genuine.offer()
-    return heard if office.desk.store.clip(OTHER_CLIP, "dock-1") is not None else "nothing changed"
+    return heard if office.context.store.clip(OTHER_CLIP, "dock-1") is not None else "nothing changed"

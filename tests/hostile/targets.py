@@ -32,7 +32,7 @@ from daemon.model.documents import Camera
 from daemon.model.errors import BwcError
 from daemon.model.parse import parse_model
 from daemon.model.statements import BY_PEOPLE, KINDS
-from daemon.policy.cases import attestations, decisions, notices
+from daemon.policy.cases import attestations, notices, reconsideration
 from daemon.policy.rules.facts import load_facts
 from daemon.seal import envelope as envelopes
 from daemon.seal import stream
@@ -70,11 +70,11 @@ class Targets:
         self._stack = ExitStack()
         self._house: House = self._stack.enter_context(open_house(folder / "dock"))
         self._office: Office = open_office(folder / "policy")
-        self._stack.callback(self._office.desk.store.close)
+        self._stack.callback(self._office.context.store.close)
         self._house.record(CLIP, b"footage " * 50)
         self._house.look()
         self._office.announce(self._office.notice())
-        self._house.dock.trust.replace(self._office.desk.trust)
+        self._house.dock.trust.replace(self._office.context.trust)
         self._trust = agency.trust()
         self._key = self._trust.sign_key_of("dock", "dock-1")
         self._held = self._house.dock.vault.find(CLIP)
@@ -151,7 +151,7 @@ class Targets:
         verify(envelope, KINDS[envelope.kind], self._trust, at=NOW)
 
     def _attestation(self, data: bytes) -> None:
-        desk = self._office.desk
+        context = self._office.context
         if data[:1] == b"\xff":
             data, kind, person, digest = data[1:], "request", "officer", "0" * 64
             try:
@@ -163,9 +163,9 @@ class Targets:
         else:
             envelope = _sign(data)
             data, kind, digest, person = envelope.to_bytes(), envelope.kind, envelope.digest, _owner(envelope.kind)
-        with self._undone(desk.store):
-            for clip_id in attestations.receive(desk, data, person, kind, digest):
-                decisions.reconsider(desk, clip_id)
+        with self._undone(context.store):
+            for clip_id in attestations.receive(context, data, person, kind, digest):
+                reconsideration.reconsider(context, clip_id)
 
     def _inbox(self, data: bytes) -> None:
         if data[:1] == b"\xff":
@@ -201,18 +201,18 @@ class Targets:
             self._house.service.connections.announcer.acknowledged(0)
 
     def _notice(self, data: bytes) -> None:
-        desk = self._office.desk
+        context = self._office.context
         clip_id, dock_id = CLIP, "dock-1"
         try:
             document = json.loads(data)
             clip_id, dock_id = str(document["clip_id"]), str(document["dock_id"])
         except (ValueError, KeyError, TypeError, RecursionError):
             pass
-        with self._undone(desk.store):
-            changed = notices.receive(desk, data, dock_id, clip_id)
+        with self._undone(context.store):
+            changed = notices.receive(context, data, dock_id, clip_id)
             if changed is not None:
-                decisions.reconsider(desk, changed)
-            notices.acknowledge(desk)
+                reconsideration.reconsider(context, changed)
+            notices.acknowledge(context)
 
     def _signed_notice(self, data: bytes) -> None:
         """A notice whose envelopes are signed anew: what an enrolled dock could make."""

@@ -50,7 +50,7 @@ def house(root: Path) -> Iterator[House]:
 def office(root: Path) -> Iterator[Office]:
     made = open_office(root / "office")
     yield made
-    made.desk.store.close()
+    made.context.store.close()
 
 
 def test_a_file_that_claims_8_eib_keeps_no_other_from_being_taken_in(house: House) -> None:
@@ -157,8 +157,8 @@ def test_signed_numbers_have_an_end_too(kind: str) -> None:
 
 
 def test_a_notice_on_a_topic_that_names_no_clip(office: Office) -> None:
-    with office.desk.store.transaction():
-        notices.receive(office.desk, b"{", "dock-1", "no-clip")
+    with office.context.store.transaction():
+        notices.receive(office.context, b"{", "dock-1", "no-clip")
     assert [entry["detail"]["error"] for entry in office.log("refused")] == ["MalformedError"]
 
 

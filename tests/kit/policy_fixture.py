@@ -1,4 +1,4 @@
-"""A policy service without its MQTT: a desk on a real database, a clock that tests turn, and docks that announce."""
+"""A policy service without its MQTT: on a real database, with a clock that tests turn, and docks that announce."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from typing import Any
 from daemon.custody.log import CustodyLog
 from daemon.model import statements as st
 from daemon.model import strict_json
+from daemon.model.clock import Clock
 from daemon.model.config import PolicyConfig, check_config
 from daemon.model.documents import Lock, Notice
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
-from daemon.policy.cases import attestations, decisions, disposal, notices
-from daemon.policy.context import Desk
-from daemon.policy.rules.regime import bundled
-from daemon.policy.store import open_store
+from daemon.policy.cases import attestations, decisions, disposal, notices, reconsideration
+from daemon.policy.context import PolicyContext
+from daemon.policy.rules.regime import Regime, bundled
+from daemon.policy.store.store import open_store
 from daemon.seal.envelope import Envelope
 from daemon.seal.keys import keyid
+from daemon.seal.trust import Trust
 from daemon.seal.wrap import data_key_info, wrap
 from tests.kit import agency
 
@@ -53,41 +55,47 @@ class TurnedClock:
 
 @dataclass
 class Office:
-    """The desk, and what people and docks do to it."""
+    """A policy service's context, and what people and docks do to it."""
 
-    desk: Desk
+    context: PolicyContext
     clock: TurnedClock
     sequences: dict[str, int] = field(default_factory=dict)
     notices: dict[tuple[str, str], Notice] = field(default_factory=dict)
+
+    def restart(self, trust: Trust) -> None:
+        """The service ends and starts again under `trust`: it has what is in the store, and nothing in memory."""
+        before = self.context
+        before.store.close()
+        self.context = open_context(before.config, self.clock, before.regime, trust)
 
     def attest(self, statement: st.Statement, by: str) -> tuple[bool, str | None]:
         """Publishes an attestation; returns the answer."""
         return self.receive(agency.signed(statement, by), by)
 
     def receive(self, envelope: Envelope, person: str) -> tuple[bool, str | None]:
-        with self.desk.store.transaction():
-            changed = attestations.receive(self.desk, envelope.to_bytes(), person, envelope.kind, envelope.digest)
+        with self.context.store.transaction():
+            changed = attestations.receive(self.context, envelope.to_bytes(), person, envelope.kind, envelope.digest)
             for clip_id in sorted(changed):
-                decisions.reconsider(self.desk, clip_id)
-        answer = json.loads(self.posted(self.desk.topics.answer(person, envelope.digest))[-1])
+                reconsideration.reconsider(self.context, clip_id)
+        answer = json.loads(self.posted(self.context.topics.answer(person, envelope.digest))[-1])
         return answer["accepted"], answer.get("reason")
 
     def tick(self) -> None:
-        with self.desk.store.transaction():
-            decisions.expire(self.desk)
-            decisions.come_due(self.desk)
-            decisions.take_up(self.desk)
-            disposal.run_schedule(self.desk)
+        with self.context.store.transaction():
+            decisions.expire(self.context)
+            reconsideration.reconsider_overdue(self.context)
+            reconsideration.reconsider_pending(self.context)
+            disposal.run_schedule(self.context)
 
     def announce(self, notice: Notice, *, whole: bool = True) -> None:
         """A dock's announcement, or (not `whole`) what the broker retains of it."""
         without = None if whole else {"seal_envelope": None, "capture_envelope": None}
         data = strict_json.dump(notice.model_copy(update=without).plain())
-        with self.desk.store.transaction():
-            changed = notices.receive(self.desk, data, notice.dock_id, notice.clip_id, whole=whole)
-            notices.acknowledge(self.desk)
+        with self.context.store.transaction():
+            changed = notices.receive(self.context, data, notice.dock_id, notice.clip_id, whole=whole)
+            notices.acknowledge(self.context)
             if changed is not None:
-                decisions.reconsider(self.desk, changed)
+                reconsideration.reconsider(self.context, changed)
 
     def ask(self, person: str, clip_id: str, purpose: str = "report") -> dict[str, Any]:
         """A request; returns the decision."""
@@ -102,22 +110,22 @@ class Office:
         return self.decision(person, request.request_id)
 
     def decision(self, person: str, request_id: str) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.posted(self.desk.topics.decision(person, request_id))[-1])
+        document: dict[str, Any] = json.loads(self.posted(self.context.topics.decision(person, request_id))[-1])
         return document
 
     def posted(self, topic: str) -> list[bytes]:
         """What waits to be published on a topic."""
-        rows = self.desk.store.db.execute("SELECT payload FROM outbox WHERE topic = ? ORDER BY id", (topic,))
+        rows = self.context.store.db.execute("SELECT payload FROM outbox WHERE topic = ? ORDER BY id", (topic,))
         return [bytes(row[0]) for row in rows]
 
     def orders(self, clip_id: str, dock: str = "dock-1") -> list[Envelope]:
         from daemon.seal import envelope as envelopes
 
-        return [envelopes.parse(data, what="order") for data in self.posted(self.desk.topics.order(dock, clip_id))]
+        return [envelopes.parse(data, what="order") for data in self.posted(self.context.topics.order(dock, clip_id))]
 
     def log(self, action: str) -> list[dict[str, Any]]:
         """Entries of the policy service's own custody log."""
-        entries = [json.loads(line) for line in self.desk.custody.lines()]
+        entries = [json.loads(line) for line in self.context.custody.lines()]
         return [entry for entry in entries if entry["action"] == action]
 
     def notice(self, clip_id: str = agency.CLIP, dock: str = "dock-1", **options: Any) -> Notice:
@@ -250,8 +258,8 @@ def _assignment(incident: str, start: datetime) -> st.TaggedAssignment:
     )
 
 
-def open_office(folder: Path, regime: str = "portland-negotiated-2023", **settings: Any) -> Office:
-    """A fresh office. `settings` are further keys of policy.toml."""
+def policy_config(folder: Path, **settings: Any) -> PolicyConfig:
+    """A policy.toml whose files are in `folder`, and whose broker does not answer. `settings` are further keys."""
     base = {
         "agency": "portland",
         "state": "state",
@@ -260,14 +268,23 @@ def open_office(folder: Path, regime: str = "portland-negotiated-2023", **settin
         "trust": {"file": "unused", "root": "unused"},
         "broker": {"url": "mqtt://127.0.0.1:1"},
     }
-    config = check_config(PolicyConfig, base | settings, base=folder, what="test")
+    return check_config(PolicyConfig, base | settings, base=folder, what="test")
+
+
+def open_office(folder: Path, regime: str = "portland-negotiated-2023", **settings: Any) -> Office:
+    """A fresh office. `settings` are further keys of policy.toml."""
     clock = TurnedClock()
+    context = open_context(policy_config(folder, **settings), clock, bundled(regime), agency.trust())
+    with context.store.transaction():
+        context.store.add_trust(context.trust, agency.trust_bytes(), format_instant(clock.now()))
+    return Office(context, clock)
+
+
+def open_context(config: PolicyConfig, clock: Clock, regime: Regime, trust: Trust) -> PolicyContext:
+    """The service's parts under `trust`, which came after `agency.trust()`."""
     store = open_store(config)
-    trust = agency.trust()
-    store.know_trust(trust)
+    for version in (agency.trust(), trust):
+        store.remember_trust(version)
     custody = CustodyLog(store.db, "bwc/portland/policy", "policy", create=False)
     keys = (agency.sign_key("policy"), agency.open_key("policy"))
-    desk = Desk(config, clock, store, custody, bundled(regime), trust, *keys, Topics("portland"))
-    with store.transaction():
-        store.add_trust(trust, agency.trust_bytes(), format_instant(clock.now()))
-    return Office(desk, clock)
+    return PolicyContext(config, clock, store, custody, regime, trust, *keys, Topics("portland"))

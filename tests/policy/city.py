@@ -28,7 +28,7 @@ from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.config import Broker, PolicyConfig, load_config
 from daemon.model.topics import Topics
-from daemon.policy.store import read_log
+from daemon.policy.store.store import read_log
 from daemon.seal import envelope as envelopes
 from tests.kit import agency
 from tests.kit.mosquitto import Mosquitto, debian
@@ -210,7 +210,12 @@ class City:
     def leader(self) -> Service:
         """The service that leads; waits for one."""
         found: list[Service] = []
-        wait_until(lambda: bool(found.extend(s for s in self.services if s.alive and s.leads) or found), "a leader", 30)
+
+        def leads() -> bool:
+            found.extend(service for service in self.services if service.alive and service.leads)
+            return bool(found)
+
+        wait_until(leads, "a leader", 30)
         return found[-1]
 
     def others(self) -> list[Service]:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.documents import Lock, NoticeRelease
-from daemon.policy.cases import notices
+from daemon.policy.cases import attestations, notices, orders
 from daemon.policy.cases.disposal import report
 from daemon.policy.cases.replay import replay
 from daemon.policy.rules.regime import bundled
@@ -28,7 +29,7 @@ from tests.kit.policy_fixture import INCIDENT, Office, make_notice, open_office
 def office(tmp_path: Path, store_url: str) -> Iterator[Office]:
     office = open_office(tmp_path, store={"url": store_url})
     yield office
-    office.desk.store.close()
+    office.context.store.close()
 
 
 # what docks announce
@@ -36,31 +37,31 @@ def office(tmp_path: Path, store_url: str) -> Iterator[Office]:
 
 def test_a_notice_is_stored_proven_and_acknowledged(office: Office) -> None:
     office.announce(office.notice())
-    [said] = office.posted(office.desk.topics.ack("dock-1"))
+    [said] = office.posted(office.context.topics.ack("dock-1"))
     ack = envelopes.parse(said, what="ack").statement(st.Acknowledgement)
     assert (ack.through, ack.recipients) == (1, (keyid(agency.open_key("policy").public_key()),))
 
 
 def test_a_notice_said_again_is_acknowledged_again_and_nothing_is_looked_at(office: Office) -> None:
-    notice, desk = office.notice(), office.desk
+    notice, context = office.notice(), office.context
     office.announce(notice)
-    with desk.store.transaction():
-        desk.store.db.execute("DELETE FROM outbox")
+    with context.store.transaction():
+        context.store.db.execute("DELETE FROM outbox")
         data = strict_json.dump(notice.plain())
-        assert notices.receive(desk, data, "dock-1", CLIP) is None, "no clip to reconsider"
-        notices.acknowledge(desk)
-    assert [row[0] for row in desk.store.db.execute("SELECT topic FROM outbox")] == [desk.topics.ack("dock-1")]
+        assert notices.receive(context, data, "dock-1", CLIP) is None, "no clip to reconsider"
+        notices.acknowledge(context)
+    assert [row[0] for row in context.store.db.execute("SELECT topic FROM outbox")] == [context.topics.ack("dock-1")]
 
 
 def test_what_the_broker_retains_of_an_unknown_clip_asks_for_its_announcement(office: Office) -> None:
     notice = office.notice()
     office.announce(notice, whole=False)
-    assert office.desk.store.clip(CLIP) is None
+    assert office.context.store.clip(CLIP) is None
     assert office.log("refused") == []
-    [asked] = office.posted(office.desk.topics.ack("dock-1"))
+    [asked] = office.posted(office.context.topics.ack("dock-1"))
     assert envelopes.parse(asked, what="ack").statement(st.Acknowledgement).through == 0
     office.announce(notice)
-    assert office.desk.store.through("dock-1") == 1
+    assert office.context.store.through("dock-1") == 1
 
 
 def test_what_the_broker_retains_tells_what_changed_about_a_known_clip(office: Office) -> None:
@@ -68,8 +69,8 @@ def test_what_the_broker_retains_tells_what_changed_about_a_known_clip(office: O
     office.announce(office.notice(incidents=("23-1",)))
     tag = make_notice(CLIP, "dock-1", 2, office.clock.now(), incidents=("23-1", "23-2")).tag_envelope
     office.announce(office.notice().model_copy(update={"tag_envelope": tag}), whole=False)
-    assert office.desk.store.incidents(CLIP) == ["23-1", "23-2"]
-    assert office.desk.store.through("dock-1") == 2
+    assert office.context.store.incidents(CLIP) == ["23-1", "23-2"]
+    assert office.context.store.through("dock-1") == 2
     assert office.log("refused") == []
 
 
@@ -78,15 +79,15 @@ def test_what_the_broker_retains_agrees_with_the_seal_that_is_known(office: Offi
     office.announce(office.notice())
     office.announce(office.notice().model_copy(update={field: "0" * 64}), whole=False)
     assert "is not its seal's" in office.log("refused")[-1]["detail"]["reason"]
-    assert office.desk.store.through("dock-1") == 1
+    assert office.context.store.through("dock-1") == 1
 
 
 def test_through_waits_for_the_gap_and_then_covers_both(office: Office) -> None:
     first, second = office.notice(), office.notice(OTHER_CLIP)
     office.announce(second)
-    assert office.desk.store.through("dock-1") == 0
+    assert office.context.store.through("dock-1") == 0
     office.announce(first)
-    assert office.desk.store.through("dock-1") == 2
+    assert office.context.store.through("dock-1") == 2
 
 
 @pytest.mark.parametrize(
@@ -100,19 +101,19 @@ def test_through_waits_for_the_gap_and_then_covers_both(office: Office) -> None:
     ],
 )
 def test_a_bad_notice_is_refused_by_name_and_never_acknowledged(
-    office: Office, options: dict[str, object], error: str
+    office: Office, options: dict[str, Any], error: str
 ) -> None:
     office.announce(office.notice(**options))
-    assert office.desk.store.through("dock-1") == 0
-    assert office.desk.store.clip(CLIP) is None
+    assert office.context.store.through("dock-1") == 0
+    assert office.context.store.clip(CLIP) is None
     assert office.log("refused")[0]["detail"]["error"] == error
-    assert office.desk.store.refusals() == {f"notice: {error}": 1}
+    assert office.context.store.refusals() == {f"notice: {error}": 1}
 
 
 def test_a_docks_first_seal_stands(office: Office) -> None:
     office.announce(office.notice())
     office.announce(office.notice(data_key=b"x" * 32))
-    assert office.desk.store.through("dock-1") == 1
+    assert office.context.store.through("dock-1") == 1
     assert "sealed clip" in office.log("refused")[0]["detail"]["reason"]
 
 
@@ -120,9 +121,9 @@ def test_an_older_notice_never_overwrites_a_newer(office: Office) -> None:
     old, new = office.notice(), office.notice(previous=0)
     office.announce(new)
     office.announce(old)
-    row = office.desk.store.clip(CLIP)
+    row = office.context.store.clip(CLIP)
     assert row is not None and row.sequence == 2
-    assert office.desk.store.through("dock-1") == 2
+    assert office.context.store.through("dock-1") == 2
 
 
 # deciding, releasing
@@ -147,19 +148,17 @@ def test_a_release_opens_only_with_the_viewers_key_and_stands_in_the_log_first(o
     assert release.expires_at - release.granted_at == timedelta(days=7)
     assert envelope.digest in office.log("released")[0]["attestations"]
     assert release.regime_sha256 == bundled("portland-negotiated-2023").sha256
-    assert set(release.facts) == {row[0] for row in office.desk.store.db.execute("SELECT digest FROM attestation")}
+    assert set(release.facts) == {row[0] for row in office.context.store.db.execute("SELECT digest FROM attestation")}
 
 
 def test_an_order_is_repeated_until_its_dock_lists_it(office: Office) -> None:
-    from daemon.policy.cases.decisions import repeat_orders
-
     office.announce(office.notice())
     office.classify("none")
     release = office.ask("officer", CLIP)
     order_id = envelopes.from_dict(release["release"], what="release").statement(st.Release).order_id
-    office.desk.store.db.execute("DELETE FROM outbox")
-    repeat_orders(office.desk)
-    repeat_orders(office.desk)
+    office.context.store.db.execute("DELETE FROM outbox")
+    orders.repeat(office.context)
+    orders.repeat(office.context)
     assert len(office.orders(CLIP)) == 1
     shown = NoticeRelease(
         order_id=order_id,
@@ -169,8 +168,8 @@ def test_an_order_is_repeated_until_its_dock_lists_it(office: Office) -> None:
         state="live",
     )
     office.announce(office.notice(lock=Lock(state="released", reason="a release order is live", releases=(shown,))))
-    office.desk.store.db.execute("DELETE FROM outbox")
-    repeat_orders(office.desk)
+    office.context.store.db.execute("DELETE FROM outbox")
+    orders.repeat(office.context)
     assert office.orders(CLIP) == []
 
 
@@ -197,12 +196,12 @@ def test_a_person_without_an_opening_key_gets_no_release(tmp_path: Path, store_u
     office = open_office(tmp_path)
     people = agency.trust_statement().plain()["people"]
     del people["officer"]["open"]
-    office.desk.trust = agency.trust(people=people)
-    office.desk.store.know_trust(office.desk.trust)
+    office.context.trust = agency.trust(people=people)
+    office.context.store.remember_trust(office.context.trust)
     office.announce(office.notice())
     office.classify("none")
     assert office.ask("officer", CLIP)["because"][0]["policy_id"] == "no-open-key"
-    office.desk.store.close()
+    office.context.store.close()
 
 
 # what revokes
@@ -238,7 +237,9 @@ def test_a_reclassification_revokes_what_no_longer_stands_and_says_why(office: O
 
 def test_a_withdrawn_statement_revokes(office: Office) -> None:
     request_id, order_id = released(office, "deadly")
-    (digest,) = [row.digest for row in office.desk.store.about(CLIP, [INCIDENT]) if row.kind == "statement"]
+    (digest,) = [
+        row.digest for row in office.context.store.attestations_about(CLIP, [INCIDENT]) if row.kind == "statement"
+    ]
     withdrawal = st.Withdrawal(attestation_sha256=digest, reason="given under a wrong name", at=office.clock.now())
     assert office.attest(withdrawal, "supervisor")[0] is False
     assert office.attest(withdrawal, "affairs") == (True, None)
@@ -279,7 +280,7 @@ def test_no_order_outlives_the_authorization_it_rests_on(tmp_path: Path, store_u
     decision = office.ask("officer", CLIP)
     release = envelopes.from_dict(decision["release"], what="release").statement(st.Release)
     assert release.expires_at == until
-    office.desk.store.close()
+    office.context.store.close()
 
 
 # who may say what
@@ -299,8 +300,8 @@ def test_who_may_say_what(office: Office) -> None:
     for (accepted, reason), error in refused:
         assert not accepted
         assert reason is not None and reason.startswith(error)
-    assert sum(office.desk.store.refusals().values()) == len(refused)
-    assert office.desk.store.about(CLIP, [INCIDENT]) == []
+    assert sum(office.context.store.refusals().values()) == len(refused)
+    assert office.context.store.attestations_about(CLIP, [INCIDENT]) == []
 
 
 def test_the_wearer_does_not_classify_their_own_incident(office: Office) -> None:
@@ -312,11 +313,9 @@ def test_the_wearer_does_not_classify_their_own_incident(office: Office) -> None
 def test_published_under_another_name_is_refused(office: Office) -> None:
     request = st.Request(request_id="r", clip_id=CLIP, purpose="report", requested_at=office.clock.now())
     envelope = agency.signed(request, "officer")
-    with office.desk.store.transaction():
-        from daemon.policy.cases import attestations
-
-        attestations.receive(office.desk, envelope.to_bytes(), "chief", "request", envelope.digest)
-    assert office.desk.store.refusals() == {"request: SignerNotAllowedError": 1}
+    with office.context.store.transaction():
+        attestations.receive(office.context, envelope.to_bytes(), "chief", "request", envelope.digest)
+    assert office.context.store.refusals() == {"request: SignerNotAllowedError": 1}
 
 
 def test_a_replay_is_harmless_and_answered_again(office: Office) -> None:
@@ -330,9 +329,9 @@ def test_a_replay_is_harmless_and_answered_again(office: Office) -> None:
     )
     envelope = agency.signed(classification, "supervisor")
     assert office.receive(envelope, "supervisor") == (True, None)
-    size = office.desk.custody.size
+    size = office.context.custody.size
     assert office.receive(envelope, "supervisor") == (True, None)
-    assert office.desk.custody.size == size
+    assert office.context.custody.size == size
 
 
 def test_of_two_who_disagree_the_stricter_stands_until_its_signer_revises(office: Office) -> None:
@@ -352,7 +351,7 @@ def test_of_two_who_disagree_the_stricter_stands_until_its_signer_revises(office
 def test_a_clip_without_incident_counts_as_no_force_only_on_dispatchs_word(office: Office) -> None:
     start = office.clock.now() - timedelta(hours=3)
     past_end = start + timedelta(minutes=10)
-    cases = [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"as_of": None}, "refused"),
         ({"as_of": past_end - timedelta(seconds=1)}, "refused"),
         ({"as_of": past_end, "trigger": "sidearm"}, "refused"),
@@ -421,14 +420,14 @@ def test_the_deadline_shows_as_due_then_overdue_and_unlocks_nothing(office: Offi
     office.announce(office.notice())
     office.classify("deadly")
     decision = office.ask("officer", CLIP)
-    topic = office.desk.topics.standing("dock-1", CLIP)
+    topic = office.context.topics.standing("dock-1", CLIP)
     assert json.loads(office.posted(topic)[-1])["overdue"] is False
-    assert office.desk.store.counts()["overdue_clips"] == 0
+    assert office.context.store.counts()["overdue_clips"] == 0
     office.clock.turn(hours=46, seconds=1)  # it occurred two hours before
     office.tick()
     standing = json.loads(office.posted(topic)[-1])
     assert standing["overdue"] is True
-    assert office.desk.store.counts()["overdue_clips"] == 1
+    assert office.context.store.counts()["overdue_clips"] == 1
     assert office.decision("officer", decision["request_id"])["outcome"] == "refused"
 
 
@@ -460,13 +459,13 @@ def test_replay_under_the_same_regime_gives_the_same_answers_and_another_differs
     office.ask("officer", CLIP)
     office.ask("affairs", CLIP, "investigation")
     office.told()
-    same = list(replay(office.desk.store, bundled("portland-negotiated-2023")))
+    same = list(replay(office.context.store, bundled("portland-negotiated-2023")))
     assert [one.recorded["outcome"] for one in same] == ["refused", "refused", "released", "released"]
     assert not any(one.differs for one in same)
     assert [one.recorded | {"outcome": None} for one in same] == [
-        one.answer.document() | {"outcome": None} for one in same
+        one.ruling.document() | {"outcome": None} for one in same
     ]
-    other = list(replay(office.desk.store, bundled("portland-union-offer-2023")))
+    other = list(replay(office.context.store, bundled("portland-union-offer-2023")))
     assert [one.differs for one in other] == [True, True, False, False]
 
 
@@ -481,7 +480,7 @@ def test_disposal_is_reported_before_it_happens_and_a_hold_suspends_it(tmp_path:
     hold = st.Hold(hold_id="h1", incident_id=INCIDENT, state="placed", reason="suit", at=office.clock.now())
     office.attest(hold, "chief")
     office.tick()
-    assert report(office.desk, office.clock.now())[0].held_by == ("h1",)
+    assert report(office.context, office.clock.now())[0].held_by == ("h1",)
     assert office.log("disposal_due") == []
     lifted = st.Hold(hold_id="h1", incident_id=INCIDENT, state="lifted", reason="settled", at=office.clock.now())
     office.clock.turn(seconds=1)
@@ -495,7 +494,7 @@ def test_disposal_is_reported_before_it_happens_and_a_hold_suspends_it(tmp_path:
     office.tick()
     (order,) = office.orders(CLIP)
     assert order.statement(st.Disposal).clip_id == CLIP
-    office.desk.store.close()
+    office.context.store.close()
 
 
 def test_the_schedule_keeps_longer_by_force_and_for_ever_what_nobody_classified(tmp_path: Path, store_url: str) -> None:
@@ -504,10 +503,10 @@ def test_the_schedule_keeps_longer_by_force_and_for_ever_what_nobody_classified(
     office.announce(office.notice(OTHER_CLIP, incidents=("23-310009",)))
     office.classify("deadly")
     office.clock.turn(days=899)
-    assert report(office.desk, office.clock.now()) == []
+    assert report(office.context, office.clock.now()) == []
     office.clock.turn(days=2)
-    assert [due.clip_id for due in report(office.desk, office.clock.now())] == [CLIP]
-    office.desk.store.close()
+    assert [due.clip_id for due in report(office.context, office.clock.now())] == [CLIP]
+    office.context.store.close()
 
 
 def dispose_early(office: Office, by: str, number: int) -> tuple[bool, str | None]:
@@ -530,7 +529,7 @@ def test_early_disposal_needs_two_people_and_then_our_own_wraps_go(office: Offic
     assert dispose_early(office, "records", 3)[0]
     disposal = office.orders(CLIP)[-1].statement(st.Disposal)
     assert len(disposal.approvals) == 2
-    row = office.desk.store.clip(CLIP)
+    row = office.context.store.clip(CLIP)
     assert row is not None
     done = office.notice().model_copy(
         update={
@@ -541,11 +540,11 @@ def test_early_disposal_needs_two_people_and_then_our_own_wraps_go(office: Offic
         }
     )
     office.announce(done)
-    assert office.desk.store.through("dock-1") == 2
-    assert not office.desk.store.has(row.seal_sha256)
+    assert office.context.store.through("dock-1") == 2
+    assert not office.context.store.has(row.seal_sha256)
     assert office.ask("officer", CLIP)["because"][0]["policy_id"] == "disposed"
     assert office.log("disposed")
-    assert all(order.envelope == b"" for order in office.desk.store.orders(CLIP))
+    assert all(order.envelope == b"" for order in office.context.store.orders(CLIP))
     assert office.orders(CLIP) == []
 
 
@@ -554,7 +553,7 @@ def test_nothing_disposed_of_comes_back(office: Office) -> None:
     gone = office.notice().model_copy(update={"lock": Lock(state="disposed", reason="x"), "seal_envelope": None})
     office.announce(gone)
     assert "without an order" in office.log("refused")[-1]["detail"]["reason"]
-    row = office.desk.store.clip(CLIP)
+    row = office.context.store.clip(CLIP)
     assert row is not None and not row.disposed
 
 
@@ -568,11 +567,9 @@ def test_what_was_signed_under_an_older_key_still_counts(office: Office) -> None
     people = agency.trust_statement().plain()["people"]
     people["affairs"]["sign"] = agency.sign_pem("affairs' new key")
     cameras = {"cam-1": agency.sign_pem("cam-1's new key")}
-    office.desk.trust = agency.trust(version=2, people=people, cameras=cameras)
-    office.desk.store.know_trust(office.desk.trust)
-    office.desk.store._read.clear()
+    office.restart(agency.trust(version=2, people=people, cameras=cameras))
     office.announce(office.notice())
-    assert office.desk.store.through("dock-1") == 2
+    assert office.context.store.through("dock-1") == 2
     assert office.ask("officer", CLIP)["outcome"] == "released"
     accepted, reason = office.told(by="affairs")
     assert not accepted and "not enrolled" in str(reason)

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from daemon.cli.policy import live
-from daemon.cli.policy.output import print_answers
+from daemon.cli.policy.output import print_rulings
 from daemon.cli.shared.options import JSON, POLICY_CONFIG
 from daemon.model.statements import Purpose
 from daemon.policy.rules.decide import decide
@@ -105,15 +105,15 @@ def explain(
     """
     if facts_file is not None and clip is None:
         regime = find(name or DEFAULT)
-        answer, title = decide(regime, load_facts(facts_file)), regime.name
+        ruling, title = decide(regime, load_facts(facts_file)), regime.name
     elif facts_file is None and clip and person and purpose:
-        answer, title = live.explain_live(config_path, name, clip, person, purpose), f"clip {clip}"
+        ruling, title = live.explain_live(config_path, name, clip, person, purpose), f"clip {clip}"
     else:
         raise click.UsageError("give either --facts, or --clip with --person and --purpose")
     if as_json:
-        click.echo(json.dumps(answer.document(), indent=2))
+        click.echo(json.dumps(ruling.document(), indent=2))
     else:
-        print_answers({title: answer}, Console())
+        print_rulings({title: ruling}, Console())
 
 
 @policy.command()
@@ -128,11 +128,11 @@ def compare(facts_file: Path, as_json: bool) -> None:
     (`bwc policy explain --help` shows what a facts file holds.)
     """
     facts = load_facts(facts_file)
-    answers = {name: decide(bundled(name), facts) for name in bundled_names()}
+    rulings = {name: decide(bundled(name), facts) for name in bundled_names()}
     if as_json:
-        click.echo(json.dumps({name: answer.document() for name, answer in answers.items()}, indent=2))
+        click.echo(json.dumps({name: ruling.document() for name, ruling in rulings.items()}, indent=2))
     else:
-        print_answers(answers, Console())
+        print_rulings(rulings, Console())
 
 
 def _regime_document(regime: Regime) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The `bwc policy` commands that work on a service's own store: serve, replay, disposal, and live explanations."""
+"""The `bwc policy` commands that use a service's own store: serve, replay, disposal, and explanations of its facts."""
 
 from __future__ import annotations
 
@@ -18,33 +18,40 @@ from daemon.model.errors import ConfigurationError
 from daemon.model.statements import Purpose
 from daemon.model.times import format_instant
 from daemon.policy.cases import disposal as disposals
-from daemon.policy.cases.decisions import judge
 from daemon.policy.cases.replay import replay as replay_all
-from daemon.policy.context import Desk
-from daemon.policy.rules.decide import Answer
+from daemon.policy.cases.rulings import ruling_on
+from daemon.policy.context import PolicyContext
+from daemon.policy.opening import open_context
+from daemon.policy.rules.decide import Ruling
 from daemon.policy.rules.regime import find
-from daemon.policy.service import PolicyService, open_desk
+from daemon.policy.service import PolicyService
 from daemon.seal.core_dumps import forget_in_core_dumps
 
 
 @contextmanager
-def opened(config_path: Path) -> Iterator[Desk]:
-    """The service's store, beside the running service."""
-    desk = open_desk(load_config(PolicyConfig, config_path), SystemClock())
+def opened(config_path: Path) -> Iterator[PolicyContext]:
+    """The parts of the policy service, opened to look only. The service may run meanwhile.
+
+    Raises ConfigurationError or UnavailableError, as `open_context` does.
+    """
+    context = open_context(load_config(PolicyConfig, config_path), SystemClock())
     try:
-        yield desk
+        yield context
     finally:
-        desk.store.close()
+        context.store.close()
 
 
-def explain_live(config_path: Path, regime: str | None, clip_id: str, person_id: str, purpose: Purpose) -> Answer:
-    """What is decided now about a clip that docks have announced."""
-    with opened(config_path) as desk:
+def explain_live(config_path: Path, regime: str | None, clip_id: str, person_id: str, purpose: Purpose) -> Ruling:
+    """The ruling on a person viewing a clip now, on the facts that the policy service has.
+
+    Raises ConfigurationError for a person who is not enrolled, or for a regime that cannot be used.
+    """
+    with opened(config_path) as context:
         if regime is not None:
-            desk.regime = find(regime)
-        if person_id not in desk.trust.statement.people:
+            context.regime = find(regime)
+        if person_id not in context.trust.statement.people:
             raise ConfigurationError(f"--person {person_id}: not enrolled")
-        return judge(desk, desk.store.clip(clip_id), person_id, purpose).answer
+        return ruling_on(context, context.store.clip(clip_id), person_id, purpose).ruling
 
 
 @click.command()
@@ -74,20 +81,20 @@ def replay(name: str, config_path: Path, as_json: bool) -> None:
     Example:  bwc policy replay --regime doj-preferred-2023
     """
     regime = find(name)
-    total, otherwise = 0, []
-    with opened(config_path) as desk:
-        for one in replay_all(desk.store, regime):
+    total, otherwise = 0, list[dict[str, Any]]()
+    with opened(config_path) as context:
+        for one in replay_all(context.store, regime):
             total += 1
             if one.differs:
-                said: dict[str, Any] = {"at": one.row.at, "clip_id": one.row.clip_id, "person_id": one.row.person_id}
-                otherwise.append(said | {"recorded": one.recorded, "replayed": one.answer.document()})
+                subject = {"at": one.row.at, "clip_id": one.row.clip_id, "person_id": one.row.person_id}
+                otherwise.append(subject | {"recorded": one.recorded, "replayed": one.ruling.document()})
     if as_json:
         print_json({"regime": regime.name, "regime_sha256": regime.sha256, "decisions": total, "otherwise": otherwise})
         return
-    for one_said in otherwise:
-        before, after = one_said["recorded"]["outcome"], one_said["replayed"]["outcome"]
-        click.echo(f"{one_said['at']}  {one_said['person_id']}  clip {one_said['clip_id']}: {before}, would be {after}")
-        for because in one_said["replayed"]["because"]:
+    for changed in otherwise:
+        before, after = changed["recorded"]["outcome"], changed["replayed"]["outcome"]
+        click.echo(f"{changed['at']}  {changed['person_id']}  clip {changed['clip_id']}: {before}, would be {after}")
+        for because in changed["replayed"]["because"]:
             click.echo(f"    because {because['reason']} [{because['policy_id']}]")
     click.echo(f"{total} decisions on record; {len(otherwise)} would have gone otherwise under {regime.name}")
 
@@ -101,12 +108,12 @@ def disposal(config_path: Path, as_json: bool) -> None:
     \b
     Example:  bwc policy disposal --config config/policy.toml
     """
-    with opened(config_path) as desk:
-        found = disposals.report(desk, desk.now())
+    with opened(config_path) as context:
+        found = disposals.report(context, context.now())
     if as_json:
-        print_json([asdict(due) | {"keep_until": format_instant(due.keep_until)} for due in found])
+        print_json([asdict(status) | {"keep_until": format_instant(status.keep_until)} for status in found])
         return
-    for due in found:
-        held = f"held by {', '.join(due.held_by)}" if due.held_by else "may go"
-        click.echo(f"{due.clip_id}  due since {format_instant(due.keep_until)}  {held}")
+    for status in found:
+        held = f"held by {', '.join(status.held_by)}" if status.held_by else "may go"
+        click.echo(f"{status.clip_id}  due since {format_instant(status.keep_until)}  {held}")
     click.echo(f"{len(found)} clips are due")

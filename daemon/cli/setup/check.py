@@ -18,7 +18,7 @@ from daemon.model import strict_json
 from daemon.model.config import BoardConfig, Broker, DockConfig, PolicyConfig, load_config
 from daemon.model.errors import BwcError, ConfigurationError
 from daemon.model.topics import Topics
-from daemon.policy.mqtt.subscriptions import subscriptions
+from daemon.policy.mqtt.subscriptions import topic_filters
 from daemon.seal.keys import keyid, load_sign_public
 from daemon.seal.private_keys import load_open_key, load_sign_key
 from daemon.seal.trust import Trust, load_trust
@@ -168,7 +168,7 @@ def _broker(config: Config, to: Path, seconds: float) -> Iterator[CheckResult]:
     """As each role that has a certificate here: gets in, hears, and may say what it must."""
     topics = Topics(config.agency)
     if isinstance(config, PolicyConfig):
-        yield _visit("policy service", config.broker, subscriptions(topics), topics.ack(_PROBE), seconds)[0]
+        yield _visit("policy service", config.broker, topic_filters(topics), topics.ack(_PROBE), seconds)[0]
         return
     own = config.dock_id
     hears = (topics.status(own), topics.ack(own))

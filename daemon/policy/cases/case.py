@@ -1,6 +1,6 @@
-"""From verified attestations to the facts of one decision: one `Facts` for each incident the clip belongs to.
+"""A case: one clip, and from everything attested about it the facts of a ruling, one `Facts` for each incident.
 
-The rules applied here are those about which facts stand, not about what they permit: that is the regime's.
+The rules in this file say which attestations count as facts. What the facts permit is the regime's to say.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from daemon.core.read_order import WEAPONS
 from daemon.model import statements as st
-from daemon.policy.context import Desk
+from daemon.policy.context import PolicyContext
 from daemon.policy.rules.facts import (
     AuthorizationFacts,
     ClipFacts,
@@ -20,9 +20,9 @@ from daemon.policy.rules.facts import (
     IncidentFacts,
     ReportFacts,
     StatementFacts,
-    Viewer,
+    ViewerFacts,
 )
-from daemon.policy.store.rows import AboutRow, ClipRow
+from daemon.policy.store.rows import AnnouncedClipRow, AttestationRow
 
 _STRICTNESS = ("none", "minimal", "nondeadly", "serious", "deadly")
 _NO_INCIDENT = "no-incident"
@@ -30,44 +30,45 @@ S = TypeVar("S", bound=st.Statement)
 
 
 class Case:
-    """One clip and every standing attestation about it and its incidents, looked up once."""
+    """One clip and every attestation about it and its incidents that is not withdrawn, looked up once."""
 
-    def __init__(self, desk: Desk, clip: ClipRow) -> None:
-        self._desk = desk
+    def __init__(self, context: PolicyContext, clip: AnnouncedClipRow) -> None:
+        """Looks up the clip's incidents and attestations."""
+        self._context = context
         self.clip = clip
-        self.incidents = desk.store.incidents(clip.clip_id)
-        self._about = desk.store.about(clip.clip_id, self.incidents)
+        self.incidents = context.store.incidents(clip.clip_id)
+        self._attestations = context.store.attestations_about(clip.clip_id, self.incidents)
 
     @property
     def digests(self) -> set[str]:
-        """Of every attestation a decision about this clip rests on."""
+        """The digests of every attestation that a ruling on this clip rests on."""
         own = {self.clip.seal_sha256, self.clip.tag_sha256, self.clip.capture_sha256}
-        return {row.digest for row in self._about} | {digest for digest in own if digest}
+        return {row.digest for row in self._attestations} | {digest for digest in own if digest}
 
     @property
     def admitted(self) -> bool:
-        """Whether the clip is out of quarantine, or never was in it."""
+        """Whether the clip was never in quarantine, or was admitted from it by a correction."""
         if self.clip.integrity in {"verified", "unplayable"}:
             return True
         return any(correction.admit for _, correction in self._of_clip(st.Correction))
 
     @property
     def wearer(self) -> str:
-        """Who wore the camera: what the capture says, or the latest correction."""
+        """Who wore the camera: the officer that the latest correction names, otherwise the capture's."""
         corrections = [correction for _, correction in self._of_clip(st.Correction) if correction.officer_id]
         latest = max(corrections, key=lambda correction: correction.at, default=None)
         return self.clip.officer_id if latest is None or latest.officer_id is None else latest.officer_id
 
     @property
     def recorded(self) -> tuple[datetime, str]:
-        """When the clip was recorded (its start) and what triggered it; without a capture, when it was taken in."""
+        """When the recording began and what triggered it. Without a capture: when it was ingested, and "unknown"."""
         if self.clip.capture_sha256 is not None:
-            capture = self._desk.store.statement(self.clip.capture_sha256, st.Capture)
+            capture = self._context.store.statement(self.clip.capture_sha256, st.Capture)
             return capture.started_at, capture.trigger_on
         return self._seal.ingested_at, "unknown"
 
     def disposal_approvals(self, now: datetime) -> dict[str, str]:
-        """Who authorizes disposing of the clip at `now`: signer to digest."""
+        """Who authorizes that the clip is disposed of at `now`: from each signer to the authorization's digest."""
         found = self._of_clip(st.Authorization)
         for incident_id in self.incidents:
             found += self._of_incident(incident_id, st.Authorization)
@@ -78,16 +79,16 @@ class Case:
         }
 
     def facts(self, person_id: str, purpose: st.Purpose, now: datetime) -> list[Facts]:
-        """The facts as they stand at `now`, an incident each; one without an incident for a clip that has none."""
-        viewer = Viewer(person_id=person_id, roles=tuple(sorted(self._desk.trust.roles(person_id))))
+        """The facts as they are at `now`: one `Facts` for each incident, or one for a clip that has no incident."""
+        viewer = ViewerFacts(person_id=person_id, roles=tuple(sorted(self._context.trust.roles(person_id))))
         if not self.incidents:
             return [self._facts(None, self._no_incident(), viewer, purpose, now)]
         return [self._facts(name, self.classified(name), viewer, purpose, now) for name in self.incidents]
 
     def classified(self, incident_id: str) -> IncidentFacts:
-        """The incident as it stands classified: the latest of each signer, and of those the strictest.
+        """The incident as it is classified: of each signer the latest counts, and of those the strictest.
 
-        A clip whose camera's clock was too far off counts as unclassified until a classification names it.
+        A clip whose camera's clock was too far off counts as unclassified until a classification names the clip.
         """
         latest: dict[str, st.Classification] = {}
         for row, classification in self._of_incident(incident_id, st.Classification):
@@ -95,20 +96,24 @@ class Case:
             if known is None or classification.classified_at >= known.classified_at:
                 latest[row.signer] = classification
         named = any(self.clip.clip_id in classification.clip_ids for classification in latest.values())
-        skewed = abs(self._seal.clock_skew_seconds) > self._desk.config.max_skew_seconds
+        skewed = abs(self._seal.clock_skew_seconds) > self._context.config.max_skew_seconds
         if not latest or (skewed and not named):
             return IncidentFacts(incident_id=incident_id, force="unclassified")
         return strictest(incident_id, list(latest.values()))
 
     @property
     def _seal(self) -> st.Seal:
-        return self._desk.store.statement(self.clip.seal_sha256, st.Seal)
+        return self._context.store.statement(self.clip.seal_sha256, st.Seal)
 
     def _no_incident(self) -> IncidentFacts | None:
-        """A clip of no incident counts as no force only on the dock's signed word that dispatch spoke past its end."""
-        tag = self._desk.store.statement(self.clip.tag_sha256, st.Tag)
+        """The incident of a clip that was tagged with none: None when it counts as no force, otherwise unclassified.
+
+        It counts as no force only if the dock's signed tag says that dispatch was known up to the end of the clip, and
+        only if no weapon triggered the recording.
+        """
+        tag = self._context.store.statement(self.clip.tag_sha256, st.Tag)
         if self.clip.capture_sha256 is not None and tag.dispatch_as_of is not None:
-            capture = self._desk.store.statement(self.clip.capture_sha256, st.Capture)
+            capture = self._context.store.statement(self.clip.capture_sha256, st.Capture)
             if tag.dispatch_as_of >= capture.stopped_at and capture.trigger_on not in WEAPONS:
                 return None
         return IncidentFacts(incident_id=_NO_INCIDENT, force="unclassified")
@@ -117,7 +122,7 @@ class Case:
         self,
         incident_id: str | None,
         incident: IncidentFacts | None,
-        viewer: Viewer,
+        viewer: ViewerFacts,
         purpose: st.Purpose,
         now: datetime,
     ) -> Facts:
@@ -160,7 +165,7 @@ class Case:
         )
 
     def _holds(self, incident_id: str | None) -> tuple[HoldFacts, ...]:
-        """Holds in force: each hold_id's latest word counts."""
+        """The legal holds in force. Of each hold_id the latest attestation counts."""
         latest: dict[str, tuple[datetime, Literal["placed", "lifted"]]] = {}
         for _, hold in self._of_clip(st.Hold) + self._of_incident(incident_id, st.Hold):
             if hold.hold_id not in latest or hold.at >= latest[hold.hold_id][0]:
@@ -169,19 +174,22 @@ class Case:
             HoldFacts(hold_id=name, at=at) for name, (at, state) in sorted(latest.items()) if state == "placed"
         )
 
-    def _of_clip(self, kind: type[S]) -> list[tuple[AboutRow, S]]:
-        clip_id, read = self.clip.clip_id, self._desk.store.statement
-        return [(row, read(row.digest, kind)) for row in self._about if (row.kind, row.clip_id) == (kind.kind, clip_id)]
+    def _of_clip(self, kind: type[S]) -> list[tuple[AttestationRow, S]]:
+        read, wanted = self._context.store.statement, (kind.kind, self.clip.clip_id)
+        return [(row, read(row.digest, kind)) for row in self._attestations if (row.kind, row.clip_id) == wanted]
 
-    def _of_incident(self, incident_id: str | None, kind: type[S]) -> list[tuple[AboutRow, S]]:
+    def _of_incident(self, incident_id: str | None, kind: type[S]) -> list[tuple[AttestationRow, S]]:
         if incident_id is None:
             return []
-        read, wanted = self._desk.store.statement, (kind.kind, incident_id)
-        return [(row, read(row.digest, kind)) for row in self._about if (row.kind, row.incident_id) == wanted]
+        read, wanted = self._context.store.statement, (kind.kind, incident_id)
+        return [(row, read(row.digest, kind)) for row in self._attestations if (row.kind, row.incident_id) == wanted]
 
 
 def strictest(incident_id: str, classifications: Sequence[st.Classification]) -> IncidentFacts:
-    """Of several standing classifications the strictest; all officers that any of them calls involved are."""
+    """The strictest of several classifications of one incident, of which there is at least one.
+
+    An officer counts as involved if any of them says so, and a death in custody likewise.
+    """
     strict = max(classifications, key=lambda c: (_STRICTNESS.index(c.force), c.occurred_at))
     involved = {officer for c in classifications for officer in c.involved}
     witnesses = {officer for c in classifications for officer in c.witnesses} - involved

@@ -1,130 +1,84 @@
-"""Deciding requests again whenever a fact changes, and what follows: release orders, revocations, answers.
-
-A release order stands in this service's log before it leaves.
-"""
+"""Decisions on requests: made, changed or ended, recorded, and published to the person who asked."""
 
 from __future__ import annotations
 
 import hashlib
-import uuid
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
 from daemon.model import statements as st
 from daemon.model import strict_json
-from daemon.model.documents import Decision, Need, Standing
+from daemon.model.custody_actions import CustodyAction
+from daemon.model.documents import Decision
 from daemon.model.statements import Because
 from daemon.model.times import format_instant
-from daemon.policy.cases import disposal
-from daemon.policy.cases.case import Case
-from daemon.policy.context import Desk
-from daemon.policy.rules.decide import Answer, combine, decide, standing
+from daemon.policy.cases import orders
+from daemon.policy.cases.rulings import ruling_on
+from daemon.policy.context import PolicyContext
+from daemon.policy.rules.decide import Ruling
 from daemon.policy.rules.facts import Facts
-from daemon.policy.store.rows import ClipRow, DecisionRow, OrderRow, RequestRow
+from daemon.policy.store.rows import DecisionRow, IssuedOrderRow, RequestRow
 from daemon.seal import envelope as envelopes
-from daemon.seal.envelope import Envelope
-from daemon.seal.keys import keyid
-from daemon.seal.wrap import release_key_info, seal_info, unwrap, wrap
 
-_FORCES = ("none", "minimal", "nondeadly", "serious", "deadly", "unclassified")
-AT_ONCE = 500
-"""How many clips are looked at again in one transaction."""
-_QUARANTINE = Answer(
-    "refused",
-    (Because(policy_id="quarantine", reason="the clip failed a check and is in quarantine until it is admitted"),),
-    (Need(kind="correction", from_="records"),),
-)
-_UNKNOWN_CLIP = Answer(
-    "refused", (Because(policy_id="unknown-clip", reason="no dock has announced this clip"),), (Need(kind="clip"),)
-)
-_DISPOSED = Answer("refused", (Because(policy_id="disposed", reason="the clip was disposed of"),), ())
-_EXPIRED = Answer("refused", (Because(policy_id="expired", reason="the release order's time is over"),), ())
-_NO_OPEN_KEY = Answer(
-    "refused", (Because(policy_id="no-open-key", reason="this person has no opening key enrolled"),), ()
-)
+_EXPIRED = Ruling("refused", (Because(policy_id="expired", reason="the release order's time is over"),), ())
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What the regime says about a person viewing a clip, on which facts, resting on which attestations."""
+class _Reply:
+    """What is replied to a request: the outcome, the ruling behind it, and the facts that the ruling was made on."""
 
-    answer: Answer
+    outcome: Literal["released", "refused", "revoked", "expired"]
+    ruling: Ruling
     facts: tuple[Facts, ...] = ()
-    digests: frozenset[str] = frozenset()
+
+    def document(self) -> dict[str, Any]:
+        return self.ruling.document() | {"outcome": self.outcome}
 
 
-def judge(desk: Desk, clip: ClipRow | None, person_id: str, purpose: st.Purpose) -> Judged:
-    """What the regime says now about this person viewing this clip."""
-    if clip is None:
-        return Judged(_UNKNOWN_CLIP)
-    if clip.disposed:
-        return Judged(_DISPOSED)
-    case = Case(desk, clip)
-    if not case.admitted:
-        return Judged(_QUARANTINE)
-    if desk.trust.opener("person", person_id, desk.now()) is None:
-        return Judged(_NO_OPEN_KEY)
-    facts = case.facts(person_id, purpose, desk.now())
-    answer = combine([decide(desk.regime, one) for one in facts])
-    return Judged(answer, tuple(facts), frozenset(case.digests))
-
-
-def reconsider(desk: Desk, clip_id: str) -> None:
-    """A fact about this clip changed: open requests, live orders and its standing are looked at again."""
-    for request in desk.store.open_requests(clip_id):
-        answer_request(desk, request)
-    for order in desk.store.live_orders(clip_id):
-        _review_order(desk, order)
-    clip = desk.store.clip(clip_id)
-    if clip is not None and not clip.disposed:
-        case = Case(desk, clip)
-        _post_standing(desk, case)
-        disposal.reconsider(desk, case)
-
-
-def answer_request(desk: Desk, row: RequestRow) -> None:
-    """Decides an open request; publishes the decision when it is new or changed."""
-    request = desk.store.statement(row.digest, st.Request)
-    clip = desk.store.clip(row.clip_id)
-    judged = judge(desk, clip, row.person_id, request.purpose)
-    if judged.answer.released and clip is not None:
-        order = _issue(desk, row, request, clip, judged)
-        said = _Said("released", judged.answer, judged.facts)
-        _decided(desk, replace(row, state="released"), request, said, order.to_dict())
+def decide_request(context: PolicyContext, row: RequestRow) -> None:
+    """Decides an open request. Publishes the decision if it is new or changed."""
+    request = context.store.statement(row.digest, st.Request)
+    clip = context.store.clip(row.clip_id)
+    grounded = ruling_on(context, clip, row.person_id, request.purpose)
+    if grounded.ruling.released and clip is not None:
+        order = orders.issue(context, row, clip, grounded.ruling, grounded.digests)
+        reply = _Reply("released", grounded.ruling, grounded.facts)
+        _publish(context, replace(row, state="released"), reply, order.to_dict())
     else:
-        _decided(desk, row, request, _Said("refused", judged.answer, judged.facts), None)
+        _publish(context, row, _Reply("refused", grounded.ruling, grounded.facts))
 
 
-def expire(desk: Desk) -> None:
-    """Orders whose time is over, and refused requests that nobody needs to keep open."""
-    now = desk.now()
-    for order in desk.store.run_out(format_instant(now)):
-        desk.store.put_order(replace(order, state="expired", listed=True))
-        desk.record("expired", order.clip_id, {"order_id": order.order_id}, ())
-        _end(desk, order, _Said("expired", _EXPIRED))
-    for row in desk.store.stale_requests(format_instant(now - timedelta(days=desk.config.open_request_days))):
-        desk.store.put_request(replace(row, state="closed"))
+def review_order(context: PolicyContext, order: IssuedOrderRow) -> None:
+    """Revokes a live order if its viewer would be refused now."""
+    request = context.store.statement(order.request, st.Request)
+    clip = context.store.clip(order.clip_id, order.dock_id)
+    grounded = ruling_on(context, clip, order.person_id, request.purpose)
+    if grounded.ruling.released:
+        return
+    orders.revoke(context, order, grounded.ruling.because)
+    _end(context, order, _Reply("revoked", grounded.ruling, grounded.facts))
 
 
-def come_due(desk: Desk) -> None:
-    """Clips about which a statement has come due since they were looked at."""
-    for clip_id in desk.store.newly_overdue(format_instant(desk.now())):
-        reconsider(desk, clip_id)
+def expire(context: PolicyContext) -> None:
+    """Ends orders whose time is over, and closes requests that were refused for too long (`open_request_days`)."""
+    now = context.now()
+    for order in context.store.expired_orders(format_instant(now)):
+        context.store.put_order(replace(order, state="expired", listed=True))
+        context.record(CustodyAction.EXPIRED, order.clip_id, {"order_id": order.order_id}, ())
+        _end(context, order, _Reply("expired", _EXPIRED))
+    oldest = format_instant(now - timedelta(days=context.config.open_request_days))
+    for row in context.store.requests_opened_before(oldest):
+        context.store.put_request(replace(row, state="closed"))
 
 
-def take_up(desk: Desk) -> None:
-    """The next of the clips that wait to be looked at again: too many at once, or a fact a moment ahead of us."""
-    for clip_id in desk.store.take_up(format_instant(desk.now()), AT_ONCE):
-        reconsider(desk, clip_id)
+def republish(context: PolicyContext) -> set[str]:
+    """Publishes the decision of every live release again, because the broker may have lost what it retained.
 
-
-def say_again(desk: Desk) -> set[str]:
-    """The broker may have lost what it retained: live releases are published again. Returns clips to reconsider, whose
-    refusals and standings then are as well.
+    Returns the clips to reconsider. When they are, the other decisions and the standings are published again as well.
     """
-    for order in desk.store.live_orders():
-        row = desk.store.request(order.request)
+    for order in context.store.live_orders():
+        row = context.store.request(order.request)
         if row is not None:
             envelope = envelopes.parse(order.envelope, what=f"order {order.order_id}")
             release = envelope.statement(st.Release)
@@ -136,170 +90,57 @@ def say_again(desk: Desk) -> set[str]:
                 decided_at=release.granted_at,
                 release=envelope.to_dict(),
             )
-            desk.post(desk.topics.decision(order.person_id, release.request_id), decision, retain=True)
-    return desk.store.say_again()
+            context.publish(context.topics.decision(order.person_id, release.request_id), decision, retain=True)
+    return context.store.republish_decisions() | context.store.republish_standings()
 
 
-def repeat_orders(desk: Desk) -> None:
-    """Orders are repeated until a notice of the clip lists them."""
-    for order in desk.store.unlisted_orders():
-        desk.store.post_once(desk.topics.order(order.dock_id, order.clip_id), order.envelope)
-
-
-def _issue(desk: Desk, row: RequestRow, request: st.Request, clip: ClipRow, judged: Judged) -> Envelope:
-    """A release order: the data key, opened with ours, wrapped to the viewer, for this order only."""
-    now, answer = desk.now(), judged.answer
-    order_id = str(uuid.uuid4())
-    recipient = desk.trust.opener("person", row.person_id, now)
-    if recipient is None:
-        raise AssertionError("a person without an opening key is refused before")
-    seal = desk.store.statement(clip.seal_sha256, st.Seal)
-    wrapped = next(w for w in seal.wrapped_keys if w.recipient == desk.open_keyid)
-    data_key = unwrap(wrapped, desk.open_key, seal_info(seal, desk.open_keyid))
-    expires_at = now + timedelta(days=desk.config.order_days)
-    release = st.Release(
-        order_id=order_id,
-        request_id=request.request_id,
-        clip_id=clip.clip_id,
-        clip_sha256=clip.clip_sha256,
-        dock_id=clip.dock_id,
-        person_id=row.person_id,
-        roles=tuple(sorted(desk.trust.roles(row.person_id))),
-        purpose=request.purpose,
-        granted_at=now,
-        expires_at=min(expires_at, answer.stands_until or expires_at),
-        regime=desk.regime.name,
-        regime_sha256=desk.regime.sha256,
-        trust_version=desk.trust.version,
-        because=answer.because,
-        facts=tuple(sorted({*judged.digests, row.digest})),
-        wrapped_key=wrap(data_key, recipient, release_key_info(order_id, clip.clip_id, keyid(recipient))),
-    )
-    envelope = envelopes.sign(release, desk.sign_key)
-    order = OrderRow(
-        order_id,
-        row.digest,
-        clip.dock_id,
-        clip.clip_id,
-        row.person_id,
-        format_instant(release.expires_at),
-        "live",
-        False,
-        envelope.to_bytes(),
-    )
-    desk.store.put_order(order)
-    detail = {"order_id": order_id, "person_id": row.person_id, "purpose": request.purpose}
-    desk.record("released", clip.clip_id, detail, (row.digest, envelope.digest))
-    desk.store.post(desk.topics.order(clip.dock_id, clip.clip_id), order.envelope, retain=False)
-    return envelope
-
-
-def _review_order(desk: Desk, order: OrderRow) -> None:
-    """A live order that the facts no longer carry is revoked at once."""
-    request = desk.store.statement(order.request, st.Request)
-    clip = desk.store.clip(order.clip_id, order.dock_id)
-    judged = judge(desk, clip, order.person_id, request.purpose)
-    if judged.answer.released:
-        return
-    revoke(desk, order, judged.answer.because)
-    _end(desk, order, _Said("revoked", judged.answer, judged.facts))
-
-
-def revoke(desk: Desk, order: OrderRow, because: tuple[Because, ...], /, **detail: str) -> None:
-    """Takes an order back: recorded (with further `detail`), and on its way to the dock until that shows it."""
-    revocation = st.Revocation(
-        order_id=order.order_id,
-        clip_id=order.clip_id,
-        dock_id=order.dock_id,
-        revoked_at=desk.now(),
-        because=because,
-    )
-    envelope = envelopes.sign(revocation, desk.sign_key)
-    data = envelope.to_bytes()
-    desk.store.put_order(replace(order, state="revoked", listed=False, envelope=data))
-    desk.record("revoked", order.clip_id, {"order_id": order.order_id, **detail}, (envelope.digest,))
-    desk.store.post(desk.topics.order(order.dock_id, order.clip_id), data, retain=False)
-
-
-@dataclass(frozen=True)
-class _Said:
-    """What is answered to a request, and the facts it was decided on."""
-
-    outcome: Literal["released", "refused", "revoked", "expired"]
-    answer: Answer
-    facts: tuple[Facts, ...] = ()
-
-    def document(self) -> dict[str, Any]:
-        return self.answer.document() | {"outcome": self.outcome}
-
-
-def _end(desk: Desk, order: OrderRow, said: _Said) -> None:
-    """Tells a request's viewer that the order is no more."""
-    row = desk.store.request(order.request)
+def _end(context: PolicyContext, order: IssuedOrderRow, reply: _Reply) -> None:
+    """Closes the request of an order that is no longer in force, and tells the viewer."""
+    row = context.store.request(order.request)
     if row is not None:
-        request = desk.store.statement(row.digest, st.Request)
-        _decided(desk, replace(row, state="closed"), request, said, None)
+        _publish(context, replace(row, state="closed"), reply)
 
 
-def _decided(desk: Desk, row: RequestRow, request: st.Request, said: _Said, release: dict[str, Any] | None) -> None:
-    """Records and publishes a decision that is new or changed."""
-    answered = strict_json.dump(said.document())
-    fingerprint = hashlib.sha256(answered).hexdigest()
-    desk.store.put_request(replace(row, answer=fingerprint))
+def _publish(context: PolicyContext, row: RequestRow, reply: _Reply, release: dict[str, Any] | None = None) -> None:
+    """Stores the request, and publishes the decision if it is new or changed. `release` is the order's envelope."""
+    document = strict_json.dump(reply.document())
+    fingerprint = hashlib.sha256(document).hexdigest()
+    context.store.put_request(replace(row, answer=fingerprint))
     if row.answer == fingerprint:
         return
-    now = desk.now()
-    if row.answer != f"-{fingerprint}":  # that one is on record, and only said again
-        desk.metrics.decided(said.outcome)
-        _put_on_record(desk, row, said, answered.decode(), format_instant(now))
+    now = context.now()
+    if row.answer != f"-{fingerprint}":  # with the hyphen it is on record already, and only published again
+        context.metrics.count_decision(reply.outcome)
+        _record(context, row, reply, document.decode(), format_instant(now))
+    request = context.store.statement(row.digest, st.Request)
     decision = Decision(
         request_id=request.request_id,
         clip_id=row.clip_id,
-        outcome=said.outcome,
-        because=said.answer.because,
-        needs=said.answer.needs,
+        outcome=reply.outcome,
+        because=reply.ruling.because,
+        needs=reply.ruling.needs,
         decided_at=now,
         release=release,
     )
-    desk.post(desk.topics.decision(row.person_id, request.request_id), decision, retain=True)
+    context.publish(context.topics.decision(row.person_id, request.request_id), decision, retain=True)
 
 
-def _put_on_record(desk: Desk, row: RequestRow, said: _Said, answered: str, at: str) -> None:
-    if said.outcome == "refused":
-        detail = {"person_id": row.person_id, "outcome": said.outcome}
-        detail["because"] = ", ".join(because.policy_id for because in said.answer.because)[:500]
-        desk.record("decided", row.clip_id, detail, (row.digest,))
-    if said.facts:
+def _record(context: PolicyContext, row: RequestRow, reply: _Reply, document: str, at: str) -> None:
+    """Puts a decision on record. A refusal is an entry in the custody log too; the others have theirs already."""
+    if reply.outcome == "refused":
+        detail = {"person_id": row.person_id, "outcome": reply.outcome}
+        detail["because"] = ", ".join(because.policy_id for because in reply.ruling.because)[:500]
+        context.record(CustodyAction.DECIDED, row.clip_id, detail, (row.digest,))
+    if reply.facts:
         record = DecisionRow(
             at=at,
             request=row.digest,
             clip_id=row.clip_id,
             person_id=row.person_id,
-            regime=desk.regime.name,
-            regime_sha256=desk.regime.sha256,
-            trust_version=desk.trust.version,
-            facts=strict_json.dump([facts.plain() for facts in said.facts]).decode(),
-            answer=answered,
+            regime=context.regime.name,
+            regime_sha256=context.regime.sha256,
+            trust_version=context.trust.version,
+            facts=strict_json.dump([facts.plain() for facts in reply.facts]).decode(),
+            answer=document,
         )
-        desk.store.add_decision(record)
-
-
-def _post_standing(desk: Desk, case: Case) -> None:
-    """What the board shows of a clip: its force, what its officers still owe, until when."""
-    clip = case.clip
-    views = [standing(desk.regime, one) for one in case.facts(case.wearer, "report", desk.now())]
-    due = min((view.due for view in views if view.due), default=None)
-    document = Standing(
-        clip_id=clip.clip_id,
-        incidents=tuple(case.incidents),
-        force=max((view.force for view in views), key=_FORCES.index),
-        needs=tuple(dict.fromkeys(need for view in views for need in view.needs)),
-        due=due,
-        overdue=any(view.overdue for view in views),
-    )
-    data = strict_json.dump(document.plain())
-    fingerprint = hashlib.sha256(data).hexdigest()
-    if desk.store.standing_fingerprint(clip.dock_id, clip.clip_id) != fingerprint:
-        until = format_instant(due) if due else None
-        desk.store.put_standing(clip.dock_id, clip.clip_id, fingerprint, until, document.overdue)
-        desk.store.post(desk.topics.standing(clip.dock_id, clip.clip_id), data, retain=True)
+        context.store.add_decision(record)

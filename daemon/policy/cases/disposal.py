@@ -1,6 +1,7 @@
-"""Disposal: due by the schedule and reported before, or earlier on two people's word. A hold suspends it, always.
+"""Disposal of clips: by the retention schedule after a report, or earlier when two people authorize it.
 
-The order stands in this service's log before it leaves; its own wraps are destroyed once the dock has carried it out.
+A legal hold always suspends it. An order is in the service's custody log before it is published. Our own wrapped keys
+are destroyed when the dock has carried the order out.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daemon.model import statements as st
+from daemon.model.custody_actions import CustodyAction
 from daemon.model.statements import Because
 from daemon.model.times import format_instant, parse_instant
 from daemon.policy.cases.case import Case
-from daemon.policy.context import Desk
+from daemon.policy.context import PolicyContext
 from daemon.policy.rules.retention import keep_until
-from daemon.policy.store.rows import ClipRow
+from daemon.policy.store.rows import AnnouncedClipRow
 from daemon.seal import envelope as envelopes
 
 
 @dataclass(frozen=True)
-class Due:
-    """How a clip stands towards disposal: since when it may go, what holds it, who has approved that it goes early."""
+class DisposalStatus:
+    """Whether a clip may be disposed of.
+
+    `keep_until`: when its retention period ends. `held_by`: the ids of the legal holds on it. `approvals`: the digests
+    of the authorizations for early disposal; empty unless at least two people signed one.
+    """
 
     clip_id: str
     dock_id: str
@@ -30,13 +36,13 @@ class Due:
     approvals: tuple[str, ...]
 
 
-def assess(desk: Desk, case: Case, now: datetime) -> Due:
-    """How a clip stands towards disposal."""
+def assess(context: PolicyContext, case: Case, now: datetime) -> DisposalStatus:
+    """The disposal status of a clip at `now`."""
     facts = case.facts("nobody", "court", now)
     recorded, trigger = case.recorded
     incidents = [one.incident for one in facts if one.incident is not None]
     until = keep_until(
-        desk.config.retention,
+        context.config.retention,
         recorded,
         trigger,
         [incident.force for incident in incidents],
@@ -45,67 +51,71 @@ def assess(desk: Desk, case: Case, now: datetime) -> Due:
     holds = tuple(sorted({hold.hold_id for one in facts for hold in one.holds}))
     signers = case.disposal_approvals(now)
     approvals = tuple(sorted(signers.values())) if len(signers) >= 2 else ()
-    return Due(case.clip.clip_id, case.clip.dock_id, until, holds, approvals)
+    return DisposalStatus(case.clip.clip_id, case.clip.dock_id, until, holds, approvals)
 
 
-def report(desk: Desk, now: datetime) -> list[Due]:
-    """Every clip that is due, held or not: what would go, before it goes."""
-    return [due for clip in _old_enough(desk, now) if (due := assess(desk, Case(desk, clip), now)).keep_until <= now]
+def report(context: PolicyContext, now: datetime) -> list[DisposalStatus]:
+    """Every clip whose retention period is over, whether or not a legal hold keeps it."""
+    assessed = [assess(context, Case(context, clip), now) for clip in _old_enough(context, now)]
+    return [status for status in assessed if status.keep_until <= now]
 
 
-def reconsider(desk: Desk, case: Case) -> None:
-    """Orders the disposal of a clip that two people have authorized, unless a hold forbids it."""
-    clip, due = case.clip, assess(desk, case, desk.now())
-    if due.approvals and not due.held_by and not ordered(desk, clip.dock_id, clip.clip_id):
-        _order(desk, clip, due, "early disposal, authorized by two people")
+def order_if_approved(context: PolicyContext, case: Case) -> None:
+    """Orders the early disposal of a clip if two people authorize it and no legal hold forbids it."""
+    clip, status = case.clip, assess(context, case, context.now())
+    if status.approvals and not status.held_by and not ordered(context, clip.dock_id, clip.clip_id):
+        _order(context, clip, status, "early disposal, authorized by two people")
 
 
-def run_schedule(desk: Desk) -> None:
-    """Reports what has come due, and orders the disposal of what was reported long enough ago."""
-    now, notice = desk.now(), timedelta(days=desk.config.retention.notice_days)
-    for clip in _old_enough(desk, now):
-        due = assess(desk, Case(desk, clip), now)
-        if due.keep_until > now or due.held_by or ordered(desk, clip.dock_id, clip.clip_id):
+def run_schedule(context: PolicyContext) -> None:
+    """Records the clips whose retention period is over, and orders the disposal of those recorded long enough ago.
+
+    They are ordered only when `retention.dispose` is automatic, and `retention.notice_days` after they were recorded.
+    """
+    now, notice = context.now(), timedelta(days=context.config.retention.notice_days)
+    for clip in _old_enough(context, now):
+        status = assess(context, Case(context, clip), now)
+        if status.keep_until > now or status.held_by or ordered(context, clip.dock_id, clip.clip_id):
             continue
         key = f"disposal {clip.dock_id} {clip.clip_id}"
-        reported = desk.store.get(key)
+        reported = context.store.get(key)
         if reported is None:
-            desk.store.set(key, format_instant(now))
-            detail = {"keep_until": format_instant(due.keep_until)}
-            desk.record("disposal_due", clip.clip_id, detail, (clip.seal_sha256,))
-        elif desk.config.retention.dispose == "automatic" and now - parse_instant(reported) >= notice:
-            _order(desk, clip, due, "the retention period is over, and was reported")
+            context.store.set(key, format_instant(now))
+            detail = {"keep_until": format_instant(status.keep_until)}
+            context.record(CustodyAction.DISPOSAL_DUE, clip.clip_id, detail, (clip.seal_sha256,))
+        elif context.config.retention.dispose == "automatic" and now - parse_instant(reported) >= notice:
+            _order(context, clip, status, "the retention period is over, and was reported")
 
 
-def ordered(desk: Desk, dock_id: str, clip_id: str) -> bool:
-    """Whether its disposal was ordered."""
-    return desk.store.disposal_ordered(dock_id, clip_id)
+def ordered(context: PolicyContext, dock_id: str, clip_id: str) -> bool:
+    """Whether this dock was ordered to dispose of the clip."""
+    return context.store.disposal_ordered(dock_id, clip_id)
 
 
-def forget(desk: Desk, clip: ClipRow) -> None:
-    """The dock has destroyed its part: so do we with every key wrapped for this clip."""
-    desk.store.put_clip(clip)
-    desk.store.forget(clip.clip_id, clip.dock_id, clip.seal_sha256)
-    desk.record("disposed", clip.clip_id, {"dock_id": clip.dock_id}, (clip.seal_sha256,))
+def complete(context: PolicyContext, clip: AnnouncedClipRow) -> None:
+    """The dock has disposed of the clip: destroys every key that is wrapped for it here."""
+    context.store.put_clip(clip)
+    context.store.erase_keys(clip.clip_id, clip.dock_id, clip.seal_sha256)
+    context.record(CustodyAction.DISPOSED, clip.clip_id, {"dock_id": clip.dock_id}, (clip.seal_sha256,))
 
 
-def _old_enough(desk: Desk, now: datetime) -> list[ClipRow]:
-    """Clips older than the shortest period; only those can be due."""
-    return desk.store.recorded_before(format_instant(now - timedelta(days=desk.config.retention.days)))
+def _old_enough(context: PolicyContext, now: datetime) -> list[AnnouncedClipRow]:
+    """The clips older than the shortest retention period. No other clip can be due."""
+    return context.store.clips_recorded_before(format_instant(now - timedelta(days=context.config.retention.days)))
 
 
-def _order(desk: Desk, clip: ClipRow, due: Due, reason: str) -> None:
+def _order(context: PolicyContext, clip: AnnouncedClipRow, status: DisposalStatus, reason: str) -> None:
     order = st.Disposal(
         order_id=str(uuid.uuid4()),
         clip_id=clip.clip_id,
         clip_sha256=clip.clip_sha256,
         dock_id=clip.dock_id,
         because=(Because(policy_id="retention", reason=reason),),
-        approvals=due.approvals,
-        ordered_at=desk.now(),
+        approvals=status.approvals,
+        ordered_at=context.now(),
     )
-    envelope = envelopes.sign(order, desk.sign_key)
-    desk.store.put_disposal(order.order_id, clip, envelope.to_bytes())
+    envelope = envelopes.sign(order, context.sign_key)
+    context.store.put_disposal(order.order_id, clip, envelope.to_bytes())
     detail = {"order_id": order.order_id, "reason": reason}
-    desk.record("disposal_ordered", clip.clip_id, detail, (envelope.digest, *due.approvals))
-    desk.store.post(desk.topics.order(clip.dock_id, clip.clip_id), envelope.to_bytes(), retain=False)
+    context.record(CustodyAction.DISPOSAL_ORDERED, clip.clip_id, detail, (envelope.digest, *status.approvals))
+    context.store.enqueue(context.topics.order(clip.dock_id, clip.clip_id), envelope.to_bytes(), retain=False)

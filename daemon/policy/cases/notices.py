@@ -1,7 +1,7 @@
-"""What docks announce: verified, proven to open, stored, and then covered by the acknowledgement.
+"""Notices from docks: verified, stored with proof that our key opens the clip, and then acknowledged.
 
-`through` advances only over notices whose every part held; a dock whose notice is refused hears nothing, and says
-it again.
+An acknowledgement covers every notice up to `through`, which moves only over notices of which every part verifies. A
+dock whose notice is refused gets no acknowledgement, and announces it again.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from daemon.model.errors import InconsistentError, SignerNotAllowedError, Verifi
 from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
 from daemon.model.types import is_clip_id
-from daemon.policy.cases import decisions, disposal
-from daemon.policy.context import Desk
-from daemon.policy.store.rows import ClipRow, OrderRow
+from daemon.policy.cases import disposal, orders
+from daemon.policy.context import PolicyContext
+from daemon.policy.store.rows import AnnouncedClipRow, IssuedOrderRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import LIMIT
 from daemon.seal.verify import Verified, verify
@@ -32,86 +32,91 @@ _NO_RECORD = st.Because(
     policy_id="no-record", reason="the policy service has no record of this order; it was restored from a backup"
 )
 UNKNOWN_OFFICER = "unknown"
-"""The wearer of footage without a capture that holds, until a correction names one."""
+"""The wearer of a clip without a capture that verifies, until a correction names one."""
 
 
-def receive(desk: Desk, data: bytes, dock_id: str, clip_id: str, *, whole: bool = True) -> str | None:
-    """One notice. Returns the clip to reconsider, None when it says nothing new or was refused.
+def receive(context: PolicyContext, data: bytes, dock_id: str, clip_id: str, *, whole: bool = True) -> str | None:
+    """Takes in one notice. Returns the clip to reconsider, or None when the notice was refused or says nothing new.
 
-    One that is not `whole`, as the broker retains it, has neither seal nor capture: of a clip that is known here they
-    are known as well. The acknowledgement asks the dock to announce the others again, by going no further.
+    A notice as the broker retains it is not `whole`: it has neither seal nor capture. For a known clip these are stored
+    already. For an unknown clip nothing is stored, and the acknowledgement that goes no further than before asks the
+    dock to announce it again.
     """
     if not data:
-        return None  # an empty retained payload never means anything
+        return None  # an empty payload clears what the broker retained, and says nothing
     try:
         notice = parse_model(Notice, data, what=f"notice of clip {clip_id}", limit=LIMIT)
         if (notice.dock_id, notice.clip_id) != (dock_id, clip_id):
             raise InconsistentError(f"the notice names clip {notice.clip_id} of {notice.dock_id}, its topic another")
-        known = desk.store.clip(clip_id, dock_id)
+        known = context.store.clip(clip_id, dock_id)
         if known is None and notice.seal_envelope is None and not whole:
-            desk.heard.add(dock_id)
+            context.docks_to_acknowledge.add(dock_id)
             return None
         if known is None or notice.sequence > known.sequence:
             accept = _accept_disposed if notice.lock.state == "disposed" else _accept
-            accept(desk, notice, known)
+            accept(context, notice, known)
         elif notice.sequence == known.sequence and notice.previous < known.previous:
-            # said again: what came between was superseded since, and will never be heard
-            desk.store.put_clip(replace(known, previous=notice.previous))
+            # the same notice with an earlier predecessor: those between were replaced by newer ones and never come
+            context.store.put_clip(replace(known, previous=notice.previous))
         else:
-            desk.heard.add(dock_id)
+            context.docks_to_acknowledge.add(dock_id)
             return None
     except VerificationError as error:
-        desk.refuse("notice", error, hashlib.sha256(data).hexdigest(), clip_id if is_clip_id(clip_id) else None)
+        context.refuse("notice", error, hashlib.sha256(data).hexdigest(), clip_id if is_clip_id(clip_id) else None)
         return None
-    desk.heard.add(dock_id)
-    _note_listed(desk, notice)
+    context.docks_to_acknowledge.add(dock_id)
+    _compare_orders(context, notice)
     return clip_id
 
 
-def acknowledge(desk: Desk) -> None:
-    """Tells every dock heard in this transaction what it may rely on: everything up to `through` is stored, and its
-    wraps open with our key.
+def acknowledge(context: PolicyContext) -> None:
+    """Publishes an acknowledgement to each dock whose notices came in this transaction.
+
+    It says that every notice up to `through` is stored, and that our key opens the clips they announce.
     """
-    for dock_id in sorted(desk.heard):
-        through = desk.store.advance(dock_id)
-        ack = st.Acknowledgement(dock_id=dock_id, through=through, recipients=(desk.open_keyid,), at=desk.now())
-        desk.store.post(desk.topics.ack(dock_id), envelopes.sign(ack, desk.sign_key).to_bytes(), retain=True)
-    desk.heard.clear()
+    for dock_id in sorted(context.docks_to_acknowledge):
+        through = context.store.advance_through(dock_id)
+        ack = st.Acknowledgement(dock_id=dock_id, through=through, recipients=(context.open_keyid,), at=context.now())
+        context.store.enqueue(
+            context.topics.ack(dock_id), envelopes.sign(ack, context.sign_key).to_bytes(), retain=True
+        )
+    context.docks_to_acknowledge.clear()
 
 
-def _accept_disposed(desk: Desk, notice: Notice, known: ClipRow | None) -> None:
-    """A dock has carried out a disposal that we ordered: our own wraps go as well."""
-    if known is None or not disposal.ordered(desk, notice.dock_id, notice.clip_id):
+def _accept_disposed(context: PolicyContext, notice: Notice, known: AnnouncedClipRow | None) -> None:
+    """A dock has carried out a disposal that we ordered: destroys our own wrapped keys as well."""
+    if known is None or not disposal.ordered(context, notice.dock_id, notice.clip_id):
         raise InconsistentError(f"clip {notice.clip_id} is announced as disposed of without an order")
-    disposal.forget(desk, replace(known, sequence=notice.sequence, previous=notice.previous, disposed=True))
+    disposal.complete(context, replace(known, sequence=notice.sequence, previous=notice.previous, disposed=True))
 
 
 @dataclass(frozen=True)
 class _Part(Generic[S]):
-    """One of a notice's attestations; `fresh` when it was not stored before."""
+    """One of a notice's attestations. `fresh` is the verified one if it is not stored yet, otherwise None."""
 
     statement: S
     digest: str
     fresh: Verified[S] | None
 
 
-def _accept(desk: Desk, notice: Notice, known: ClipRow | None) -> None:
-    now = desk.now()
+def _accept(context: PolicyContext, notice: Notice, known: AnnouncedClipRow | None) -> None:
+    """Verifies and stores a notice of a clip that is not disposed of."""
+    now = context.now()
     if known is not None and known.disposed:
         raise InconsistentError(f"clip {notice.clip_id} was disposed of; nothing of it can come back")
-    seal = _part(desk, notice.seal_envelope, st.Seal, known.seal_sha256 if known else None, now)
-    _agree(notice, seal.statement)
+    seal = _read_part(context, notice.seal_envelope, st.Seal, known.seal_sha256 if known else None, now)
+    _check_agrees(notice, seal.statement)
     if known is not None and known.seal_sha256 != seal.digest:
         raise InconsistentError(f"dock {notice.dock_id} sealed clip {notice.clip_id} twice; its first seal stands")
-    capture = _capture(desk, notice, seal.statement, known)
-    tag = _part(desk, notice.tag_envelope, st.Tag, None, now)
+    capture = _read_capture(context, notice, seal.statement, known)
+    tag = _read_part(context, notice.tag_envelope, st.Tag, None, now)
     if (tag.statement.clip_id, tag.statement.dock_id) != (notice.clip_id, notice.dock_id):
         raise InconsistentError("the tag is another clip's")
     if known is None:
-        _prove_wraps(desk, seal.statement)
-    _keep(desk, notice.clip_id, seal.fresh, tag.fresh, capture.fresh if capture else None)
-    desk.store.put_clip(
-        ClipRow(
+        _prove_key_opens(context, seal.statement)
+    _store_new(context, notice.clip_id, seal.fresh, tag.fresh, capture.fresh if capture else None)
+    context.store.put_clip(
+        AnnouncedClipRow(
             dock_id=notice.dock_id,
             clip_id=notice.clip_id,
             sequence=notice.sequence,
@@ -126,35 +131,39 @@ def _accept(desk: Desk, notice: Notice, known: ClipRow | None) -> None:
         )
     )
     for assignment in tag.statement.activation.assignments:
-        desk.store.add_incident(notice.clip_id, assignment.incident_id)
+        context.store.add_incident(notice.clip_id, assignment.incident_id)
 
 
-def _part(desk: Desk, envelope: dict[str, Any] | None, kind: type[S], stored: str | None, at: datetime) -> _Part[S]:
-    """Verifies one of the notice's envelopes, or takes the `stored` one; that is verified as it is read back."""
+def _read_part(
+    context: PolicyContext, envelope: dict[str, Any] | None, kind: type[S], stored: str | None, at: datetime
+) -> _Part[S]:
+    """Verifies one of the notice's envelopes. Without an envelope, reads the `stored` one, which verifies it again."""
     if envelope is None and stored is not None:
-        return _Part(desk.store.statement(stored, kind), stored, None)
+        return _Part(context.store.statement(stored, kind), stored, None)
     parsed = envelopes.from_dict(envelope or {}, what=f"the notice's {kind.kind}")
-    if desk.store.has(parsed.digest):
-        return _Part(desk.store.statement(parsed.digest, kind), parsed.digest, None)
-    verified = verify(parsed, kind, desk.trust, at=at)
+    if context.store.has(parsed.digest):
+        return _Part(context.store.statement(parsed.digest, kind), parsed.digest, None)
+    verified = verify(parsed, kind, context.trust, at=at)
     return _Part(verified.statement, verified.digest, verified)
 
 
-def _agree(notice: Notice, seal: st.Seal) -> None:
-    """The plain fields of a notice repeat its seal; one that says otherwise is refused."""
+def _check_agrees(notice: Notice, seal: st.Seal) -> None:
+    """Refuses a notice whose plain fields do not repeat those of its seal."""
     for field in ("clip_id", "dock_id", "clip_sha256", "sealed_sha256", "sealed_bytes", "integrity"):
         if getattr(notice, field) != getattr(seal, field):
             raise InconsistentError(f"the notice's {field} is not its seal's")
 
 
-def _capture(desk: Desk, notice: Notice, seal: st.Seal, known: ClipRow | None) -> _Part[st.Capture] | None:
-    """The camera's capture, unless the dock itself found none that holds: then the clip is in quarantine."""
+def _read_capture(
+    context: PolicyContext, notice: Notice, seal: st.Seal, known: AnnouncedClipRow | None
+) -> _Part[st.Capture] | None:
+    """The camera's capture. None when the dock itself found none that verifies: then the clip is in quarantine."""
     if seal.integrity not in {"verified", "unplayable"}:
         return None
     stored = known.capture_sha256 if known else None
     if (notice.capture_envelope is None and stored is None) or seal.capture_sha256 is None:
         raise InconsistentError(f"integrity {seal.integrity} without a capture")
-    capture = _part(desk, notice.capture_envelope, st.Capture, stored, seal.ingested_at)
+    capture = _read_part(context, notice.capture_envelope, st.Capture, stored, seal.ingested_at)
     if capture.digest != seal.capture_sha256:
         raise InconsistentError("the capture is not the one that the seal names")
     if capture.statement.sha256 != seal.clip_sha256:
@@ -162,45 +171,52 @@ def _capture(desk: Desk, notice: Notice, seal: st.Seal, known: ClipRow | None) -
     return capture
 
 
-def _prove_wraps(desk: Desk, seal: st.Seal) -> None:
-    """Opens our wrap, so that an acknowledgement proves we can; refuses wraps to anybody else."""
-    ours = desk.open_keyid
-    strangers = {wrapped.recipient for wrapped in seal.wrapped_keys} - desk.trust.escrow_ids()
+def _prove_key_opens(context: PolicyContext, seal: st.Seal) -> None:
+    """Opens the data key that is wrapped to us, so that an acknowledgement proves we can.
+
+    Refuses a clip whose data key is also wrapped to somebody who is no escrow.
+    """
+    ours = context.open_keyid
+    strangers = {wrapped.recipient for wrapped in seal.wrapped_keys} - context.trust.escrow_ids()
     if strangers:
         raise SignerNotAllowedError(f"clip {seal.clip_id} is wrapped to a key that is no escrow: {min(strangers)[:16]}")
     for wrapped in seal.wrapped_keys:
         if wrapped.recipient == ours:
-            unwrap(wrapped, desk.open_key, seal_info(seal, ours))
+            unwrap(wrapped, context.open_key, seal_info(seal, ours))
             return
     raise InconsistentError(f"clip {seal.clip_id} is not wrapped to the policy service")
 
 
-def _keep(desk: Desk, clip_id: str, *fresh: Verified[Any] | None) -> None:
-    now, accepted = desk.now(), [verified for verified in fresh if verified is not None]
+def _store_new(context: PolicyContext, clip_id: str, *fresh: Verified[Any] | None) -> None:
+    now, accepted = context.now(), [verified for verified in fresh if verified is not None]
     for verified in accepted:
-        desk.store.add(verified, format_instant(now), desk.trust.version)
-    desk.custody.append_all(
+        context.store.add(verified, format_instant(now), context.trust.version)
+    context.custody.append_all(
         [NewEntry(CustodyAction.ACCEPTED, clip_id, {"kind": v.statement.kind}, (v.digest,)) for v in accepted], now
     )
 
 
-def _note_listed(desk: Desk, notice: Notice) -> None:
-    """Orders that the dock shows as we issued them need no repeating; live ones that we never issued are revoked."""
+def _compare_orders(context: PolicyContext, notice: Notice) -> None:
+    """Compares the orders that the notice shows with ours.
+
+    An order shown as we issued it is published no more. A live order that we have no record of is revoked.
+    """
     shown = {release.order_id: release for release in notice.lock.releases}
-    ours = desk.store.orders(notice.clip_id, notice.dock_id)
+    ours = context.store.orders(notice.clip_id, notice.dock_id)
     for order in ours:
         if not order.listed and order.order_id in shown and shown[order.order_id].state == order.state:
-            desk.store.put_order(replace(order, listed=True))
+            context.store.put_order(replace(order, listed=True))
     for order_id in shown.keys() - {order.order_id for order in ours}:
         if shown[order_id].state == "live":
-            _revoke_unknown(desk, notice, shown[order_id])
+            _revoke_unknown(context, notice, shown[order_id])
 
 
-def _revoke_unknown(desk: Desk, notice: Notice, shown: NoticeRelease) -> None:
-    """An order issued after the backup we were restored from. No change of facts would ever revoke it: we do not know
-    what it rested on. Its request, heard again, is decided again.
+def _revoke_unknown(context: PolicyContext, notice: Notice, shown: NoticeRelease) -> None:
+    """Revokes an order that was issued after the backup from which this service was restored.
+
+    We do not know what it rested on, so no later fact would revoke it. Its request is decided when it comes again.
     """
     who = (notice.dock_id, notice.clip_id, shown.person_id)
     until = format_instant(shown.expires_at)
-    order = OrderRow(shown.order_id, "", *who, until, "live", listed=False, envelope=b"")
-    decisions.revoke(desk, order, (_NO_RECORD,), because=_NO_RECORD.policy_id)
+    order = IssuedOrderRow(shown.order_id, "", *who, until, "live", listed=False, envelope=b"")
+    orders.revoke(context, order, (_NO_RECORD,), because=_NO_RECORD.policy_id)

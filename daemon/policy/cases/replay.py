@@ -1,4 +1,7 @@
-"""Deciding again what is on record: under another regime, or under the same one to show that the answer is the same."""
+"""Ruling again on the decisions on record, under another regime or under the same one.
+
+Under the same regime the rulings show that the record is what the regime says.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +10,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.model import strict_json
-from daemon.policy.rules.decide import Answer, combine, decide
+from daemon.policy.rules.decide import Ruling, combine, decide
 from daemon.policy.rules.facts import Facts
 from daemon.policy.rules.regime import Regime
-from daemon.policy.store import Store
 from daemon.policy.store.rows import DecisionRow
+from daemon.policy.store.store import PolicyStore
 
 _LIMIT = 64 << 20
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """One decision on record, and what the other regime says to the same facts."""
+class ReplayedDecision:
+    """A decision on record and another regime's ruling on the same facts. `recorded` is the decision as JSON."""
 
     row: DecisionRow
     recorded: dict[str, Any]
-    answer: Answer
+    ruling: Ruling
 
     @property
     def differs(self) -> bool:
-        """Whether the viewer would have been answered otherwise."""
-        return bool((self.recorded["outcome"] == "released") != self.answer.released)
+        """Whether the viewer was released the clip under only one of the two regimes."""
+        return bool((self.recorded["outcome"] == "released") != self.ruling.released)
 
 
-def replay(store: Store, regime: Regime) -> Iterator[Replayed]:
-    """Every decision on record, oldest first."""
+def replay(store: PolicyStore, regime: Regime) -> Iterator[ReplayedDecision]:
+    """Rules on every decision on record again, oldest first. Raises MalformedError for a record that is no JSON."""
     for row in store.decisions():
         documents = strict_json.parse(row.facts.encode(), what="recorded facts", limit=_LIMIT)
-        answer = combine([decide(regime, Facts.model_validate(document)) for document in documents])
+        ruling = combine([decide(regime, Facts.model_validate(document)) for document in documents])
         recorded = strict_json.parse_object(row.answer.encode(), what="recorded answer", limit=_LIMIT)
-        yield Replayed(row, recorded, answer)
+        yield ReplayedDecision(row, recorded, ruling)

@@ -1,4 +1,4 @@
-"""The policy service on MQTT: what it hears, what it sends, and catching up after it was away.
+"""The policy service on MQTT: what it subscribes to and publishes, whether it leads, and how it catches up.
 
-May import context, store and link; nothing of the rules.
+May import the store, link, runtime and model, and of the rules only the type of a regime. It decides nothing on clips.
 """

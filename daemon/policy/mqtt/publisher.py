@@ -1,5 +1,7 @@
-"""The outbox's way to the broker. Only the leader publishes, under one name on the broker: should a leader that lost
-the store without knowing it be still about, the broker ends its connection when the next one comes.
+"""Publishing the outbox. Only the leader does so, and every leader under the same client id.
+
+If a leader that lost the store without noticing still runs, the broker ends its connection when the next leader comes
+(MQTT 5, 3.1.4).
 """
 
 from __future__ import annotations
@@ -10,16 +12,20 @@ from daemon.link.mqtt import Connected, Deliver, Disconnected, LinkEvent, MqttCl
 from daemon.link.pump import Pump
 from daemon.link.retry import RetryTimer
 from daemon.model.config import PolicyConfig
-from daemon.policy.store import Store
+from daemon.policy.store.store import PolicyStore
 
 log = logging.getLogger(__name__)
 PUBLISHER = "publisher"
+"""The name of this connection in link events."""
+_AT_ONCE = 20
+"""Messages read from the store at once."""
 
 
-class Publishing:
-    """From the store to the broker, in order. Times are monotonic seconds, passed in."""
+class OutboxPublisher:
+    """Publishes what waits in the store, in order. All times are monotonic seconds and are passed in."""
 
-    def __init__(self, config: PolicyConfig, store: Store, deliver: Deliver) -> None:
+    def __init__(self, config: PolicyConfig, store: PolicyStore, deliver: Deliver) -> None:
+        """`deliver` gets the connection's events. The connection opens when `client` is started."""
         self.client = MqttClient(config.broker, f"{config.agency}-policy", deliver, name=PUBLISHER)
         self._store = store
         self._pump = Pump(self.client)
@@ -28,10 +34,11 @@ class Publishing:
 
     @property
     def connected(self) -> bool:
+        """Whether the broker is connected."""
         return self._pump.connected
 
-    def link(self, event: LinkEvent, now: float) -> None:
-        """What became of the connection, or of a message: one that the broker took leaves the store."""
+    def handle(self, event: LinkEvent, now: float) -> None:
+        """Takes note of an event of this connection. A message that the broker has taken is removed from the store."""
         match event:
             case Connected():
                 self._pump.reset(connected=True, max_packet=event.max_packet)
@@ -42,22 +49,23 @@ class Publishing:
                     log.warning("broker lost: %s; everything waits in the store", event.reason)
                 self._pump.reset(connected=False)
             case Published():
-                if not self._pump.published(event, lambda key: self._store.sent(int(str(key)))):
+                if not self._pump.published(event, lambda number: self._store.remove_message(int(str(number)))):
                     self._refused.refused(now)
             case _:
                 pass
 
     def tick(self, now: float) -> None:
+        """Begins again with the oldest message when it is time to retry one that the broker refused."""
         if self._refused.due(now):
             self._cursor = 0
 
     def send(self) -> None:
-        """What waits, as far as there is room. Outside a transaction: only what is durable may leave."""
+        """Sends waiting messages while the connection has room. Call it outside a transaction, after the commit."""
         while self._pump.has_room:
-            posts = self._store.posted(self._cursor, 20)
-            if not posts:
+            messages = self._store.waiting_messages(self._cursor, _AT_ONCE)
+            if not messages:
                 return
-            for post_id, topic, payload, retain in posts:
-                if not self._pump.has_room or not self._pump.send(post_id, topic, payload, retain=retain):
+            for number, topic, payload, retain in messages:
+                if not self._pump.has_room or not self._pump.send(number, topic, payload, retain=retain):
                     return
-                self._cursor = post_id
+                self._cursor = number

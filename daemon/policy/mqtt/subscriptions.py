@@ -1,11 +1,15 @@
-"""What a policy service hears, and on which subscriptions.
+"""What a policy service subscribes to, and over which connections.
 
-The *inbox* is the leader's: ordinary subscriptions in a session that the broker keeps, taken over by whoever leads
-next. A service alone on its store hears everything there. Where several serve, each has its *share* of a shared
-subscription (MQTT 5, 4.8.2), and the inbox is listened to only when something may have passed all of them by: the
-broker gives nothing that it retains to shared subscriptions, and what it gave to a service that ends may be lost with
-it. All that matters is retained: the leader listens to that again when it begins to lead, and whenever a service ended
-or lost its connection. Where the broker refuses shared subscriptions the inbox stays, and the other services stand by.
+The *inbox* belongs to the leader. It is an ordinary subscription in a session that the broker keeps, and the next
+leader takes it over. A service that is alone on its store receives everything there.
+
+Where several services use one store, each has its *share* of a shared subscription (MQTT 5, 4.8.2). The leader then
+uses the inbox only when every share may have missed something. That can happen because the broker sends no retained
+messages to shared subscriptions, and because the messages that it gave to a service may be lost when that service
+ends. Everything that matters is retained, so the leader receives the retained messages again when it begins to lead,
+and whenever a service has ended or has lost its connection.
+
+If the broker refuses shared subscriptions, the leader keeps using the inbox, and the other services stand by.
 """
 
 from __future__ import annotations
@@ -13,125 +17,146 @@ from __future__ import annotations
 import logging
 import uuid
 
-from daemon.link.mqtt import Connected, Deliver, Disconnected, LinkEvent, MqttClient, Received, Subscribed
+from daemon.link.mqtt import Connected, Deliver, Disconnected, LinkEvent, MqttClient, Published, Received, Subscribed
 from daemon.link.retry import RetryTimer
 from daemon.model.config import PolicyConfig
 from daemon.model.topics import Topics
+from daemon.runtime.mailbox import Reload
 
 log = logging.getLogger(__name__)
 INBOX, SHARE = "inbox", "share"
+"""The names of the two connections in link events."""
 _GROUP = "policy"
 _SESSION = 7 * 24 * 3600
 
 
-def subscriptions(topics: Topics) -> tuple[str, ...]:
-    """Everything that matters to a policy service. Of clips' notices only what is retained: new ones are announced."""
+def topic_filters(topics: Topics) -> tuple[str, ...]:
+    """Everything a policy service subscribes to. Clips' notices count only when retained: new ones are announced."""
     return (topics.announcement("+", "+"), topics.clip("+", "+"), topics.attestation("+", "+", "+"))
 
 
-class Hearing:
-    """The subscriptions. Times are monotonic seconds, passed in."""
+def can_wait(topics: Topics, event: LinkEvent | Reload) -> bool:
+    """Whether an event may wait a moment for more, to be handled with them in one transaction.
+
+    Messages from docks and the broker's acknowledgements come in bursts and may wait. Attestations and requests by
+    people never wait.
+    """
+    match event:
+        case Published():
+            return True
+        case Received():
+            return topics.split(event.topic)[:1] == ("dock",)
+        case _:
+            return False
+
+
+class Subscriptions:
+    """The inbox and the share. All times are monotonic seconds and are passed in."""
 
     def __init__(self, config: PolicyConfig, topics: Topics, deliver: Deliver, *, shared: bool) -> None:
+        """`deliver` gets the connections' events. `shared`: several services can use the store, so there is a share."""
         self._config = config
         self._deliver = deliver
-        self._topics = subscriptions(topics)
-        self._shared = tuple(topic for topic in self._topics if topic != topics.clip("+", "+"))
+        self._filters = topic_filters(topics)
+        self._shared_filters = tuple(topic for topic in self._filters if topic != topics.clip("+", "+"))
         self._inbox: MqttClient | None = None
         self._share = self._make_share() if shared else None
-        self._granted = False
-        self._connections = 0
-        self._listening_until = float("-inf")
-        self._listening = False
+        self._share_granted = False
+        self._share_connections = 0
+        self._inbox_in_use = False
+        self._inbox_needed_until = float("-inf")
         self._refused = {INBOX: RetryTimer(), SHARE: RetryTimer()}
         self.connected = False
-        """Whether the share's connection stands."""
+        """Whether the share's connection is open."""
 
     def _make_share(self) -> MqttClient:
-        """Under a name and with a session that end with the process: the broker gives no share to what is gone."""
-        name = f"{self._config.agency}-policy-{uuid.uuid4().hex[:12]}"
-        topics = tuple(f"$share/{_GROUP}/{topic}" for topic in self._shared)
-        return MqttClient(self._config.broker, name, self._deliver, name=SHARE, subscriptions=topics)
+        """Its client id and session end with the process, so that the broker gives nothing to a service that ended."""
+        client_id = f"{self._config.agency}-policy-{uuid.uuid4().hex[:12]}"
+        filters = tuple(f"$share/{_GROUP}/{topic}" for topic in self._shared_filters)
+        return MqttClient(self._config.broker, client_id, self._deliver, name=SHARE, subscriptions=filters)
 
     @property
     def clients(self) -> list[MqttClient]:
-        """The connections that are kept up just now."""
+        """The connections that exist now."""
         return [client for client in (self._share, self._inbox) if client is not None]
 
     def start(self) -> None:
+        """Opens the share, if there is one. The inbox is opened by `open_inbox`."""
         if self._share is not None:
             self._share.start()
 
-    def stop(self) -> None:
-        for client in self.clients:
-            client.stop()
-
-    def lead(self, now: float) -> None:
-        """Opens the inbox."""
+    def open_inbox(self, now: float) -> None:
+        """This service begins to lead: opens the inbox."""
         self._inbox = MqttClient(
             self._config.broker,
             f"{self._config.agency}-policy-inbox",
             self._deliver,
             name=INBOX,
-            subscriptions=self._topics,
+            subscriptions=self._filters,
             session_seconds=_SESSION,
         )
         self._inbox.start()
-        self._listen(now)
+        self._use_inbox(now)
 
-    def follow(self) -> None:
-        """Somebody else leads: the inbox is theirs."""
+    def close_inbox(self) -> None:
+        """Another service may lead: leaves the inbox to it."""
         if self._inbox is not None:
             self._inbox.stop()
             self._inbox = None
 
-    def link(self, event: LinkEvent, now: float) -> bool:
-        """What became of a connection or subscription. True when messages may have been lost with it."""
+    def handle(self, event: LinkEvent, now: float) -> bool:
+        """Takes note of an event of the inbox or the share. True when messages may have been lost with a connection."""
         match event:
             case Connected(client="share"):
                 self.connected = True
-                self._connections += 1
+                self._share_connections += 1
                 self._refused[SHARE].clear()
-                return self._connections > 1
+                return self._share_connections > 1
             case Disconnected(client="share"):
-                self.connected = self._granted = False
+                self.connected = self._share_granted = False
             case Connected(client="inbox"):
                 self._refused[INBOX].clear()
-                self._listen(now)
+                self._use_inbox(now)
             case Subscribed():
                 if event.refused:
                     log.error("the broker refused the %s's subscriptions: %s", event.client, event.refused)
                     self._refused[event.client].refused(now)
                 if event.client == SHARE:
-                    self._granted = event.refused is None
+                    self._share_granted = event.refused is None
             case _:
                 pass
         return False
 
-    def listen_again(self, now: float) -> None:
-        """The leader: has the broker say everything again that it retains."""
+    def resubscribe_inbox(self, now: float) -> None:
+        """The leader: subscribes again, so that the broker sends again all that it retains."""
         if self._inbox is not None:
             self._inbox.subscribe()
-        self._listen(now)
+        self._use_inbox(now)
 
-    def _listen(self, now: float) -> None:
-        """A broker notices after one and a half keepalives that a connection is dead; until then that had its share."""
-        self._listening = True
-        self._listening_until = now + 2 * self._config.broker.keepalive_seconds
+    def _use_inbox(self, now: float) -> None:
+        """Uses the inbox for two keepalives at least.
+
+        A broker notices a dead connection after one and a half, and gives it a share until then (MQTT 5, 3.1.2.10).
+        """
+        self._inbox_in_use = True
+        self._inbox_needed_until = now + 2 * self._config.broker.keepalive_seconds
 
     def tick(self, now: float, *, caught_up: bool) -> None:
-        """Tries again what was refused; ends listening when the shares suffice."""
+        """Retries refused subscriptions. Stops using the inbox when the shares receive everything.
+
+        `caught_up`: all retained messages have come.
+        """
         for client in self.clients:
             if self._refused[client.name].due(now):
                 client.subscribe()
-        if self._inbox is None or not self._listening:
+        if self._inbox is None or not self._inbox_in_use:
             return
-        if self._granted and caught_up and now >= self._listening_until:
-            self._listening = False
+        if self._share_granted and caught_up and now >= self._inbox_needed_until:
+            self._inbox_in_use = False
             self._inbox.unsubscribe()
 
     def ack(self, message: Received) -> None:
-        """Its effects are durable, or it waits and is retained."""
+        """Acknowledges a message. Its effects are durable, or it waits and the broker retains it."""
         for client in self.clients:
             if client.name == message.client:
                 client.ack(message)

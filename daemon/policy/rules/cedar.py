@@ -1,7 +1,8 @@
-"""Putting a question to Cedar.
+"""Asking Cedar a question under a regime.
 
-It takes two steps. First: which officers of this clip does the regime let view it by now, by rule alone (`gate_open`)?
-Then the question itself, in which supervisors and investigators wait for those gates.
+This takes two steps. First Cedar says for each officer of the clip whether the regime's rules alone let that officer
+view it by now; the officers for whom they do are `gate_open`. Then Cedar answers the question itself. Rules for
+supervisors and investigators may wait until the gate of each involved officer is open.
 """
 
 from __future__ import annotations
@@ -20,76 +21,81 @@ _NO_ROLES: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Cedar's answer. `decided`: the policies that decided; `gates`: those that opened the involved officers' gates.
+class CedarResult:
+    """What Cedar says to a question.
 
-    A policy that failed to evaluate never lets anybody in: then `allowed` is False and `errors` says what happened.
+    `policies`: the ids of the policies that decided. `gate_policies`: the ids of those that opened the involved
+    officers' gates. When any policy failed to evaluate, `allowed` is False and `errors` says what happened.
     """
 
     allowed: bool
-    decided: tuple[str, ...]
-    gates: tuple[str, ...]
+    policies: tuple[str, ...]
+    gate_policies: tuple[str, ...]
     errors: tuple[str, ...] = ()
 
 
 @functools.lru_cache(maxsize=8192)
-def ask(regime: Regime, question: Question) -> Verdict:
-    """What the regime says, now. Never raises."""
+def ask(regime: Regime, question: Question) -> CedarResult:
+    """What the regime says to a question. Never raises; a failure is in the result's `errors`."""
     gates = _gates(regime, replace(question, viewer="", roles=_NO_ROLES, purpose="", authorized=False))
-    opened = {officer: answer for officer, answer in gates.items() if answer.allowed}
-    entities = _entities(regime, _scene(question), ((question.viewer, question.roles),))
+    opened = {officer: result for officer, result in gates.items() if result.allowed}
+    entities = _entities(regime, _clip_alone(question), ((question.viewer, question.roles),))
     request = _request(question, question.viewer, question.purpose, gate_open=sorted(opened))
     final = cedarpy.is_authorized(request, regime.policy_set, entities, regime.schema)
-    errors = tuple(sorted({error for answer in (*gates.values(), final) for error in answer.diagnostics.errors}))
-    return Verdict(
+    errors = tuple(sorted({error for result in (*gates.values(), final) for error in result.diagnostics.errors}))
+    return CedarResult(
         allowed=final.allowed and not errors,
-        decided=_policies(final),
-        gates=tuple(sorted({p for officer in question.involved & opened.keys() for p in _policies(opened[officer])})),
+        policies=_policies(final),
+        gate_policies=tuple(
+            sorted({name for officer in question.involved & opened.keys() for name in _policies(opened[officer])})
+        ),
         errors=errors,
     )
 
 
 @functools.lru_cache(maxsize=8192)
-def _gates(regime: Regime, asked: Question) -> dict[str, cedarpy.AuthzResult]:
-    """For each officer of the clip, whether they may view it for any of the purposes officers ask for.
+def _gates(regime: Regime, question: Question) -> dict[str, cedarpy.AuthzResult]:
+    """For each officer of the clip, what Cedar says to their viewing it for the purposes that officers have.
 
-    `asked` is a question with nobody asking, so that everybody's question about one clip shares it. The answer kept of
-    an officer is the first that lets them in, or one with errors, or else any.
+    `question` is without a viewer, so that all questions about one clip share what is remembered here. For each
+    officer one result is kept: the first that allows it or has errors, otherwise any.
     """
-    officers = sorted(asked.officers)
-    doors = [(officer, purpose) for officer in officers for purpose in OFFICER_PURPOSES]
-    answers = cedarpy.is_authorized_batch(
-        [_request(asked, officer, purpose, gate_open=[]) for officer, purpose in doors],
+    officers = sorted(question.officers)
+    pairs = [(officer, purpose) for officer in officers for purpose in OFFICER_PURPOSES]
+    results = cedarpy.is_authorized_batch(
+        [_request(question, officer, purpose, gate_open=[]) for officer, purpose in pairs],
         regime.policy_set,
-        _entities(regime, _scene(asked), tuple((officer, frozenset({"officer"})) for officer in officers)),
+        _entities(regime, _clip_alone(question), tuple((officer, frozenset({"officer"})) for officer in officers)),
         regime.schema,
     )
     kept: dict[str, cedarpy.AuthzResult] = {}
-    for (officer, _), answer in zip(doors, answers, strict=True):
+    for (officer, _), result in zip(pairs, results, strict=True):
         if officer not in kept or (not kept[officer].diagnostics.errors and not kept[officer].allowed):
-            kept[officer] = answer
+            kept[officer] = result
     return kept
 
 
-def _scene(question: Question) -> Question:
-    """The question reduced to its clip: what was said since does not change that."""
-    return replace(question, viewer="", roles=_NO_ROLES, purpose="", authorized=False, said=frozenset())
+def _clip_alone(question: Question) -> Question:
+    """The question reduced to its clip, whose entity does not depend on who asks or on what officers stated since."""
+    return replace(question, viewer="", roles=_NO_ROLES, purpose="", authorized=False, accounts=frozenset())
 
 
 @functools.lru_cache(maxsize=2048)
-def _entities(regime: Regime, scene: Question, people: tuple[tuple[str, frozenset[str]], ...]) -> cedarpy.Entities:
-    """The people and the clip, parsed and checked against the schema: most of the cost of asking."""
-    entities = [_person(part, sorted(roles)) for part, roles in people] + [_clip(scene)]
+def _entities(regime: Regime, clip: Question, people: tuple[tuple[str, frozenset[str]], ...]) -> cedarpy.Entities:
+    """The people and the clip as Cedar's entities. Parsing and checking them is most of the cost of a question."""
+    entities = [_person(part, sorted(roles)) for part, roles in people] + [_clip(clip)]
     return cedarpy.Entities.from_json_str(json.dumps(entities), regime.schema)
 
 
-def _policies(answer: cedarpy.AuthzResult) -> tuple[str, ...]:
-    return tuple(sorted(answer.diagnostics.id_annotations_by_reason.values()))
+def _policies(result: cedarpy.AuthzResult) -> tuple[str, ...]:
+    return tuple(sorted(result.diagnostics.id_annotations_by_reason.values()))
 
 
 def _request(question: Question, principal: str, purpose: str, *, gate_open: list[str]) -> dict[str, Any]:
     context: dict[str, Any] = {
-        account.name: [_entity("Person", officer) for officer, name in sorted(question.said) if name == account.name]
+        account.name: [
+            _entity("Person", officer) for officer, name in sorted(question.accounts) if name == account.name
+        ]
         for account in ACCOUNTS
     }
     context["gate_open"] = [_entity("Person", officer) for officer in gate_open]

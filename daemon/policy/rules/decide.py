@@ -1,6 +1,6 @@
-"""The decision: facts under a regime → an answer that says why, and what would open a refused clip.
+"""The ruling on facts under a regime: released or refused, why, and what would open a refused clip.
 
-Pure: the same facts under the same regime give the same answer, whatever their order.
+The same facts under the same regime give the same ruling, whatever order the facts come in.
 """
 
 from __future__ import annotations
@@ -13,26 +13,35 @@ from typing import Any, Literal, TypeVar
 
 from daemon.model.documents import Need
 from daemon.model.statements import Because
-from daemon.policy.rules.cedar import Verdict, ask
-from daemon.policy.rules.facts import Facts, Viewer
-from daemon.policy.rules.question import Question, Tier, classification, force_of, question_of, standing_authorizations
+from daemon.policy.rules.cedar import CedarResult, ask
+from daemon.policy.rules.facts import Facts, ViewerFacts
+from daemon.policy.rules.question import (
+    Question,
+    Tier,
+    classified_incident,
+    force_of,
+    question_of,
+    valid_authorizations,
+)
 from daemon.policy.rules.regime import Regime
-from daemon.policy.rules.requirements import Missing, find_opening
+from daemon.policy.rules.requirements import Missing, find_requirements
 
 T = TypeVar("T", bound=Hashable)
 
 DEFAULT_DENY = Because(
     policy_id="default-deny", reason="no rule of this regime lets this person view it for this purpose yet"
 )
+"""The reason for a refusal when no rule forbids it and none permits it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """`because`: the policies that decided; of a refusal also the rules still waiting for something.
+class Ruling:
+    """Whether a person may view a clip for a purpose, and why.
 
-    `needs`: what would open a refused clip, least demanding first; empty when nothing could, or when it is released.
-    `stands_until`: for a release that rests on the chief's authorization alone, when that runs out: no order outlives
-    it.
+    `because`: the policies that decided; for a refusal also the rules that still wait for something.
+    `needs`: what would open a refused clip, the least demanding first. Empty for a release, and when nothing would.
+    `stands_until`: for a release that rests on the chief's authorization alone, when that authorization ends. No
+    release order may outlive it.
     """
 
     outcome: Literal["released", "refused"]
@@ -42,11 +51,15 @@ class Answer:
 
     @property
     def released(self) -> bool:
-        """Whether the viewer may view the clip."""
+        """Whether the person may view the clip."""
         return self.outcome == "released"
 
     def document(self) -> dict[str, Any]:
-        """As JSON: `outcome`, `because` of `policy_id, reason`, `needs` of `kind, from, form, officer_id, by`."""
+        """The ruling as JSON.
+
+        `outcome`; `because`, each with `policy_id` and `reason`; `needs`, each with `kind`, `from`, `form`,
+        `officer_id` and `by`.
+        """
         return {
             "outcome": self.outcome,
             "because": [because.model_dump(mode="json") for because in self.because],
@@ -56,7 +69,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ClipStanding:
-    """How a clip stands, whoever asks: what its officers still have to say, until when, and whether that has passed."""
+    """How a clip stands, whoever asks.
+
+    `needs`: the statements and reports that its officers still owe. `due`: when the earliest of them is due, or None.
+    `overdue`: whether that time has passed.
+    """
 
     force: Tier
     needs: tuple[Need, ...]
@@ -64,57 +81,59 @@ class ClipStanding:
     overdue: bool
 
 
-def decide(regime: Regime, facts: Facts) -> Answer:
+def decide(regime: Regime, facts: Facts) -> Ruling:
     """Whether the facts' viewer may view the clip for the facts' purpose. Never raises.
 
-    A policy that fails to evaluate is a refusal, and `because` says so under `evaluation-error`.
+    If a policy fails to evaluate, the ruling is a refusal, and `because` names it under `evaluation-error`.
     """
     question, person_of = question_of(facts)
     finding = _find(regime, question)
-    return Answer(
+    return Ruling(
         outcome="released" if finding.released else "refused",
         because=finding.because,
         needs=_needs(finding, person_of, _due(facts, finding.due_hours)),
-        stands_until=_until(facts) if finding.by_authorization_alone else None,
+        stands_until=_authorized_until(facts) if finding.by_authorization_alone else None,
     )
 
 
-def combine(answers: Sequence[Answer]) -> Answer:
-    """The answer for a clip that belongs to several incidents: it opens only when each would open it.
+def combine(rulings: Sequence[Ruling]) -> Ruling:
+    """The ruling on a clip that belongs to several incidents: released only if it is released in each of them.
 
-    Raises ValueError for no answers at all.
+    Raises ValueError when there are no rulings.
     """
-    if not answers:
-        raise ValueError("no answers to combine")
-    refused = [answer for answer in answers if not answer.released]
-    ends = [answer.stands_until for answer in answers if answer.stands_until]
-    return Answer(
+    if not rulings:
+        raise ValueError("no rulings to combine")
+    refused = [ruling for ruling in rulings if not ruling.released]
+    ends = [ruling.stands_until for ruling in rulings if ruling.stands_until]
+    return Ruling(
         outcome="refused" if refused else "released",
-        because=_each_once(because for answer in refused or answers for because in answer.because),
-        needs=_each_once(need for answer in refused for need in answer.needs),
+        because=_each_once(because for ruling in refused or rulings for because in ruling.because),
+        needs=_each_once(need for ruling in refused for need in ruling.needs),
         stands_until=None if refused else min(ends, default=None),
     )
 
 
-def standing(regime: Regime, facts: Facts) -> ClipStanding:
-    """How the clip stands at `facts.now`, whoever the facts' viewer is: for the board.
+def clip_standing(regime: Regime, facts: Facts) -> ClipStanding:
+    """How the clip stands at `facts.now`, for the status page. The facts' viewer and purpose do not count.
 
-    A deadline that has passed makes it overdue, and unlocks nothing.
+    A deadline that has passed makes the clip overdue, and unlocks nothing.
     """
-    incident = classification(facts)
+    incident = classified_incident(facts)
     officers = sorted({facts.clip.officer_id, *(incident.involved if incident else ())})
-    answers = [
-        decide(regime, facts.model_copy(update={"viewer": Viewer(person_id=officer), "purpose": "report"}))
+    rulings = [
+        decide(regime, facts.model_copy(update={"viewer": ViewerFacts(person_id=officer), "purpose": "report"}))
         for officer in officers
     ]
-    waiting = _each_once(need for a in answers for need in a.needs if need.kind not in {"authorization", "hold_lifted"})
-    due = min((need.by for need in waiting if need.by), default=None)
-    return ClipStanding(force=force_of(facts), needs=waiting, due=due, overdue=due is not None and facts.now > due)
+    owed = _each_once(
+        need for ruling in rulings for need in ruling.needs if need.kind not in {"authorization", "hold_lifted"}
+    )
+    due = min((need.by for need in owed if need.by), default=None)
+    return ClipStanding(force=force_of(facts), needs=owed, due=due, overdue=due is not None and facts.now > due)
 
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """An answer before parts are people again and hours a time."""
+    """A ruling on a question: it names parts instead of people, and hours after the incident instead of times."""
 
     released: bool
     because: tuple[Because, ...]
@@ -125,41 +144,41 @@ class _Finding:
 
 @functools.lru_cache(maxsize=8192)
 def _find(regime: Regime, question: Question) -> _Finding:
-    verdict = ask(regime, question)
-    if verdict.errors:
-        errors = [Because(policy_id="evaluation-error", reason=error[:2000]) for error in verdict.errors]
+    result = ask(regime, question)
+    if result.errors:
+        errors = [Because(policy_id="evaluation-error", reason=error[:2000]) for error in result.errors]
         return _Finding(released=False, because=tuple(errors))
-    decided = _because(regime, verdict.decided)
-    if verdict.allowed:
+    decided = _because(regime, result.policies)
+    if result.allowed:
         alone = question.authorized and not ask(regime, replace(question, authorized=False)).allowed
-        return _Finding(True, decided + _gates(regime, verdict), by_authorization_alone=alone)
-    opening = find_opening(regime, question)
-    if opening.verdict is None or any(missing.kind == "authorization" for missing in opening.missing):
-        return _Finding(False, decided or (DEFAULT_DENY,), opening.missing)
-    waiting = _each_once(_because(regime, opening.verdict.decided) + _gates(regime, opening.verdict))
+        return _Finding(True, decided + _gate_reasons(regime, result), by_authorization_alone=alone)
+    required = find_requirements(regime, question)
+    if required.result is None or any(missing.kind == "authorization" for missing in required.missing):
+        return _Finding(False, decided or (DEFAULT_DENY,), required.missing)
+    waiting = _each_once(_because(regime, required.result.policies) + _gate_reasons(regime, required.result))
     hours = [hours for rule in waiting if (hours := regime.rules[rule.policy_id].due_hours) is not None]
-    return _Finding(False, decided or (DEFAULT_DENY, *waiting), opening.missing, min(hours, default=None))
+    return _Finding(False, decided or (DEFAULT_DENY, *waiting), required.missing, min(hours, default=None))
 
 
 def _because(regime: Regime, policy_ids: Iterable[str]) -> tuple[Because, ...]:
     return tuple(Because(policy_id=name, reason=regime.rules[name].reason) for name in policy_ids)
 
 
-def _gates(regime: Regime, verdict: Verdict) -> tuple[Because, ...]:
-    """The rules that opened the officers' gates, when the answer waited for those."""
-    waited = any("gate_open" in regime.rules[name].mentions for name in verdict.decided)
-    return _because(regime, verdict.gates) if waited else ()
+def _gate_reasons(regime: Regime, result: CedarResult) -> tuple[Because, ...]:
+    """The rules that opened the officers' gates, if any of the deciding policies looks at those."""
+    waited = any("gate_open" in regime.rules[name].mentions for name in result.policies)
+    return _because(regime, result.gate_policies) if waited else ()
 
 
 def _due(facts: Facts, hours: float | None) -> datetime | None:
-    incident = classification(facts)
+    incident = classified_incident(facts)
     if hours is None or incident is None or incident.occurred_at is None:
         return None
     return incident.occurred_at + timedelta(hours=hours)
 
 
 def _needs(finding: _Finding, person_of: dict[str, str], due: datetime | None) -> tuple[Need, ...]:
-    """Least demanding first, and officers by their ids."""
+    """What is missing, the least demanding first; for several officers by their ids."""
     needs = [
         Need(
             kind=missing.kind,
@@ -178,8 +197,8 @@ def _kind(need: Need) -> tuple[str | None, ...]:
     return need.kind, need.from_, need.form
 
 
-def _until(facts: Facts) -> datetime:
-    return max(authorization.expires_at for authorization in standing_authorizations(facts))
+def _authorized_until(facts: Facts) -> datetime:
+    return max(authorization.expires_at for authorization in valid_authorizations(facts))
 
 
 def _each_once(items: Iterable[T]) -> tuple[T, ...]:

@@ -1,7 +1,7 @@
-"""The facts a decision rests on, as one document: the same facts give the same answer, on any machine, years later.
+"""The facts that a ruling rests on, as one document. The same facts give the same ruling on any machine, years later.
 
-A facts file is not signed and may be written by hand: fields it does not know are ignored. What is dated later than
-its `now` is ignored as well, never an error (see `question`).
+A facts file is not signed, and a person may write it by hand. Fields that are not known here are ignored. So is
+everything dated later than the file's `now` (see `question`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LIMIT = 4 * 1024 * 1024
 
 
 def _moment(value: object) -> datetime:
-    """Any RFC 3339 time with an offset: a facts file is written by hand, so seconds alone will do."""
+    """Reads any RFC 3339 time with an offset. Milliseconds may be left out: people write facts by hand."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -34,18 +34,20 @@ def _moment(value: object) -> datetime:
 
 
 def _role(value: object) -> object:
-    """`Internal-Affairs` is internal_affairs: a role that binds must not slip away through its spelling."""
+    """Reads `Internal-Affairs` as internal_affairs: a role must not lose its effect because of its spelling."""
     if isinstance(value, str):
         return value.strip().lower().replace("-", "_").replace(" ", "_")
     return value
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment), PlainSerializer(format_instant, return_type=str)]
+"""A time in a facts file, timezone-aware."""
 RoleName = Annotated[Id, BeforeValidator(_role)]
+"""A role in a facts file, in the spelling of the rules."""
 
 
 class ClipFacts(Document):
-    """The clip somebody wants to view. `officer_id` wore the camera."""
+    """The clip that somebody wants to view. `officer_id` is who wore the camera."""
 
     clip_id: Id
     officer_id: Id
@@ -54,7 +56,7 @@ class ClipFacts(Document):
 
 
 class IncidentFacts(Document):
-    """How the incident stands classified. `involved` and `witnesses` are officers."""
+    """How the incident is classified. `involved` and `witnesses` are officers. Deadlines count from `occurred_at`."""
 
     incident_id: Id
     force: Force | Literal["unclassified"]
@@ -65,7 +67,7 @@ class IncidentFacts(Document):
 
 
 class StatementFacts(Document):
-    """A statement an officer gave to a supervisor or to internal affairs."""
+    """A statement that an officer gave to a supervisor or to internal affairs."""
 
     officer_id: Id
     to: Literal["supervisor", "internal_affairs"]
@@ -74,14 +76,14 @@ class StatementFacts(Document):
 
 
 class ReportFacts(Document):
-    """An officer's written report is filed."""
+    """An officer's written report."""
 
     officer_id: Id
     filed_at: Moment
 
 
 class AuthorizationFacts(Document):
-    """The chief, `by`, lets a person view for some purposes until `expires_at`; for oneself it never counts."""
+    """The chief, named in `by`, lets a person view for some purposes until `expires_at`. Never valid for oneself."""
 
     person_id: Id
     purposes: tuple[Purpose | Literal["disposal"], ...]
@@ -91,7 +93,7 @@ class AuthorizationFacts(Document):
 
 
 class HoldFacts(Document):
-    """A legal hold in force. In a facts file its id alone will do."""
+    """A legal hold in force. In a facts file it can be written as its id alone."""
 
     hold_id: Id
     at: Moment | None = None
@@ -102,18 +104,17 @@ class HoldFacts(Document):
         return {"hold_id": value} if isinstance(value, str) else value
 
 
-class Viewer(Document):
-    """Who asks. A role the rules do not know gives nothing and takes nothing."""
+class ViewerFacts(Document):
+    """Who asks. A role that the rules do not know has no effect."""
 
     person_id: Id
     roles: tuple[RoleName, ...] = ()
 
 
 class Facts(Document):
-    """Everything known at `now` about one clip, in one incident, and about one person who asks to view it.
+    """Everything known at `now` about one clip in one incident, and about one person who asks to view it.
 
-    Without `incident` the document asserts that there was no force, unless the clip names an incident: then nobody
-    has classified it yet.
+    Without `incident`, there was no force. But if the clip names an incident, nobody has classified that one yet.
     """
 
     now: Moment
@@ -123,7 +124,7 @@ class Facts(Document):
     reports: tuple[ReportFacts, ...] = ()
     authorizations: tuple[AuthorizationFacts, ...] = ()
     holds: tuple[HoldFacts, ...] = Field(default=())
-    viewer: Viewer
+    viewer: ViewerFacts
     purpose: Purpose
 
     @model_validator(mode="after")
@@ -134,9 +135,9 @@ class Facts(Document):
 
 
 def load_facts(path: Path) -> Facts:
-    """The facts in a JSON or TOML file (`.toml`; anything else is read as JSON).
+    """Reads the facts in a file: TOML when its name ends in `.toml`, otherwise JSON.
 
-    Raises ConfigurationError naming the file and every field that is wrong.
+    Raises ConfigurationError, which names the file and every field that is wrong.
     """
     try:
         return Facts.model_validate(_read(path))

@@ -1,10 +1,10 @@
-"""What is asked of a regime: the facts, reduced to what a rule can see (config/policies/schema.cedarschema).
+"""The question that is put to a regime: the facts, reduced to what a rule can see (config/policies/schema.cedarschema).
 
-Three plain derivations happen here, and no rule does: facts later than now and authorizations that ran out are
-dropped; a wearer who is neither involved nor a witness counts as involved; a recorded statement is also a statement.
+Three things are derived here, because no rule does so. Facts dated later than now and authorizations that ran out are
+dropped. A wearer who is neither involved nor a witness counts as involved. A recorded statement counts as a statement.
 
-People are renamed to what they are to the clip (`wearer`, `involved-1`, …, or just `viewer`): a rule names nobody. So
-two clips that differ only in who is who ask the same question, and the answer can be remembered.
+People appear under their part in the clip (`wearer`, `involved-1`, `witness-1`, or `viewer`), because a rule names
+nobody. Two clips that differ only in who has which part ask the same question, so the result can be remembered.
 """
 
 from __future__ import annotations
@@ -17,13 +17,20 @@ from daemon.model.statements import Force, Role
 from daemon.policy.rules.facts import AuthorizationFacts, Facts, IncidentFacts
 
 Tier = Force | Literal["unclassified"]
+"""How much force was used, as far as it is classified."""
+GivenAccount = tuple[str, str]
+"""An officer's part in the question, and the name of an account that this officer gave."""
 OFFICER_PURPOSES = ("report", "statement", "interview")
+"""The purposes for which officers view their own clips."""
 _ROLES = frozenset(get_args(Role))
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One way an officer can have accounted for themselves. `name` is its set in the rules' context."""
+    """One way in which an officer can give an account: a report or a statement, to whom and in which form.
+
+    `name` is the set of officers in the rules' context that gave this account.
+    """
 
     name: str
     kind: Literal["report", "statement"]
@@ -32,7 +39,6 @@ class Account:
 
 
 ACCOUNTS = (
-    # from the least demanding to the most
     Account("reported", "report", "supervisor", None),
     Account("told_supervisor", "statement", "supervisor", "unrecorded"),
     Account("told_supervisor_recorded", "statement", "supervisor", "audio"),
@@ -41,11 +47,12 @@ ACCOUNTS = (
     Account("told_internal_affairs_recorded", "statement", "internal_affairs", "audio"),
     Account("told_internal_affairs_on_video", "statement", "internal_affairs", "video"),
 )
+"""Every account, from the least demanding to the most."""
 _FORMS = ("unrecorded", "audio", "video")
 
 
 def accounts_of(to: str, form: str) -> tuple[str, ...]:
-    """The sets a statement puts its giver in: a video is audio-recorded as well, and either is a statement."""
+    """The accounts that a statement counts as: a video also as an audio recording, and both as a statement."""
     implied = _FORMS[: _FORMS.index(form) + 1]
     return tuple(a.name for a in ACCOUNTS if a.attested_by == to and a.form in implied)
 
@@ -58,15 +65,15 @@ STRONGER = {
     )
     for account in ACCOUNTS
 }
-"""From an account to the stronger forms of the same, which imply it."""
+"""For each account, the stronger forms of it, which count as this one too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """May `viewer` view the clip for `purpose`? Everybody appears under their part, not their name.
+    """May `viewer` view the clip for `purpose`? People appear under their parts, never under their names.
 
-    `involved` counts the wearer who is neither involved nor a witness; `witnesses` excludes the involved;
-    `said` holds (officer, account name).
+    `involved` includes a wearer who is neither involved nor a witness. `witnesses` excludes the involved.
+    `held`: a legal hold is in force. `authorized`: the chief has authorized this viewer for this purpose.
     """
 
     purpose: str
@@ -79,23 +86,23 @@ class Question:
     witnesses: frozenset[str]
     held: bool
     authorized: bool
-    said: frozenset[tuple[str, str]]
+    accounts: frozenset[GivenAccount]
 
     @property
     def officers(self) -> frozenset[str]:
-        """Whom the rules call "the officer": the wearer and those involved."""
+        """Whom the rules call "the officers": the wearer and the involved."""
         return self.involved | {self.wearer}
 
 
 def question_of(facts: Facts) -> tuple[Question, dict[str, str]]:
-    """The question the facts ask, and the person id behind each part in it."""
-    incident = classification(facts)
+    """The question that the facts ask, and the person id behind each part in it."""
+    incident = classified_incident(facts)
     wearer = facts.clip.officer_id
     involved = frozenset(incident.involved if incident else ())
     witnesses = frozenset(incident.witnesses if incident else ()) - involved
     if wearer not in involved | witnesses:
         involved |= {wearer}
-    parts = _cast(facts.viewer.person_id, wearer, involved, witnesses)
+    parts = _parts(facts.viewer.person_id, wearer, involved, witnesses)
     return Question(
         purpose=facts.purpose,
         viewer=parts[facts.viewer.person_id],
@@ -106,13 +113,13 @@ def question_of(facts: Facts) -> tuple[Question, dict[str, str]]:
         involved=frozenset(parts[person] for person in involved),
         witnesses=frozenset(parts[person] for person in witnesses),
         held=any(hold.at is None or hold.at <= facts.now for hold in facts.holds),
-        authorized=bool(standing_authorizations(facts)),
-        said=frozenset((parts[person], account) for person, account in _said(facts) if person in parts),
+        authorized=bool(valid_authorizations(facts)),
+        accounts=frozenset((parts[person], account) for person, account in _accounts_given(facts) if person in parts),
     ), {part: person for person, part in parts.items()}
 
 
-def classification(facts: Facts) -> IncidentFacts | None:
-    """How the incident stands classified at `now`; None when it isn't, or when there is no incident."""
+def classified_incident(facts: Facts) -> IncidentFacts | None:
+    """The incident as it is classified at `now`. None when it is not classified, or when there is no incident."""
     incident = facts.incident
     if incident is None or incident.force == "unclassified":
         return None
@@ -122,15 +129,15 @@ def classification(facts: Facts) -> IncidentFacts | None:
 
 
 def force_of(facts: Facts) -> Tier:
-    """The force tier at `now`: `none` to `deadly`, or `unclassified`."""
-    incident = classification(facts)
+    """How much force was used, as known at `now`: `none` to `deadly`, or `unclassified`."""
+    incident = classified_incident(facts)
     if incident is not None:
         return incident.force
     return "none" if facts.incident is None and facts.clip.incident_id is None else "unclassified"
 
 
-def standing_authorizations(facts: Facts) -> list[AuthorizationFacts]:
-    """The chief's authorizations that hold now, for this viewer and purpose, given by somebody else."""
+def valid_authorizations(facts: Facts) -> list[AuthorizationFacts]:
+    """The chief's authorizations for this viewer and this purpose that are valid now. Nobody can authorize oneself."""
     return [
         a
         for a in facts.authorizations
@@ -141,7 +148,8 @@ def standing_authorizations(facts: Facts) -> list[AuthorizationFacts]:
     ]
 
 
-def _said(facts: Facts) -> Iterable[tuple[str, str]]:
+def _accounts_given(facts: Facts) -> Iterable[tuple[str, str]]:
+    """Each account given by now: the officer's person id and the account's name."""
     for report in facts.reports:
         if report.filed_at <= facts.now:
             yield report.officer_id, "reported"
@@ -151,8 +159,8 @@ def _said(facts: Facts) -> Iterable[tuple[str, str]]:
                 yield statement.officer_id, account
 
 
-def _cast(viewer: str, wearer: str, involved: frozenset[str], witnesses: frozenset[str]) -> dict[str, str]:
-    """Person id → part. The viewer keeps the part they have in the clip, or is just `viewer`."""
+def _parts(viewer: str, wearer: str, involved: frozenset[str], witnesses: frozenset[str]) -> dict[str, str]:
+    """From person id to part. The viewer keeps the part they have in the clip; without one they are `viewer`."""
     parts = {wearer: "wearer"}
     for part, people in (("involved", involved), ("witness", witnesses)):
         for number, person in enumerate(sorted(people - parts.keys()), 1):

@@ -1,10 +1,10 @@
-"""A regime: one folder of Cedar policies, read, checked, and ready to be asked.
+"""A regime: one folder of Cedar policies, read and checked.
 
     <policies>/schema.cedarschema     what rules can see, the same for every regime
     <policies>/common/*.cedar         the rules common to every regime
     <policies>/<regime>/*.cedar       the regime's own, one policy per file
 
-An agency's own regime may lie anywhere; the common rules and the schema always count as part of it.
+An agency's own regime can be in any folder. The common rules and the schema always belong to it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from daemon.model.types import check_id
 from daemon.policy.rules.rule_file import Rule, read_rule
 
 DEFAULT = "portland-negotiated-2023"
+"""The regime that the commands use when none is named."""
 _COMMON = "common"
 _SCHEMA = "schema.cedarschema"
 _LIMIT = 256 * 1024
@@ -29,7 +30,11 @@ _LIMIT = 256 * 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Regime:
-    """A checked regime. `files` are (path, SHA-256) as they enter `sha256`; `rules` are by policy id."""
+    """A checked regime.
+
+    `files` are pairs of path and SHA-256, as they enter `sha256`, the regime's identity. `rules` are by policy id.
+    `mentions` are the context attributes that any rule reads. `policy_set` and `schema` are what Cedar is given.
+    """
 
     name: str
     sha256: str
@@ -41,10 +46,10 @@ class Regime:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The regime in `folder`, with the common rules and the schema.
+        """Reads the regime in `folder`, with the common rules and the schema.
 
-        Raises ConfigurationError naming the file and what is wrong with it: the regime has no policies, a policy is
-        not valid, has no or a repeated id, lacks its reason or source, or could fail while a decision is made.
+        Raises ConfigurationError, which names the file and what is wrong: there are no policies; a policy is not valid,
+        has no id or one that is taken, has no reason or source, or could fail while a decision is made.
         """
         texts = _texts(folder)
         schema = _schema(texts[_SCHEMA], policies_dir() / _SCHEMA)
@@ -70,32 +75,35 @@ class Regime:
 
 
 def bundled_names() -> tuple[str, ...]:
-    """The regimes that come with the package, in order of their names."""
+    """The names of the regimes that come with the package, sorted."""
     return tuple(sorted(p.name for p in policies_dir().iterdir() if p.is_dir() and p.name != _COMMON))
 
 
 def bundled(name: str) -> Regime:
-    """One of the regimes that come with the package. Raises ConfigurationError when there is none of that name."""
+    """The regime of that name that comes with the package. Raises ConfigurationError when there is none."""
     if name not in bundled_names():
         raise ConfigurationError(f"no regime called {name}", hint="there are " + ", ".join(bundled_names()))
     return Regime.load(policies_dir() / name)
 
 
 def find(name_or_folder: str) -> Regime:
-    """A bundled regime by its name, or an agency's own by its folder. Raises ConfigurationError."""
+    """A regime that comes with the package, by its name, or an agency's own, by its folder.
+
+    Raises ConfigurationError when there is none, or when it cannot be used.
+    """
     if name_or_folder not in bundled_names() and Path(name_or_folder).is_dir():
         return Regime.load(Path(name_or_folder))
     return bundled(name_or_folder)
 
 
 def digest(files: tuple[tuple[str, str], ...]) -> str:
-    """SHA-256 over the sorted lines `<path> NUL <sha256> LF`: the regime's identity."""
+    """The SHA-256 over the sorted lines `<path> NUL <sha256> LF` of the regime's files, as hex."""
     lines = sorted(f"{path}\0{sha256}\n".encode() for path, sha256 in files)
     return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
 def _texts(folder: Path) -> dict[str, tuple[str, Path]]:
-    """Every file of the regime in `folder`: path as it enters the digest → (text, where it lies)."""
+    """Every file of the regime in `folder`: from its path in the digest to its text and its real path."""
     own = _own_files(folder)
     paths = {_SCHEMA: policies_dir() / _SCHEMA}
     paths |= {f"{_COMMON}/{path.name}": path for path in (policies_dir() / _COMMON).glob("*.cedar")}
@@ -123,9 +131,9 @@ def _name(folder: Path) -> str:
 def _own_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: no such folder")
-    astray = sorted(path for path in folder.rglob("*.cedar") if path.parent != folder)
-    if astray:
-        raise ConfigurationError(f"{astray[0]}: would be overlooked", hint=f"policies lie directly in {folder}")
+    in_subfolders = sorted(path for path in folder.rglob("*.cedar") if path.parent != folder)
+    if in_subfolders:
+        raise ConfigurationError(f"{in_subfolders[0]}: would be overlooked", hint=f"policies lie directly in {folder}")
     own = sorted(folder.glob("*.cedar"))
     if not own:
         raise ConfigurationError(f"{folder}: holds no policies (*.cedar)")

@@ -1,8 +1,8 @@
-"""What would open a clip that is refused, found by asking hypothetically.
+"""What would open a clip that is refused, found by asking the regime what it would say if more were known.
 
-Everything that officers could still say is assumed at once. If that opens the clip, the assumptions are taken back
-again, the most demanding first, as long as it stays open: what is left is what is needed. If it does not, a legal hold
-is assumed lifted, and last of all the chief's authorization.
+First everything that officers can still report or state is assumed at once. If that opens the clip, the assumptions
+are taken back one after the other, the most demanding first, as long as the clip stays open. What is left is required.
+If it does not open the clip, a legal hold is assumed to be lifted, and after that the chief's authorization is assumed.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from daemon.policy.rules.cedar import Verdict, ask
-from daemon.policy.rules.question import ACCOUNTS, STRONGER, Account, Question
+from daemon.policy.rules.cedar import CedarResult, ask
+from daemon.policy.rules.question import ACCOUNTS, STRONGER, Account, GivenAccount, Question
 from daemon.policy.rules.regime import Regime
-
-Said = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """One fact that is not there yet. `officer` is a part in the question, or None."""
+    """One fact that is not known yet. `officer` is a part in the question, or None."""
 
     kind: str
     attested_by: str
@@ -28,75 +26,81 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """The least that would open a clip, least demanding first, and Cedar's answer if it were there."""
+class Requirements:
+    """The least that would open a clip, the least demanding first. Empty when nothing would.
+
+    `result` is what Cedar would say then, or None when that is not known.
+    """
 
     missing: tuple[Missing, ...]
-    verdict: Verdict | None
+    result: CedarResult | None
 
 
 CLASSIFICATION = Missing("classification", "supervisor")
+"""A supervisor has to classify the incident."""
 AUTHORIZATION = Missing("authorization", "chief")
+"""The chief has to authorize the viewer."""
 HOLD_LIFTED = Missing("hold_lifted", "records")
+"""Records has to lift a legal hold."""
 
 
-def find_opening(regime: Regime, question: Question) -> Opening:
-    """The least that would open a refused question; empty when nothing could."""
+def find_requirements(regime: Regime, question: Question) -> Requirements:
+    """The least that would open a clip to a question that the regime refuses."""
     if question.force == "unclassified":
-        return Opening((CLASSIFICATION,), None)
+        return Requirements((CLASSIFICATION,), None)
     now = (question.held, question.authorized)
     for held, authorized in (now, (False, now[1]), (now[0], True), (False, True)):
         everything = _assume_all(regime, replace(question, held=held, authorized=authorized))
         if not ask(regime, everything).allowed:
             continue
         least = _take_back(regime, question, everything)
-        missing = _accounts_missing(question, least)
+        missing = _missing_accounts(question, least)
         missing += [HOLD_LIFTED] if least.held != question.held else []
         missing += [AUTHORIZATION] if least.authorized != question.authorized else []
-        return Opening(tuple(missing), ask(regime, least))
+        return Requirements(tuple(missing), ask(regime, least))
     if not question.involved and (question.force != "none" or question.in_custody_death):
-        return Opening((CLASSIFICATION,), None)  # a gate over nobody: somebody must say who was involved
-    return Opening((), None)
+        # rules wait for the gates of the involved officers, and none is named: a classification must name them
+        return Requirements((CLASSIFICATION,), None)
+    return Requirements((), None)
 
 
 def _useful(regime: Regime) -> list[Account]:
-    """The accounts this regime ever looks at: no other could open anything."""
+    """The accounts that any rule of this regime looks at. No other account could open a clip."""
     return [account for account in ACCOUNTS if account.name in regime.mentions]
 
 
 def _assume_all(regime: Regime, question: Question) -> Question:
     people = question.officers | ({question.viewer} & question.witnesses)
     assumed = {(person, account.name) for person in people for account in _useful(regime)}
-    return replace(question, said=question.said | assumed)
+    return replace(question, accounts=question.accounts | assumed)
 
 
 def _take_back(regime: Regime, known: Question, assumed: Question) -> Question:
-    """`assumed` with as little as possible beyond `known`, still open."""
-    extra = assumed.said - known.said
-    by_account = [
-        {said for said in extra if said[1] == account.name} for account in reversed(_useful(regime))
-    ]  # a whole account at a time first, then officer by officer: few questions, even with many officers
+    """`assumed` with as few accounts beyond those of `known` as still open the clip."""
+    extra = assumed.accounts - known.accounts
+    # one kind of account at a time, then officer by officer: few questions even with many officers
+    by_account = [{given for given in extra if given[1] == account.name} for account in reversed(_useful(regime))]
     current = _without(regime, assumed, by_account)
-    one_by_one = [{said} for group in by_account for said in sorted(group, reverse=True) if said in current.said]
+    one_by_one = [{given} for group in by_account for given in sorted(group, reverse=True) if given in current.accounts]
     return _without(regime, current, one_by_one)
 
 
-def _without(regime: Regime, question: Question, groups: Iterable[set[Said]]) -> Question:
+def _without(regime: Regime, question: Question, groups: Iterable[set[GivenAccount]]) -> Question:
     for group in groups:
-        less = replace(question, said=question.said - group)
+        less = replace(question, accounts=question.accounts - group)
         if less != question and ask(regime, less).allowed:
             question = less
     return question
 
 
-def _implied(said: Said, question: Question) -> bool:
-    """Whether the same officer gave a stronger form of this account, which cannot be there without it."""
-    officer, account = said
-    return any((officer, stronger) in question.said for stronger in STRONGER[account])
+def _implied(given: GivenAccount, question: Question) -> bool:
+    """Whether the same officer also gave a stronger form of this account. The weaker one then needs no mention."""
+    officer, account = given
+    return any((officer, stronger) in question.accounts for stronger in STRONGER[account])
 
 
-def _accounts_missing(known: Question, least: Question) -> list[Missing]:
-    extra = {said for said in least.said - known.said if not _implied(said, least)}
+def _missing_accounts(known: Question, least: Question) -> list[Missing]:
+    extra = {given for given in least.accounts - known.accounts if not _implied(given, least)}
     return [
         Missing(account.kind, account.attested_by, account.form, officer)
         for account in ACCOUNTS

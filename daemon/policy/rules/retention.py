@@ -1,4 +1,4 @@
-"""How long a clip is kept: pure arithmetic over the schedule, counted from the recording, never from docking."""
+"""How long a clip is kept: the periods of the retention schedule, counted from the recording and not from docking."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from daemon.model.config import Retention
 def keep_until(
     schedule: Retention, recorded_at: datetime, trigger: str, forces: Iterable[str], in_custody_death: bool
 ) -> datetime:
-    """The longest period that applies. `forces` of every incident of the clip; an unclassified one keeps it open-ended.
+    """When the longest period that applies to a clip ends. Never raises.
 
-    Raises nothing; a clip in an incident that nobody has classified is never due.
+    `forces` are those of all the clip's incidents. If one of them is "unclassified", the clip is never due, and the
+    result is the latest time there is.
     """
     days = [schedule.days, schedule.by_trigger.get(trigger, 0.0)]
     for force in forces:

@@ -1,10 +1,11 @@
 """Reading one Cedar file, and refusing what must not be in a regime.
 
-A `forbid` whose condition fails to evaluate is skipped by Cedar, and the answer becomes "allow". So a policy may hold
-only what cannot fail. Cedar's own validation against the schema covers types and missing attributes; beyond it we
-refuse arithmetic (it overflows), extension functions (they parse at run time), tags, templates, and reading an
-attribute of anything but the principal, the resource and the context (anybody else may be unknown to Cedar).
-A policy also names nobody: no person and no clip, only roles and parts.
+Cedar skips a `forbid` whose condition fails to evaluate, and the clip would be released. So a policy may contain only
+what cannot fail. Cedar's own validation against the schema covers types and missing attributes. We also refuse:
+arithmetic, because it can overflow; extension functions, because they parse at run time; tags; templates; and reading
+an attribute of anything but the principal, the resource and the context, because Cedar may not know that entity.
+
+A policy names no person and no clip, only roles and parts.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ _MAX_HOURS = 24 * 365
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One policy: what it is called, why it is there, and where that comes from.
+    """One policy. `reason` and `source` say why it exists and where it comes from; `path` is its place in the regime.
 
-    `due_hours`: the statement this policy waits for is due so many hours after the incident; a deadline unlocks
-    nothing. `mentions`: the context attributes it reads.
+    `due_hours`: how many hours after the incident the statement is due that this policy waits for. A deadline unlocks
+    nothing. `mentions`: the context attributes that the policy reads.
     """
 
     policy_id: str
@@ -47,10 +48,10 @@ class Rule:
 
 
 def read_rule(text: str, schema: cedarpy.Schema, *, path: str, where: str) -> Rule:
-    """The one policy in `text`. `path` is its place in the regime; `where` names the file in errors.
+    """Reads the one policy in `text`. `path` is its place in the regime; `where` names the file in errors.
 
-    Raises ConfigurationError: not exactly one policy, no `@id`, `@reason` or `@source`, not valid under the schema,
-    or able to fail.
+    Raises ConfigurationError when there is not exactly one policy, when it has no `@id`, `@reason` or `@source`, when
+    it is not valid under the schema, or when it can fail while a decision is made.
     """
     policy = _only_policy(text, where)
     found = cedarpy.validate_policies(text, schema)
@@ -159,6 +160,6 @@ def _dicts(node: object) -> Iterator[dict[str, Any]]:
 
 
 def _plain(message: str) -> str:
-    """Cedar's message in our manner: lowercase, one line, without its numbering of policies."""
+    """Cedar's message in the form of our own: lowercase, on one line, without Cedar's numbering of policies."""
     text = " ".join(re.sub(r"for policy `policy\d+`[:,]? ?", "", message).split()).rstrip(".")
     return text[:1].lower() + text[1:]

@@ -1,9 +1,5 @@
-"""The policy service's database, SQLite or PostgreSQL. Its rows are an index: every fact is read from the attestation
-itself, verified again. Statements are written once for both, in SQLAlchemy Core. One thread owns a store.
+"""The policy service's database, SQLite or PostgreSQL. It stores and finds rows, and decides nothing.
+
+May import custody, database, seal and model; nothing else of the policy service. One thread owns a store.
+The rows are an index: every fact is read from the signed attestation itself, whose signature is verified again.
 """
-
-from __future__ import annotations
-
-from daemon.policy.store.store import Store, open_store, read_log
-
-__all__ = ["Store", "open_store", "read_log"]

@@ -1,4 +1,4 @@
-"""Trust versions and attestations. What was stored is read back only after its signature held again."""
+"""Trust versions and attestations. A stored attestation is used only after its signature was verified again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from daemon.model import statements as st
 from daemon.model.errors import TamperedError
 from daemon.model.times import parse_instant
 from daemon.policy.store import tables
-from daemon.policy.store.rows import AboutRow
-from daemon.policy.store.sql import Statements, add
+from daemon.policy.store.rows import AttestationRow
+from daemon.policy.store.sql import QueryRunner, insert_if_absent
 from daemon.seal import envelope as envelopes
 from daemon.seal.trust import Trust
 from daemon.seal.verify import Verified
@@ -29,10 +29,10 @@ _T, _A = tables.trust.c, tables.attestation.c
 _OF = _A.digest == bindparam("of")
 _TRUSTS = select(_T.version, _T.envelope).order_by(_T.version)
 _NEWEST_TRUST = select(func.max(_T.version))
-_ADD_TRUST = add(tables.trust)
-_ADD = add(tables.attestation)
+_ADD_TRUST = insert_if_absent(tables.trust)
+_ADD = insert_if_absent(tables.attestation)
 _HAS = select(_A.digest).where(_OF)
-_SIGNER = select(_A.kind, _A.signer).where(_OF)
+_KIND_AND_SIGNER = select(_A.kind, _A.signer).where(_OF)
 _STORED = select(_A.envelope, _A.trust_version, _A.received_at).where(_OF)
 _WITHDRAW = update(tables.attestation).where(_OF).values(withdrawn=true())
 _SUBJECT = select(_A.incident_id, _A.clip_id).where(_OF)
@@ -41,7 +41,7 @@ _DELETE = delete(tables.attestation).where(_OF)
 
 @functools.cache
 def _about(incidents: int) -> Select[Any]:
-    """About a clip and so many incidents."""
+    """Finds attestations about one clip and about this many incidents."""
     named: list[BindParameter[str]] = [bindparam(f"incident_{number}") for number in range(incidents)]
     return (
         select(_A.digest, _A.signer, _A.kind, _A.incident_id, _A.clip_id)
@@ -54,33 +54,37 @@ def _about(incidents: int) -> Select[Any]:
     )
 
 
-class Attestations(Statements):
-    """What was accepted, under which trust."""
+class Attestations(QueryRunner):
+    """The attestations that were accepted, and every trust version they were accepted under."""
 
     def __init__(self, rows: Rows, dialect: str) -> None:
+        """As `QueryRunner`. No trust version is known until `remember_trust` is called."""
         super().__init__(rows, dialect)
         self._trusts: dict[int, Trust] = {}
-        self._read: OrderedDict[str, st.Statement] = OrderedDict()
+        self._verified: OrderedDict[str, st.Statement] = OrderedDict()
 
-    # trust: every version that was in force, so that what was signed under it stays verifiable
+    # trust: every version that was in force, so that what was signed under it can still be verified
 
     def trusts(self) -> list[tuple[int, bytes]]:
+        """Every trust version that was in force, oldest first: its number and its signed envelope."""
         return [(row[0], bytes(row[1])) for row in self.run(_TRUSTS)]
 
     def newest_trust(self) -> int:
-        """The version in force, 0 before there is one."""
+        """The number of the trust version in force, or 0 before there is one."""
         return int(self.one(_NEWEST_TRUST)[0] or 0)
 
     def add_trust(self, trust: Trust, envelope: bytes, since: str) -> None:
+        """Stores a trust version as it is signed in `envelope`, in force from `since`. Stored again, it stays as is."""
         self.run(_ADD_TRUST, version=trust.version, envelope=envelope, since=since)
 
-    def know_trust(self, trust: Trust) -> None:
-        """A verified version, for reading back what was accepted under it."""
+    def remember_trust(self, trust: Trust) -> None:
+        """Keeps a verified trust version in memory, to verify what was accepted under it."""
         self._trusts[trust.version] = trust
 
     # attestations
 
     def add(self, verified: Verified[Any], received_at: str, trust_version: int, officer_id: str | None = None) -> None:
+        """Stores an attestation that was verified under `trust_version`. Stored again, it stays as it is."""
         statement = verified.statement
         self.run(
             _ADD,
@@ -95,45 +99,49 @@ class Attestations(Statements):
             withdrawn=False,
             envelope=verified.envelope.to_bytes(),
         )
-        self._keep(verified.digest, statement)  # its signature held a moment ago
+        self._keep(verified.digest, statement)  # its signature was verified a moment ago
 
     def has(self, digest: str) -> bool:
+        """Whether this attestation is stored."""
         return self.one(_HAS, of=digest) is not None
 
-    def signer(self, digest: str) -> tuple[str, str] | None:
-        """Kind and signer of a stored attestation."""
-        row = self.one(_SIGNER, of=digest)
+    def kind_and_signer(self, digest: str) -> tuple[str, str] | None:
+        """The kind and the signer of a stored attestation, or None when it is not stored."""
+        row = self.one(_KIND_AND_SIGNER, of=digest)
         return (row[0], row[1]) if row else None
 
     def statement(self, digest: str, kind: type[S]) -> S:
-        """A stored attestation's payload, its signature verified again (once a process). Raises TamperedError."""
-        cached = self._read.get(digest)
+        """The payload of a stored attestation. Its signature is verified again, once in each process.
+
+        Raises TamperedError when it is missing, was changed, or is of another kind.
+        """
+        cached = self._verified.get(digest)
         if cached is None:
             cached = self._keep(digest, self._read_back(digest, kind))
         if not isinstance(cached, kind):
             raise TamperedError(f"the store's attestation {digest[:16]} is a {cached.kind}, not a {kind.kind}")
         return cached
 
-    def about(self, clip_id: str, incident_ids: Sequence[str]) -> list[AboutRow]:
-        """Every standing attestation that a decision about the clip may rest on, oldest first."""
+    def attestations_about(self, clip_id: str, incident_ids: Sequence[str]) -> list[AttestationRow]:
+        """Every attestation that a decision about the clip may rest on, oldest first. Withdrawn ones are left out."""
         named = {f"incident_{number}": incident for number, incident in enumerate(incident_ids)}
-        return [AboutRow(*row) for row in self.run(_about(len(incident_ids)), clip=clip_id, **named)]
+        return [AttestationRow(*row) for row in self.run(_about(len(incident_ids)), clip=clip_id, **named)]
 
     def withdraw(self, digest: str) -> tuple[str | None, str | None]:
-        """Marks an attestation withdrawn; returns its incident and clip."""
+        """Marks an attestation as withdrawn. Returns the incident and the clip it is about."""
         self.run(_WITHDRAW, of=digest)
         row = self.one(_SUBJECT, of=digest)
         return row[0], row[1]
 
     def delete(self, digest: str) -> None:
-        """Destroys an attestation."""
+        """Deletes an attestation from the database and from memory."""
         self.run(_DELETE, of=digest)
-        self._read.pop(digest, None)
+        self._verified.pop(digest, None)
 
     def _keep(self, digest: str, statement: st.Statement) -> st.Statement:
-        self._read[digest] = statement
-        if len(self._read) > _CACHED:
-            self._read.popitem(last=False)
+        self._verified[digest] = statement
+        if len(self._verified) > _CACHED:
+            self._verified.popitem(last=False)
         return statement
 
     def _read_back(self, digest: str, kind: type[S]) -> S:

@@ -1,4 +1,4 @@
-"""Requests, the orders and decisions that came of them, and what the board was told of each clip."""
+"""Requests to view, the orders that were issued, and the decisions on record."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    exists,
     false,
-    func,
     literal,
     not_,
     select,
     true,
-    union,
     update,
 )
 
 from daemon.policy.store import tables
-from daemon.policy.store.clips import Clips
-from daemon.policy.store.rows import ClipRow, DecisionRow, OrderRow, RequestRow
-from daemon.policy.store.sql import append, put, row_values
+from daemon.policy.store.rows import AnnouncedClipRow, DecisionRow, IssuedOrderRow, RequestRow
+from daemon.policy.store.sql import QueryRunner, insert_numbered, row_values, upsert
 
-_R, _O, _D, _S = tables.request.c, tables.release_order.c, tables.decision.c, tables.standing.c
+_R, _O, _D = tables.request.c, tables.release_order.c, tables.decision.c
 _PAGE = 1000
 _OPEN = _R.state == "open"
 _REQUESTS = select(tables.request)
 _REQUEST = _REQUESTS.where(_R.digest == bindparam("of"))
-_PUT_REQUEST = put(tables.request)
+_PUT_REQUEST = upsert(tables.request)
 _REQUESTS_OF_CLIP = _REQUESTS.where(_R.clip_id == bindparam("clip"), _OPEN).order_by(_R.digest)
-_STALE = _REQUESTS.where(_OPEN, _R.opened_at < bindparam("before")).order_by(_R.digest)
+_OPENED_BEFORE = _REQUESTS.where(_OPEN, _R.opened_at < bindparam("before")).order_by(_R.digest)
+_MARK_ANSWERS = (
+    update(tables.request).where(_OPEN, not_(_R.answer.like("-%"))).values(answer=literal("-").concat(_R.answer))
+)
+_WITH_OPEN_REQUEST = select(_R.clip_id).where(_OPEN).distinct()
 
 
 def _orders(*conditions: ColumnElement[bool]) -> Select[Any]:
@@ -45,136 +45,110 @@ def _orders(*conditions: ColumnElement[bool]) -> Select[Any]:
 _LIVE = _O.state == "live"
 _OF_CLIP = _O.clip_id == bindparam("clip")
 _OF_DOCK = _O.dock_id == bindparam("dock")
-_PUT_ORDER = put(tables.release_order)
+_PUT_ORDER = upsert(tables.release_order)
 _ORDERS_OF_CLIP = _orders(_OF_CLIP)
 _ORDERS_ON_DOCK = _orders(_OF_CLIP, _OF_DOCK)
 _LIVE_ORDERS = _orders(_LIVE)
 _LIVE_OF_CLIP = _orders(_OF_CLIP, _LIVE)
-_RUN_OUT = _orders(_LIVE, _O.expires_at <= bindparam("now"))
+_EXPIRED = _orders(_LIVE, _O.expires_at <= bindparam("now"))
 _UNLISTED = _orders(_O.listed == false())
 _DISPOSALS = _orders(_OF_CLIP, _OF_DOCK, _O.state == "disposal")
-_FORGET = (
+_ERASE_ORDERS = (
     update(tables.release_order)
     .where(_OF_CLIP, _OF_DOCK)
     .values(envelope=bindparam("nothing"), listed=true(), state=case((_LIVE, "expired"), else_=_O.state))
 )
-_FORGET_POSTS = delete(tables.outbox).where(tables.outbox.c.topic.like(bindparam("topic")))
+_ERASE_MESSAGES = delete(tables.outbox).where(tables.outbox.c.topic.like(bindparam("topic")))
 
-_ADD_DECISION = append(tables.decision)
+_ADD_DECISION = insert_numbered(tables.decision)
 _DECISIONS = (
     select(_D.id, *(_D[field.name] for field in fields(DecisionRow)))
     .where(_D.id > bindparam("after"))
     .order_by(_D.id)
     .limit(_PAGE)
 )
-_STANDING = select(_S.fingerprint).where(_S.dock_id == bindparam("dock"), _S.clip_id == bindparam("clip"))
-_PUT_STANDING = put(tables.standing)
-_OVERDUE = select(_S.clip_id).where(_S.overdue == false(), _S.due.is_not(None), _S.due < bindparam("now"))
-_ANSWER_AGAIN = (
-    update(tables.request).where(_OPEN, not_(_R.answer.like("-%"))).values(answer=literal("-").concat(_R.answer))
-)
-_STAND_AGAIN = update(tables.standing).values(fingerprint="")
-_SAID_AGAIN = union(select(_R.clip_id).where(_OPEN), select(_S.clip_id))
-
-_DISPOSED = exists().where(
-    tables.clip.c.dock_id == _S.dock_id, tables.clip.c.clip_id == _S.clip_id, tables.clip.c.disposed == true()
-)
-_COUNTS = {
-    "open_requests": select(func.count()).select_from(tables.request).where(_OPEN),
-    "live_orders": select(func.count()).select_from(tables.release_order).where(_LIVE),
-    "overdue_clips": select(func.count()).select_from(tables.standing).where(_S.overdue == true(), ~_DISPOSED),
-    "outbox_messages": select(func.count()).select_from(tables.outbox),
-}
 
 
-class Requests(Clips):
-    """Who asked for which clip, and what was answered."""
+class Requests(QueryRunner):
+    """Who asked for which clip, which orders were issued, and what was decided."""
 
     # requests
 
     def put_request(self, request: RequestRow) -> None:
+        """Stores a request, in the place of the row with the same digest."""
         self.run(_PUT_REQUEST, **row_values(request))
 
     def open_requests(self, clip_id: str) -> list[RequestRow]:
+        """The open requests for a clip, by digest."""
         return [RequestRow(*row) for row in self.run(_REQUESTS_OF_CLIP, clip=clip_id)]
 
     def request(self, digest: str) -> RequestRow | None:
+        """The request with this digest, or None."""
         row = self.one(_REQUEST, of=digest)
         return RequestRow(*row) if row else None
 
-    def stale_requests(self, before: str) -> list[RequestRow]:
-        return [RequestRow(*row) for row in self.run(_STALE, before=before)]
+    def requests_opened_before(self, at: str) -> list[RequestRow]:
+        """Requests that are still open and were made before `at`."""
+        return [RequestRow(*row) for row in self.run(_OPENED_BEFORE, before=at)]
+
+    def republish_decisions(self) -> set[str]:
+        """Marks the decision on every open request to be published again. Returns the clips of these requests."""
+        self.run(_MARK_ANSWERS)
+        return {row[0] for row in self.run(_WITH_OPEN_REQUEST)}
 
     # orders
 
-    def put_order(self, order: OrderRow) -> None:
+    def put_order(self, order: IssuedOrderRow) -> None:
+        """Stores an order, in the place of the row with the same id."""
         self.run(_PUT_ORDER, **row_values(order))
 
-    def put_disposal(self, order_id: str, clip: ClipRow, envelope: bytes) -> None:
-        """A disposal order; repeated until its dock's notice shows the clip disposed of."""
+    def put_disposal(self, order_id: str, clip: AnnouncedClipRow, envelope: bytes) -> None:
+        """Stores a disposal order. It is published again until the dock's notice shows the clip disposed of."""
         self.put_order(
-            OrderRow(order_id, "", clip.dock_id, clip.clip_id, "", "9999", "disposal", listed=False, envelope=envelope)
+            IssuedOrderRow(
+                order_id, "", clip.dock_id, clip.clip_id, "", "9999", "disposal", listed=False, envelope=envelope
+            )
         )
 
-    def orders(self, clip_id: str, dock_id: str | None = None) -> list[OrderRow]:
-        """Every order about the clip, of one dock or of all."""
+    def orders(self, clip_id: str, dock_id: str | None = None) -> list[IssuedOrderRow]:
+        """Every order about the clip, of one dock or of all docks."""
         if dock_id is None:
-            return self._found(_ORDERS_OF_CLIP, clip=clip_id)
-        return self._found(_ORDERS_ON_DOCK, clip=clip_id, dock=dock_id)
+            return self._find_orders(_ORDERS_OF_CLIP, clip=clip_id)
+        return self._find_orders(_ORDERS_ON_DOCK, clip=clip_id, dock=dock_id)
 
-    def live_orders(self, clip_id: str | None = None) -> list[OrderRow]:
-        return self._found(_LIVE_ORDERS) if clip_id is None else self._found(_LIVE_OF_CLIP, clip=clip_id)
+    def live_orders(self, clip_id: str | None = None) -> list[IssuedOrderRow]:
+        """The release orders in force: for one clip, or all."""
+        return self._find_orders(_LIVE_ORDERS) if clip_id is None else self._find_orders(_LIVE_OF_CLIP, clip=clip_id)
 
-    def run_out(self, now: str) -> list[OrderRow]:
-        """Live orders whose time is over."""
-        return self._found(_RUN_OUT, now=now)
+    def expired_orders(self, now: str) -> list[IssuedOrderRow]:
+        """Orders that are still live in the store, though their time ended at or before `now`."""
+        return self._find_orders(_EXPIRED, now=now)
 
-    def unlisted_orders(self) -> list[OrderRow]:
+    def unlisted_orders(self) -> list[IssuedOrderRow]:
         """Orders that no notice of their clip shows yet."""
-        return self._found(_UNLISTED)
+        return self._find_orders(_UNLISTED)
 
     def disposal_ordered(self, dock_id: str, clip_id: str) -> bool:
-        return bool(self._found(_DISPOSALS, clip=clip_id, dock=dock_id))
+        """Whether this dock was ordered to dispose of the clip."""
+        return bool(self._find_orders(_DISPOSALS, clip=clip_id, dock=dock_id))
 
-    def _found(self, statement: Select[Any], **values: Any) -> list[OrderRow]:
-        return [OrderRow(*row) for row in self.run(statement, **values)]
+    def erase_orders(self, clip_id: str, dock_id: str) -> None:
+        """Destroys the wrapped keys in every order for a clip, also in orders that wait in the outbox."""
+        self.run(_ERASE_ORDERS, clip=clip_id, dock=dock_id, nothing=b"")
+        self.run(_ERASE_MESSAGES, topic=f"%/order/{dock_id}/{clip_id}")
 
-    def forget_orders(self, clip_id: str, dock_id: str) -> None:
-        """Destroys the wrapped keys in orders that were issued for a clip."""
-        self.run(_FORGET, clip=clip_id, dock=dock_id, nothing=b"")
-        self.run(_FORGET_POSTS, topic=f"%/order/{dock_id}/{clip_id}")
+    def _find_orders(self, query: Select[Any], **values: Any) -> list[IssuedOrderRow]:
+        return [IssuedOrderRow(*row) for row in self.run(query, **values)]
 
-    # decisions on record, standings
+    # decisions on record
 
     def add_decision(self, row: DecisionRow) -> None:
+        """Puts a decision on record. It is never changed."""
         self.run(_ADD_DECISION, **row_values(row))
 
     def decisions(self) -> Iterator[DecisionRow]:
-        """Every decision on record, oldest first, read a page at a time."""
+        """Every decision on record, oldest first. Reads 1,000 at a time."""
         after = 0
         while rows := self.run(_DECISIONS, after=after).fetchall():
             yield from (DecisionRow(*row[1:]) for row in rows)
             after = rows[-1][0]
-
-    def standing_fingerprint(self, dock_id: str, clip_id: str) -> str | None:
-        row = self.one(_STANDING, dock=dock_id, clip=clip_id)
-        return row[0] if row else None
-
-    def put_standing(self, dock_id: str, clip_id: str, fingerprint: str, due: str | None, overdue: bool) -> None:
-        self.run(_PUT_STANDING, dock_id=dock_id, clip_id=clip_id, fingerprint=fingerprint, due=due, overdue=overdue)
-
-    def newly_overdue(self, now: str) -> list[str]:
-        """Clips whose statements have come due since their standing was published."""
-        return [row[0] for row in self.run(_OVERDUE, now=now)]
-
-    def say_again(self) -> set[str]:
-        """Marks what was published and is to be published again; returns the clips it is about."""
-        self.run(_ANSWER_AGAIN)
-        self.run(_STAND_AGAIN)
-        return {row[0] for row in self.run(_SAID_AGAIN)}
-
-    # how things stand, in numbers
-
-    def counts(self) -> dict[str, int]:
-        """Open requests, live orders, clips with an overdue statement, messages not yet published."""
-        return {name: int(self.one(query)[0]) for name, query in _COUNTS.items()}

@@ -1,4 +1,4 @@
-"""Rows of the policy service's tables (daemon.policy.store.tables) as values."""
+"""Rows of the policy service's tables (`daemon.policy.store.tables`) as values. Times are RFC 3339 text in UTC."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class ClipRow:
-    """A clip as its dock last announced it; digests name the attestations that say more."""
+class AnnouncedClipRow:
+    """A clip as its dock last announced it. The digests name the attestations that say more.
+
+    `sequence` and `previous` are the notice's. `capture_sha256` is None for a clip without a capture that verifies.
+    """
 
     dock_id: str
     clip_id: str
@@ -25,7 +28,11 @@ class ClipRow:
 
 @dataclass(frozen=True)
 class RequestRow:
-    """A request to view. `state`: open (refused so far), released, closed. `answer`: the decision last published."""
+    """A request to view a clip. `digest` is the SHA-256 of its attestation.
+
+    `state`: open (refused so far), released or closed. `answer`: the SHA-256 of the decision that was last published,
+    or None; a hyphen before it means that the same decision has to be published again.
+    """
 
     digest: str
     person_id: str
@@ -36,8 +43,12 @@ class RequestRow:
 
 
 @dataclass(frozen=True)
-class OrderRow:
-    """An order that was issued. `listed`: its dock's notice shows it in this state; until then it is repeated."""
+class IssuedOrderRow:
+    """A release or disposal order that was issued. `request` is the request's digest, empty for a disposal.
+
+    `state`: live, expired, revoked or disposal. `listed`: the dock's notice shows the order in this state. Until it
+    does, the order is published again and again. `envelope` is the order, or its revocation.
+    """
 
     order_id: str
     request: str
@@ -52,7 +63,10 @@ class OrderRow:
 
 @dataclass(frozen=True)
 class DecisionRow:
-    """One decision on record: `facts` are the documents it was decided on, `answer` what was answered (JSON)."""
+    """One decision on record. `facts` are the documents it was decided on, `answer` is the decision (both JSON).
+
+    `request` is the request's digest; `regime_sha256` and `trust_version` say what was in force.
+    """
 
     at: str
     request: str
@@ -66,8 +80,8 @@ class DecisionRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AboutRow:
-    """Where an attestation stands in the index."""
+class AttestationRow:
+    """What the index says of an attestation: who signed it, of which kind it is, and what it is about."""
 
     digest: str
     signer: str

@@ -1,5 +1,6 @@
-"""Statements in SQLAlchemy Core, run as text on the driver's own cursor: written once for both databases, and made into
-text once a process. Through SQLAlchemy's engine they would take several times as long as the database needs.
+"""SQL built once with SQLAlchemy Core for both databases, and run as text on the driver's own cursor.
+
+The text is made once in each process. SQLAlchemy's engine would take several times as long as the database needs.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ DIALECTS: dict[str, Dialect] = {
     "sqlite": sqlite.dialect(paramstyle="qmark"),
     "postgresql": postgresql.dialect(paramstyle="qmark"),  # type: ignore[no-untyped-call]
 }
+"""SQLAlchemy's dialects by the names that `Transactions.dialect` uses."""
 _INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-class ForEach:
-    """A statement that the dialects spell with constructs of their own. `build` is given the dialect's name."""
+class PerDialect:
+    """A query that SQLAlchemy builds differently for each dialect."""
 
     def __init__(self, build: Callable[[str], Executable]) -> None:
+        """`build` gets the dialect's name ("sqlite" or "postgresql") and returns the query."""
         self.build = build
 
 
-def put(table: Table) -> ForEach:
-    """Inserts a whole row, in the place of the one with the same key."""
+def upsert(table: Table) -> PerDialect:
+    """Inserts a whole row. A row with the same key is replaced."""
 
     def build(dialect: str) -> Executable:
         new = _INSERTS[dialect](table)
@@ -36,36 +39,36 @@ def put(table: Table) -> ForEach:
         changed = {column.name: new.excluded[column.name] for column in table.columns if column.name not in keys}
         return _on_conflict(new, keys, changed)
 
-    return ForEach(build)
+    return PerDialect(build)
 
 
-def add(table: Table) -> ForEach:
-    """Inserts a whole row, unless there is one with the same key."""
-    return ForEach(
+def insert_if_absent(table: Table) -> PerDialect:
+    """Inserts a whole row. Does nothing if there is a row with the same key."""
+    return PerDialect(
         lambda dialect: _INSERTS[dialect](table).on_conflict_do_nothing(
             index_elements=[column.name for column in table.primary_key]
         )
     )
 
 
-def count_up(table: Table, counter: str) -> ForEach:
-    """Inserts a whole row; where its key is there already, only counts one more."""
+def insert_or_increment(table: Table, counter: str) -> PerDialect:
+    """Inserts a whole row. If there is a row with the same key, adds one to its column `counter` instead."""
 
     def build(dialect: str) -> Executable:
         return _on_conflict(
             _INSERTS[dialect](table), {c.name for c in table.primary_key}, {counter: table.c[counter] + 1}
         )
 
-    return ForEach(build)
+    return PerDialect(build)
 
 
-def append(table: Table) -> Insert:
-    """Inserts a row that is given its number."""
+def insert_numbered(table: Table) -> Insert:
+    """Inserts a row of all columns but `id`, which the database numbers."""
     return insert(table).values({column.name: None for column in table.columns if column.name != "id"})
 
 
 def row_values(row: Any) -> dict[str, Any]:
-    """A row's values, by its columns."""
+    """The values of a row dataclass (`daemon.policy.store.rows`) by the names of their columns."""
     return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
@@ -75,37 +78,38 @@ def _on_conflict(new: Any, keys: set[str], changed: dict[str, Any]) -> Executabl
 
 
 @dataclass(frozen=True)
-class _Text:
-    """What a statement is for the driver: `names` are its values in order, `fixed` those that never change."""
+class _SqlText:
+    """A query as text for the driver. `names` are its values in order; `fixed` are the values that never change."""
 
     text: str
     names: tuple[str, ...]
     fixed: dict[str, Any]
 
 
-class Statements:
-    """Runs statements on one connection. The store's parts are made of it."""
+class QueryRunner:
+    """Runs queries on one connection. Each group of tables in this room is a subclass; `PolicyStore` joins them."""
 
     def __init__(self, rows: Rows, dialect: str) -> None:
+        """`rows` is the connection; `dialect` is its name in `DIALECTS`."""
         self._rows = rows
         self._dialect = dialect
-        self._texts: dict[Executable | ForEach, _Text] = {}
+        self._texts: dict[Executable | PerDialect, _SqlText] = {}
 
-    def one(self, statement: Executable | ForEach, **values: Any) -> Any:
-        """The first row, None when there is none."""
-        return self.run(statement, **values).fetchone()
+    def one(self, query: Executable | PerDialect, **values: Any) -> Any:
+        """Runs a query and returns its first row, or None when it found none. For `values` see `run`."""
+        return self.run(query, **values).fetchone()
 
-    def run(self, statement: Executable | ForEach, **values: Any) -> Cursor:
-        """`values` by the names of the statement's parameters, or of the columns of an inserted row."""
-        made = self._texts.get(statement)
+    def run(self, query: Executable | PerDialect, **values: Any) -> Cursor:
+        """Runs a query. `values` are named like the query's parameters, or like the columns of an inserted row."""
+        made = self._texts.get(query)
         if made is None:
-            made = self._texts[statement] = self._make(statement)
+            made = self._texts[query] = self._make(query)
         if made.fixed:
             values = made.fixed | values
         return self._rows.execute(made.text, [values[name] for name in made.names])
 
-    def _make(self, statement: Executable | ForEach) -> _Text:
-        core: Any = statement.build(self._dialect) if isinstance(statement, ForEach) else statement
+    def _make(self, query: Executable | PerDialect) -> _SqlText:
+        core: Any = query.build(self._dialect) if isinstance(query, PerDialect) else query
         compiled = core.compile(dialect=DIALECTS[self._dialect])
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
-        return _Text(str(compiled), tuple(compiled.positiontup), fixed)
+        return _SqlText(str(compiled), tuple(compiled.positiontup), fixed)

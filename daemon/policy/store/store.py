@@ -1,12 +1,9 @@
-"""Opening the store by what `[store] url` says."""
+"""The policy service's store: all its tables in one object, opened as `[store] url` says."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from daemon.custody.log import CustodyLog, Rows, open_read_only
@@ -14,10 +11,15 @@ from daemon.database.sqlite import Database
 from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.policy.store import tables
+from daemon.policy.store.answers import Answers
 from daemon.policy.store.attestations import Attestations
-from daemon.policy.store.outbox import Posts
+from daemon.policy.store.clips import AnnouncedClips
+from daemon.policy.store.lead import FileLockLead, Lead
+from daemon.policy.store.outbox import Outbox
 from daemon.policy.store.requests import Requests
+from daemon.policy.store.shared import SharedState
 from daemon.policy.store.sql import DIALECTS
+from daemon.policy.store.standings import Standings
 
 if TYPE_CHECKING:
     from daemon.database.postgres import Postgres
@@ -26,69 +28,31 @@ _FILE = "policy.sqlite"
 
 
 class Transactions(Protocol):
-    """Where the tables are: a `Database` (SQLite) or a `Postgres`. What a transaction wrote is durable when it ends."""
+    """The database under the tables: a `Database` (SQLite) or a `Postgres`.
+
+    What a transaction wrote is durable when its block ends, or none of it happened.
+    """
 
     dialect: str
+    """The name of its SQL dialect: "sqlite" or "postgresql"."""
 
-    def transaction(self) -> AbstractContextManager[None]: ...
-
-    def close(self) -> None: ...
-
-
-class Lead(Protocol):
-    """Which of the services on a store leads: publishes, and does what time brings. At most one does, at any moment."""
-
-    shared: bool
-    """Whether there can be several services at all."""
-
-    def try_lead(self) -> bool:
-        """Whether this service leads from now on. Called inside a transaction, so that the next one anywhere knows."""
+    def transaction(self) -> AbstractContextManager[None]:
+        """A block that is one transaction. Raises NotDurableError when its outcome is unknown."""
         ...
-
-    def leave_lead(self) -> None:
-        """Another may lead."""
-        ...
-
-    def members(self) -> frozenset[int]:
-        """The services there are, each by a number that ends with it."""
-        ...
-
-
-class OnlyOne:
-    """On SQLite there is one service. Whoever has the lock on its file leads."""
-
-    shared = False
-
-    def __init__(self, state: Path) -> None:
-        """Raises ConfigurationError when another service uses the store."""
-        self._fd = os.open(state / "policy.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._fd)
-            raise ConfigurationError(
-                f"{state}: another policy service is using this store",
-                hint="several at once need PostgreSQL: [store] url in policy.toml",
-            ) from None
-
-    def try_lead(self) -> bool:
-        return True
-
-    def leave_lead(self) -> None:
-        raise AssertionError("there is nobody else to lead")
-
-    def members(self) -> frozenset[int]:
-        return frozenset()
 
     def close(self) -> None:
-        os.close(self._fd)
+        """Closes the connection."""
+        ...
 
 
-class Store(Attestations, Requests, Posts):
-    """The tables. Everything is written inside a transaction, and outside none is open."""
+class PolicyStore(Attestations, AnnouncedClips, Requests, Standings, Outbox, Answers, SharedState):
+    """All tables of the policy service. Everything is written inside `transaction`; outside none is open.
+
+    `db` is the connection itself, which the custody log shares.
+    """
 
     def __init__(self, rows: Rows, database: Transactions, lead: Lead | None = None) -> None:
-        """`lead` is needed by a service, not by whoever only looks."""
+        """`rows` is the connection of `database`. `lead` is needed to serve, and not to look only."""
         super().__init__(rows, database.dialect)
         self.db = rows
         self.transaction = database.transaction
@@ -97,25 +61,28 @@ class Store(Attestations, Requests, Posts):
 
     @property
     def lead(self) -> Lead:
+        """Which service leads. Raises AssertionError for a store that was not opened to serve."""
         if self._lead is None:
             raise AssertionError("this store was not opened to serve")
         return self._lead
 
     def close(self) -> None:
+        """Closes the database, and unlocks it for another service."""
         self._database.close()
-        if isinstance(self._lead, OnlyOne):
+        if isinstance(self._lead, FileLockLead):
             self._lead.close()
 
-    def forget(self, clip_id: str, dock_id: str, seal_sha256: str) -> None:
-        """Destroys what holds wrapped keys of a disposed clip: its seal, and the orders that were issued for it."""
+    def erase_keys(self, clip_id: str, dock_id: str, seal_sha256: str) -> None:
+        """Destroys everything that holds wrapped keys of a disposed clip: its seal, and the orders issued for it."""
         self.delete(seal_sha256)
-        self.forget_orders(clip_id, dock_id)
+        self.erase_orders(clip_id, dock_id)
 
 
-def open_store(config: PolicyConfig, *, serve: bool = False) -> Store:
-    """Opens or creates the store; an older one is brought up to date. `serve`: as one of the services that use it.
+def open_store(config: PolicyConfig, *, serve: bool = False) -> PolicyStore:
+    """Opens or creates the store. An older one is brought up to date. `serve`: as one of the services that use it.
 
-    Raises ConfigurationError for one that cannot be used, or not now, UnavailableError for a server that is not there.
+    Raises ConfigurationError for a store that cannot be used, or not now, and UnavailableError for a database server
+    that does not answer.
     """
     dialect = "postgresql" if config.store.postgres else "sqlite"
     schema, steps = tables.schema(DIALECTS[dialect]), tables.STEPS[dialect]
@@ -126,16 +93,17 @@ def open_store(config: PolicyConfig, *, serve: bool = False) -> Store:
         except BaseException:
             postgres.close()
             raise
-        return Store(postgres, postgres, postgres if serve else None)
+        return PolicyStore(postgres, postgres, postgres if serve else None)
     database = Database(config.state / _FILE, schema, tables.VERSION, steps)
-    return Store(database.db, database, OnlyOne(config.state) if serve else None)
+    return PolicyStore(database.db, database, FileLockLead(config.state) if serve else None)
 
 
 @contextmanager
 def read_log(config: PolicyConfig, origin: str, actor: str) -> Iterator[CustodyLog]:
-    """The custody log in the store as it is at one moment, while services run.
+    """The custody log in the store, as it is at one moment. Services may run meanwhile.
 
-    Raises ConfigurationError or UnavailableError.
+    Raises ConfigurationError for a store that cannot be used, and UnavailableError for a database server that does not
+    answer.
     """
     if not config.store.postgres:
         with open_read_only(config.state / _FILE, origin, actor) as log:

@@ -1,6 +1,6 @@
-"""The policy service's tables, described once for SQLite and PostgreSQL, and how older ones are brought up to date.
+"""The policy service's tables, described once for SQLite and PostgreSQL, and the SQL that updates older ones.
 
-Times are text (RFC 3339, UTC, milliseconds), so that they sort as they are. Text compares byte by byte in both.
+Times are text (RFC 3339, UTC, milliseconds), so that they sort by time. Both databases compare text byte by byte.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 VERSION = 2
+"""The number of the schema below."""
 STEPS = {
     "sqlite": (
-        # 2: what is to be looked at again outlives its service. The index came without a version: it may be there.
+        # 2: clips to be reconsidered outlive their service. The index came without a version: it may exist already.
         "CREATE INDEX IF NOT EXISTS standing_overdue ON standing (dock_id) WHERE overdue = 1;"
         "CREATE TABLE pending (clip_id TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (clip_id, at)) WITHOUT ROWID;"
         "CREATE INDEX pending_at ON pending (at);",
     ),
-    "postgresql": (),  # where the tables begin with 2
+    "postgresql": (),  # there the first version is 2
 }
-"""SQL that leads from one version to the next; the last of each leads to VERSION."""
+"""For each dialect, the SQL that leads from one version to the next. The last step leads to VERSION."""
 
 metadata = MetaData()
 _TEXT = Text().with_variant(Text(collation="C"), "postgresql")
@@ -63,7 +64,7 @@ def _table(name: str, *columns: Any, key: tuple[str, ...], rowid: bool = False) 
 
 
 def _counted(name: str, *columns: Any) -> Table:
-    """A table whose rows are numbered as they come, no number used twice."""
+    """A table whose rows the database numbers in their order. No number is used twice."""
     return Table(name, metadata, Column("id", _NUMBER, primary_key=True), *columns, sqlite_autoincrement=True)
 
 
@@ -143,11 +144,11 @@ Index("standing_overdue", standing.c.dock_id, sqlite_where=_late, postgresql_whe
 answer = _table("answer", _text("digest"), _text("reason", null=True), key=("digest",))
 refusal = _table("refusal", _text("kind"), _text("error"), _number("count"), key=("kind", "error"))
 outbox = _counted("outbox", _text("topic"), _bytes("payload"), _flag("retain"))
-# hashed: whoever speaks to us chooses part of the topic that is answered on, and a tree takes 2.7 KB at most
+# a hash index: strangers choose a part of the topic that we answer on, and a B-tree takes no key above 2.7 KB
 Index("outbox_topic", outbox.c.topic, postgresql_using="hash")
 pending = _table("pending", _text("clip_id"), _text("at"), key=("clip_id", "at"))
 Index("pending_at", pending.c.at)
-# the custody log's own, as daemon.custody.log reads and writes them
+# the custody log's tables, as daemon.custody.log reads and writes them
 custody_entry = _table(
     "custody_entry", _number("sequence"), _text("clip_id", null=True), _bytes("line"), key=("sequence",), rowid=True
 )
@@ -156,11 +157,11 @@ _table("custody_node", _number("level"), _number("idx"), _bytes("hash"), key=("l
 
 
 def schema(dialect: Dialect) -> str:
-    """Everything above as SQL, for a database that has nothing yet."""
-    return "".join(f"{statement};\n" for statement in _creating(dialect))
+    """SQL that creates all tables and indices in an empty database."""
+    return "".join(f"{statement};\n" for statement in _create_statements(dialect))
 
 
-def _creating(dialect: Dialect) -> Iterator[str]:
+def _create_statements(dialect: Dialect) -> Iterator[str]:
     for table in metadata.sorted_tables:
         yield str(CreateTable(table).compile(dialect=dialect)).strip()
         for index in sorted(table.indexes, key=lambda index: str(index.name)):

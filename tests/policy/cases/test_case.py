@@ -1,42 +1,102 @@
-"""What the policy service lets wait for more of its kind, and what ends that at once."""
+"""Which attestations count as facts about a clip."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as hs
 
-from daemon.cli.demo import world as worlds
-from daemon.link.mqtt import LinkEvent, Published, Received
-from daemon.model.clock import SystemClock
-from daemon.model.config import PolicyConfig, load_config
-from daemon.model.topics import Topics
-from daemon.policy.service import PolicyService
-from tests.kit.agency import CLIP
+from daemon.model import statements as st
+from daemon.policy.cases.case import Case, strictest
+from tests.kit.agency import CLIP, NOW
+from tests.kit.policy_fixture import INCIDENT, Office, open_office
 
-TOPICS = Topics(worlds.AGENCY)
+FORCES = ("none", "minimal", "nondeadly", "serious", "deadly")
+officers = hs.lists(hs.sampled_from(["a", "b", "c"]), min_size=1, max_size=3, unique=True).map(tuple)
+classifications = hs.builds(
+    lambda force, involved, witnesses, death, hours: classification(
+        force=force,
+        involved=involved,
+        witnesses=tuple(officer for officer in witnesses if officer not in involved),
+        in_custody_death=death,
+        occurred_at=NOW - timedelta(hours=hours),
+    ),
+    hs.sampled_from(FORCES),
+    officers,
+    officers,
+    hs.booleans(),
+    hs.integers(1, 9),
+)
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[PolicyService]:
-    config = worlds.make(tmp_path, 1).config / "policy.toml"
-    made = PolicyService(load_config(PolicyConfig, config), SystemClock())
-    yield made
-    made._desk.store.close()
+def office(tmp_path: Path) -> Iterator[Office]:
+    office = open_office(tmp_path)
+    yield office
+    office.context.store.close()
 
 
-def told(topic: str) -> LinkEvent:
-    return Received("inbox", topic, b"{}", retained=False, mid=1, qos=1)
+def classification(**fields: Any) -> st.Classification:
+    base = {"incident_id": INCIDENT, "force": "none", "in_custody_death": False, "classified_at": NOW}
+    return st.Classification.model_validate(base | fields)
 
 
-ANNOUNCED = told(TOPICS.announcement("dock-1", CLIP))
-ANSWERED = Published("policy", 1, None)
-ASKED = told(f"{TOPICS.root}/attestation/person-1/request/{'0' * 64}")
+def case(office: Office) -> Case:
+    clip = office.context.store.clip(CLIP)
+    assert clip is not None
+    return Case(office.context, clip)
 
 
-def test_what_docks_tell_waits_for_more_and_what_people_ask_for_does_not(service: PolicyService) -> None:
-    assert service._can_wait(ANNOUNCED)
-    assert service._can_wait(ANSWERED)
-    assert not service._can_wait(ASKED)
-    assert not service._can_wait(told(f"{TOPICS.root}x/dock/dock-1/clip/{CLIP}"))
+@given(hs.lists(classifications, min_size=1, max_size=4))
+def test_of_several_classifications_the_strictest_counts_in_every_respect(found: list[st.Classification]) -> None:
+    incident = strictest(INCIDENT, found)
+    assert FORCES.index(incident.force) == max(FORCES.index(one.force) for one in found)
+    assert incident.in_custody_death == any(one.in_custody_death for one in found)
+    assert set(incident.involved) == {officer for one in found for officer in one.involved}
+    assert set(incident.witnesses) == {officer for one in found for officer in one.witnesses} - set(incident.involved)
+    assert incident.occurred_at == min(one.occurred_at for one in found)
+    assert strictest(INCIDENT, found[::-1]) == incident
+
+
+def test_the_latest_correction_says_who_wore_the_camera(office: Office) -> None:
+    office.announce(office.notice(officer="witness"))
+    assert case(office).wearer == "witness"
+    for officer, earlier in (("officer", 0), ("chief", 1)):
+        at = office.clock.now() - timedelta(seconds=earlier)
+        correction = st.Correction(clip_id=CLIP, officer_id=officer, reason="pool camera", at=at)
+        assert office.attest(correction, "records") == (True, None)
+    assert case(office).wearer == "officer"
+
+
+def test_of_each_hold_the_latest_attestation_counts(office: Office) -> None:
+    office.announce(office.notice())
+    for hold_id, state in (("h1", "placed"), ("h2", "placed"), ("h1", "lifted")):
+        hold = st.Hold.model_validate(
+            {"hold_id": hold_id, "clip_id": CLIP, "state": state, "reason": "suit", "at": office.clock.now()}
+        )
+        assert office.attest(hold, "records") == (True, None)
+        office.clock.turn(seconds=1)
+    [facts] = case(office).facts("officer", "report", office.clock.now())
+    assert [hold.hold_id for hold in facts.holds] == ["h2"]
+
+
+def test_a_clip_in_quarantine_counts_as_recorded_when_it_was_ingested(office: Office) -> None:
+    office.announce(office.notice(integrity="unsigned"))
+    found = case(office)
+    assert not found.admitted
+    seal = office.context.store.statement(found.clip.seal_sha256, st.Seal)
+    assert found.recorded == (seal.ingested_at, "unknown")
+
+
+def test_a_case_rests_on_seal_capture_tag_and_what_people_attest(office: Office) -> None:
+    office.announce(office.notice())
+    before = case(office)
+    assert before.digests == {before.clip.seal_sha256, before.clip.capture_sha256, before.clip.tag_sha256}
+    office.classify("none")
+    [row] = office.context.store.attestations_about(CLIP, [INCIDENT])
+    assert case(office).digests == before.digests | {row.digest}

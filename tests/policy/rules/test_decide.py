@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.policy.rules.cedar import ask
-from daemon.policy.rules.decide import Answer, combine, decide, standing
+from daemon.policy.rules.decide import Ruling, clip_standing, combine, decide
 from daemon.policy.rules.facts import Facts
 from daemon.policy.rules.question import question_of
 from daemon.policy.rules.regime import bundled, bundled_names
@@ -157,7 +157,7 @@ def test_a_clip_in_several_incidents_opens_only_when_each_would_open_it() -> Non
     assert combine([refused, released]).needs == refused.needs
     ends = [replace(released, stands_until=NOW + timedelta(hours=hours)) for hours in (1, 0, 2)]
     assert combine([released, *ends]).stands_until == NOW
-    with pytest.raises(ValueError, match="no answers"):
+    with pytest.raises(ValueError, match="no rulings"):
         combine([])
 
 
@@ -166,12 +166,12 @@ def test_the_deadline_is_due_then_overdue_and_unlocks_nothing() -> None:
     due = OCCURRED + timedelta(hours=48)
     for now, overdue in ((NOW, False), (due, False), (due + timedelta(milliseconds=1), True)):
         then = Facts.model_validate({**made, "now": now})
-        stands = standing(NEGOTIATED, then)
+        stands = clip_standing(NEGOTIATED, then)
         assert (stands.force, stands.due, stands.overdue) == ("deadly", due, overdue)
         assert [n.officer_id for n in stands.needs] == ["O1", "W1"]
         assert not decide(NEGOTIATED, then).released
     said = {(officer, "internal_affairs", "video") for officer in ("W1", "O1")}
-    assert standing(NEGOTIATED, facts("deadly", "supervisor", "supervision", said)).needs == ()
+    assert clip_standing(NEGOTIATED, facts("deadly", "supervisor", "supervision", said)).needs == ()
 
 
 def test_a_rule_that_fails_to_evaluate_is_a_refusal_and_says_so() -> None:
@@ -237,7 +237,7 @@ def test_what_is_needed_opens_it_and_nothing_in_it_is_idle(scene: dict[str, Any]
     if any(need.kind == "classification" for need in answer.needs):
         return
 
-    def supplied(needs: list[Any]) -> Answer:
+    def supplied(needs: list[Any]) -> Ruling:
         kinds = {need.kind for need in needs}
         chief = [authorization(scene["viewer"], scene["purpose"])] if "authorization" in kinds else []
         said = [

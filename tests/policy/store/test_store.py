@@ -16,9 +16,10 @@ from daemon.custody import log
 from daemon.model import statements as st
 from daemon.model.config import PolicyConfig, check_config
 from daemon.model.errors import ConfigurationError
-from daemon.policy.cases import attestations, decisions
-from daemon.policy.service import follow_trust
-from daemon.policy.store import open_store, tables
+from daemon.policy.cases import attestations, orders
+from daemon.policy.opening import follow_trust
+from daemon.policy.store import tables
+from daemon.policy.store.store import open_store
 from tests.kit import agency
 from tests.kit.agency import CLIP
 from tests.kit.policy_fixture import Office, open_office
@@ -32,7 +33,7 @@ FIRST = Path(__file__).with_name("schema_1.sql")
 def office(tmp_path: Path, store_url: str) -> Iterator[Office]:
     office = open_office(tmp_path, store={"url": store_url})
     yield office
-    office.desk.store.close()
+    office.context.store.close()
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def two(tmp_path: Path, postgres_server: Server) -> Iterator[tuple[Office, Offic
     )
     yield offices
     for office in offices:
-        office.desk.store.close()
+        office.context.store.close()
 
 
 def shape(path: Path) -> tuple[int, dict[str, list[tuple[str, int]]], list[str]]:
@@ -70,13 +71,13 @@ def test_a_store_of_the_first_version_becomes_what_a_new_one_is(tmp_path: Path, 
         db.execute("INSERT INTO meta VALUES ('a', 'b')")
         db.commit()
     office = open_office(tmp_path)
-    assert office.desk.store.get("a") == "b"
+    assert office.context.store.get("a") == "b"
     office.announce(office.notice())
     office.classify("none")
     assert office.ask("officer", CLIP)["outcome"] == "released"
-    office.desk.store.close()
+    office.context.store.close()
     new = open_office(tmp_path / "new")
-    new.desk.store.close()
+    new.context.store.close()
     assert shape(path) == shape(tmp_path / "new" / "state" / "policy.sqlite")
     assert shape(path)[0] == tables.VERSION
     assert path.with_name("policy.sqlite.1.bak").exists()
@@ -85,11 +86,12 @@ def test_a_store_of_the_first_version_becomes_what_a_new_one_is(tmp_path: Path, 
 def test_every_statement_finds_its_index(tmp_path: Path) -> None:
     """What runs every second must not read whole tables."""
     office = open_office(tmp_path)
-    store, seen = office.desk.store, []
+    store = office.context.store
+    seen: list[str] = []
     store.db.set_trace_callback(seen.append)  # type: ignore[attr-defined]
     office.tick()
-    decisions.repeat_orders(office.desk)
-    store.about(CLIP, ["a", "b"])
+    orders.repeat(office.context)
+    store.attestations_about(CLIP, ["a", "b"])
     store.db.set_trace_callback(None)  # type: ignore[attr-defined]
     plans = {sql: store.db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in seen if sql.startswith("SELECT")}
     assert len(plans) >= 6
@@ -142,14 +144,14 @@ def test_a_trust_that_one_service_read_is_in_force_in_all(two: tuple[Office, Off
     people = agency.trust_statement().plain()["people"]
     del people["officer"]
     newer = agency.trust(version=2, people=people)
-    with one.desk.store.transaction():
-        one.desk.store.add_trust(newer, agency.trust_bytes(version=2, people=people), "2023-11-29T22:00:00.000Z")
+    with one.context.store.transaction():
+        one.context.store.add_trust(newer, agency.trust_bytes(version=2, people=people), "2023-11-29T22:00:00.000Z")
     root = tmp_path / "root.pem"
     root.write_text(agency.sign_pem("root"))
-    enrolment = other.desk.config.trust.model_copy(update={"root": root})
-    other.desk.config = other.desk.config.model_copy(update={"trust": enrolment})
-    with other.desk.store.transaction():
-        follow_trust(other.desk)
+    enrolment = other.context.config.trust.model_copy(update={"root": root})
+    other.context.config = other.context.config.model_copy(update={"trust": enrolment})
+    with other.context.store.transaction():
+        follow_trust(other.context)
     request = st.Request(request_id="r", clip_id=CLIP, purpose="report", requested_at=other.clock.now())
     accepted, reason = other.receive(agency.signed(request, "officer"), "officer")
     assert not accepted and "not enrolled" in str(reason)
@@ -161,13 +163,13 @@ def test_whatever_strangers_write_is_refused_and_answered(office: Office, person
     envelope = agency.signed(
         st.Request(request_id="r", clip_id=CLIP, purpose="report", requested_at=office.clock.now()), "officer"
     )
-    desk = office.desk
-    with desk.store.transaction():
-        attestations.receive(desk, envelope.to_bytes(), person, "request", "0" * 64)
-        desk.store.put_answer("d" * 64, "quoted: \0")
-    assert sum(desk.store.refusals().values()) == 1
-    assert len(office.posted(desk.topics.answer(person, envelope.digest))) == 1
-    assert str((desk.store.answer("d" * 64) or ("", ""))[1]).startswith("quoted: ")
+    context = office.context
+    with context.store.transaction():
+        attestations.receive(context, envelope.to_bytes(), person, "request", "0" * 64)
+        context.store.put_answer("d" * 64, "quoted: \0")
+    assert sum(context.store.refusals().values()) == 1
+    assert len(office.posted(context.topics.answer(person, envelope.digest))) == 1
+    assert str((context.store.answer("d" * 64) or ("", ""))[1]).startswith("quoted: ")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,7 @@ def test_a_url_that_is_none_or_holds_a_password_is_refused(tmp_path: Path, url: 
 
 def test_the_schema_says_what_the_last_migration_leads_to() -> None:
     assert len(tables.STEPS["sqlite"]) == tables.VERSION - 1
-    assert "pending" in tables.schema(sqlite.dialect())  # type: ignore[no-untyped-call]
+    assert "pending" in tables.schema(sqlite.dialect())
 
 
 def test_a_password_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""The standing of a clip, published for the status page: its force, what its officers still owe, and until when."""
+
+from __future__ import annotations
+
+import hashlib
+
+from daemon.model import strict_json
+from daemon.model.documents import Standing
+from daemon.model.times import format_instant
+from daemon.policy.cases.case import Case
+from daemon.policy.context import PolicyContext
+from daemon.policy.rules.decide import clip_standing
+
+_FORCES = ("none", "minimal", "nondeadly", "serious", "deadly", "unclassified")
+
+
+def publish_standing(context: PolicyContext, case: Case) -> None:
+    """Publishes the clip's standing if it differs from what was published last."""
+    clip = case.clip
+    standings = [clip_standing(context.regime, facts) for facts in case.facts(case.wearer, "report", context.now())]
+    due = min((standing.due for standing in standings if standing.due), default=None)
+    document = Standing(
+        clip_id=clip.clip_id,
+        incidents=tuple(case.incidents),
+        force=max((standing.force for standing in standings), key=_FORCES.index),
+        needs=tuple(dict.fromkeys(need for standing in standings for need in standing.needs)),
+        due=due,
+        overdue=any(standing.overdue for standing in standings),
+    )
+    data = strict_json.dump(document.plain())
+    fingerprint = hashlib.sha256(data).hexdigest()
+    if context.store.standing_fingerprint(clip.dock_id, clip.clip_id) != fingerprint:
+        until = format_instant(due) if due else None
+        context.store.put_standing(clip.dock_id, clip.clip_id, fingerprint, until, document.overdue)
+        context.store.enqueue(context.topics.standing(clip.dock_id, clip.clip_id), data, retain=True)
