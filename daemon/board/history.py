@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from daemon.board.clips import Known
+from daemon.board.clips import KnownClip
 from daemon.core.words import TRIGGERS, custody_sentence, need_words
 from daemon.custody.record import LIMIT, ClipCustody, read_entry
 from daemon.model.errors import BwcError
@@ -18,8 +18,8 @@ from daemon.vault.reading import find_clip, read_document
 
 
 @dataclass(frozen=True)
-class Moment:
-    """One line of the timeline. `who` is camera, dispatch, dock, custody or policy; `entry` its number in custody."""
+class HistoryLine:
+    """One line of the timeline. `who`: camera, dispatch, dock, custody or policy. `entry`: its number in custody."""
 
     at: datetime
     who: str
@@ -28,16 +28,19 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class History:
-    """`gap` says what is missing and where to find it; None when nothing is."""
+class ClipHistory:
+    """A clip's timeline. `gap` says what is missing in it and where to find that; None when nothing is missing."""
 
-    moments: list[Moment]
+    lines: list[HistoryLine]
     gap: str | None
 
 
-def history(clip: Known, vault: Path | None) -> History:
-    """Everything the board can know. With a vault (or a read-only share of one) that is the clip's own custody."""
-    moments = [*_recording(clip), *_dispatch(clip), *_due(clip)]
+def history(clip: KnownClip, vault: Path | None) -> ClipHistory:
+    """The timeline of a clip, from its notice and standing. `vault` adds the clip's own custody log.
+
+    `vault` may be a read-only share of the dock's vault. A log that cannot be read there is named in `gap`.
+    """
+    lines = [*_recording(clip), *_dispatch(clip), *_due(clip)]
     gap = "who opened it, and when, stands in the custody log (set vault in board.toml)"
     if vault is not None:
         try:
@@ -45,55 +48,56 @@ def history(clip: Known, vault: Path | None) -> History:
         except BwcError as error:
             gap = f"its custody log: {error}"
         else:
-            return History(_in_order([*moments, *entries]), None)
-    return History(_in_order([*moments, *_dock(clip)]), gap)
+            return ClipHistory(_in_order([*lines, *entries]), None)
+    return ClipHistory(_in_order([*lines, *_dock(clip)]), gap)
 
 
-def _in_order(moments: list[Moment]) -> list[Moment]:
-    return sorted(moments, key=lambda moment: moment.at)
+def _in_order(lines: list[HistoryLine]) -> list[HistoryLine]:
+    return sorted(lines, key=lambda line: line.at)
 
 
-def _recording(clip: Known) -> Iterator[Moment]:
+def _recording(clip: KnownClip) -> Iterator[HistoryLine]:
     capture: dict[str, Any] | None = clip.notice.get("capture")
     if capture is None:
         return
     serial = capture["camera_serial"]
     if capture["pre_event_seconds"]:
-        yield Moment(parse_instant(capture["started_at"]), "camera", "the pre-event buffer begins")
+        yield HistoryLine(parse_instant(capture["started_at"]), "camera", "the pre-event buffer begins")
     started = f"recording started by {TRIGGERS[capture['trigger_on']]}, camera {serial} of {capture['officer_id']}"
-    yield Moment(parse_instant(capture["triggered_at"]), "camera", started)
+    yield HistoryLine(parse_instant(capture["triggered_at"]), "camera", started)
     for marker in capture.get("markers", ()):
-        yield Moment(parse_instant(marker["at"]), "camera", f"marked: {marker['label']}")
+        yield HistoryLine(parse_instant(marker["at"]), "camera", f"marked: {marker['label']}")
     stopped = f"recording stopped by {TRIGGERS[capture['trigger_off']]}"
-    yield Moment(parse_instant(capture["stopped_at"]), "camera", stopped)
+    yield HistoryLine(parse_instant(capture["stopped_at"]), "camera", stopped)
 
 
-def _dispatch(clip: Known) -> Iterator[Moment]:
-    for found in (clip.notice.get("activation") or {}).get("assignments", ()):
-        call = f"{found['incident_id']} ({found['incident_type']})"
-        yield Moment(parse_instant(found["dispatched_at"]), "dispatch", f"unit {found['unit_id']} dispatched to {call}")
-        if found.get("cleared_at"):
-            yield Moment(parse_instant(found["cleared_at"]), "dispatch", f"unit {found['unit_id']} cleared")
+def _dispatch(clip: KnownClip) -> Iterator[HistoryLine]:
+    for assignment in (clip.notice.get("activation") or {}).get("assignments", ()):
+        unit = f"unit {assignment['unit_id']}"
+        call = f"{assignment['incident_id']} ({assignment['incident_type']})"
+        yield HistoryLine(parse_instant(assignment["dispatched_at"]), "dispatch", f"{unit} dispatched to {call}")
+        if assignment.get("cleared_at"):
+            yield HistoryLine(parse_instant(assignment["cleared_at"]), "dispatch", f"{unit} cleared")
 
 
-def _due(clip: Known) -> Iterator[Moment]:
+def _due(clip: KnownClip) -> Iterator[HistoryLine]:
     for need in clip.standing.needs if clip.standing else ():
         if need.by is not None:
-            yield Moment(need.by, "policy", f"due: {need_words(need)}")
+            yield HistoryLine(need.by, "policy", f"due: {need_words(need)}")
 
 
-def _dock(clip: Known) -> Iterator[Moment]:
-    """What the notice alone tells of the dock's part."""
+def _dock(clip: KnownClip) -> Iterator[HistoryLine]:
+    """What the dock did, as far as the notice alone says it."""
     if "ingested_at" in clip.notice:
-        yield Moment(parse_instant(clip.notice["ingested_at"]), "dock", custody_sentence("ingested", {}))
+        yield HistoryLine(parse_instant(clip.notice["ingested_at"]), "dock", custody_sentence("ingested", {}))
     for release in clip.notice["lock"].get("releases", ()):
         whom = f"to {release['person_id']} for {release['purpose']}"
         words = {"live": "is live until then", "expired": "ended", "revoked": "was revoked before its end"}
-        yield Moment(parse_instant(release["expires_at"]), "dock", f"the release {whom} {words[release['state']]}")
+        yield HistoryLine(parse_instant(release["expires_at"]), "dock", f"the release {whom} {words[release['state']]}")
 
 
-def _custody(vault: Path, clip_id: str) -> Iterator[Moment]:
+def _custody(vault: Path, clip_id: str) -> Iterator[HistoryLine]:
     path = find_clip(vault, clip_id).custody
     for proven in parse_model(ClipCustody, read_document(path), what=path.name, limit=LIMIT).entries:
         entry = read_entry(proven.line.encode(), what=f"{path.name}: entry {proven.sequence}")
-        yield Moment(entry.at, "custody", custody_sentence(entry.action, entry.detail), entry.sequence)
+        yield HistoryLine(entry.at, "custody", custody_sentence(entry.action, entry.detail), entry.sequence)

@@ -1,4 +1,4 @@
-"""The board's one thread that listens: from the broker into the picture."""
+"""The board's one thread that listens to the broker, and puts what it receives into the picture."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from daemon.runtime.service_manager import Notifier
 log = logging.getLogger(__name__)
 
 
-class Hearing:
-    """Runs until `stop`; calls `changed` after each batch, and `ended` with what ended it, should it fail."""
+class Listener:
+    """Listens from `start` until `stop`."""
 
     def __init__(
         self,
@@ -29,27 +29,33 @@ class Hearing:
         changed: Callable[[], None],
         ended: Callable[[BaseException], None],
     ) -> None:
+        """`changed` is called after each batch of messages. If the thread fails, `ended` is called with the error.
+
+        Both are called on the listener's thread.
+        """
         self._picture = picture
         self._clock = clock
         self._changed = changed
         self._ended = ended
         self._mailbox: Mailbox[LinkEvent] = Mailbox(tick_seconds=1.0)
-        # no session is kept: whatever changed meanwhile is said by what is retained
-        name = f"bwc-board-{uuid.uuid4().hex[:12]}"
-        self._client = MqttClient(broker, name, self._mailbox.put, subscriptions=picture.subscriptions)
+        # no session is kept, because everything that changes meanwhile is retained
+        client_id = f"bwc-board-{uuid.uuid4().hex[:12]}"
+        self._client = MqttClient(broker, client_id, self._mailbox.put, subscriptions=picture.subscriptions)
         self._notifier = Notifier()
-        self._unheard = RetryTimer()
-        self._thread = threading.Thread(target=self._run, name="board-hearing")
+        self._refused = RetryTimer()
+        self._thread = threading.Thread(target=self._run, name="board-listener")
 
     def start(self) -> None:
+        """Connects to the broker, and starts the thread."""
         self._client.start()
         self._thread.start()
 
     def ready(self) -> None:
-        """The page answers: tells the service manager."""
+        """Tells the service manager that the page answers."""
         self._notifier.ready()
 
     def stop(self) -> None:
+        """Ends the thread and the connection, and closes the picture."""
         self._notifier.stopping("stopping")
         self._mailbox.stop()
         if self._thread.is_alive():
@@ -61,35 +67,36 @@ class Hearing:
         try:
             for batch in self._mailbox.batches():
                 self._step(batch)
-                self._notifier.watched(self._in_words, self._client)
+                self._notifier.watched(self._status, self._client)
         except BaseException as error:
             self._ended(error)
             raise
 
     def _step(self, batch: list[LinkEvent]) -> None:
-        heard: list[Received] = []
+        received: list[Received] = []
         for event in batch:
             match event:
                 case Received():
-                    heard.append(event)
+                    received.append(event)
                 case Connected():
                     self._picture.connected()
                 case Disconnected():
                     self._picture.disconnected(event.reason)
                 case Subscribed() if event.refused:
                     log.error("the broker refused a subscription: %s", event.refused)
-                    self._unheard.refused(self._clock.monotonic())
+                    self._refused.refused(self._clock.monotonic())
                 case _:
                     pass
-        if heard:
-            self._picture.hear(heard, self._clock.now())
-            for message in heard:
+        if received:
+            self._picture.receive(received, self._clock.now())
+            for message in received:
                 self._client.ack(message)
-        if self._unheard.due(self._clock.monotonic()):
+        if self._refused.due(self._clock.monotonic()):
             self._client.subscribe()
         self._picture.tick()
         self._changed()
 
-    def _in_words(self) -> str:
+    def _status(self) -> str:
+        """How the board is, in words for the service manager."""
         link = self._picture.link
         return f"broker lost: {link.lost}" if link.lost else f"listening to {len(self._picture.docks())} docks"

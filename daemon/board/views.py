@@ -1,4 +1,4 @@
-"""The picture in a person's words: what the templates show. Decides nothing, and asks nobody."""
+"""The picture in words that people read: what the templates show. Decides nothing, and reads nothing itself."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.board.clips import Judged, Known, Owed
-from daemon.board.picture import BaySeen, DockSeen, Link
+from daemon.board.clips import KnownClip, OwedStatement, ShownVerdict
+from daemon.board.picture import BrokerLink, KnownBay, KnownDock
 from daemon.core.words import need_words
 from daemon.model.documents import BayState
 
 GIB = 1 << 30
+"""Bytes in a GiB."""
 LOW_DISK = 10 * GIB
+"""Free bytes in a vault below which the page warns."""
 _BAYS: dict[BayState, tuple[str, str]] = {
     "empty": ("Empty", "dock a camera"),
     "reading": ("Reading", "leave it docked"),
@@ -41,7 +43,7 @@ _VERDICTS = {
 
 @dataclass(frozen=True)
 class BayCard:
-    """One bay. `percent` is None where there is nothing to read."""
+    """One bay. `icon` and `advice` go with its state. `percent`: how much of it is read, None for nothing to read."""
 
     dock_id: str
     name: str
@@ -56,17 +58,18 @@ class BayCard:
     time_left: str
 
     @property
-    def said(self) -> str:
-        """What a screen reader is told when it changes."""
+    def spoken_text(self) -> str:
+        """What a screen reader says when the card changes."""
         return f"{self.name}: {self.title}"
 
 
-def bay_card(seen: BaySeen) -> BayCard:
-    bay = seen.bay
+def bay_card(known: KnownBay) -> BayCard:
+    """The card of one bay."""
+    bay = known.bay
     title, advice = _BAYS[bay.state]
     reading = bay.state in {"reading", "waiting"} and bay.bytes_total > 0
     return BayCard(
-        seen.dock_id,
+        known.dock_id,
         bay.bay,
         bay.state,
         title,
@@ -76,24 +79,26 @@ def bay_card(seen: BaySeen) -> BayCard:
         bay.camera_serial,
         f"{bay.clips_done} of {bay.clips_total} clips" if bay.clips_total else "",
         min(100, 100 * bay.bytes_done // bay.bytes_total) if reading else None,
-        seen.time_left,
+        known.time_left,
     )
 
 
 @dataclass(frozen=True)
-class Health:
-    """One dock in a line of figures; `worries` says in words what somebody should look at."""
+class DockHealth:
+    """One dock in figures. `checkpoint`: its custody log's size and root. `worries`: what needs attention, in words."""
 
-    dock: DockSeen
+    dock: KnownDock
     checkpoint: tuple[int, str] | None
     worries: tuple[str, ...]
 
     @property
     def free(self) -> str:
+        """The free space in its vault, in GiB."""
         return f"{self.dock.status.vault_free_bytes / GIB:,.0f} GiB"
 
 
-def health(dock: DockSeen, note: str | None) -> Health:
+def dock_health(dock: KnownDock, note: str | None) -> DockHealth:
+    """The health of one dock. `note`: its newest checkpoint, a signed note, or None."""
     status = dock.status
     worries = []
     if status.state == "offline":
@@ -104,85 +109,90 @@ def health(dock: DockSeen, note: str | None) -> Health:
         worries.append(f"{status.scrub_findings} findings when the vault was last checked: run bwc dock check")
     if status.backlog:
         worries.append(f"{status.backlog} clips not yet acknowledged by the policy service")
-    return Health(dock, _checkpoint(note), tuple(worries))
+    return DockHealth(dock, _checkpoint(note), tuple(worries))
 
 
 def _checkpoint(note: str | None) -> tuple[int, str] | None:
-    """A signed note's size and root, not verified here (a witness does that); None where it is none."""
+    """The size and root in a signed note, or None when it is no such note. A witness verifies it, not the board."""
     lines = note.splitlines() if note else []
     return (int(lines[1]), lines[2]) if len(lines) > 2 and lines[1].isascii() and lines[1].isdigit() else None
 
 
 @dataclass(frozen=True)
-class Due:
-    """A statement or report that is owed."""
+class OwedLine:
+    """A statement or report that is missing. `what` says in words which one."""
 
-    owed: Owed
+    owed: OwedStatement
     what: str
     overdue: bool
 
 
-def due(owed: Sequence[Owed], now: datetime) -> list[Due]:
-    return [Due(one, need_words(one.need), one.due < now) for one in owed]
+def owed_lines(owed: Sequence[OwedStatement], now: datetime) -> list[OwedLine]:
+    """A line for each missing statement. Those that were due before `now` are overdue."""
+    return [OwedLine(one, need_words(one.need), one.due < now) for one in owed]
 
 
 @dataclass(frozen=True)
-class Shift:
-    """The shift's activation: how many assignments went how, as docks count, and those that clips tell of.
+class ShiftSummary:
+    """Whether cameras were on in this shift.
 
-    `rate`: per cent on time of those decided, None where none is.
+    `since`: from when docks count, or None. `counts`: verdict, its words, and how many assignments had it, as docks
+    count. `rate`: how many per cent of those with a final verdict were on time, or None when there is none.
+    `look_at`: the assignments that were late or partial, as clips show.
     """
 
     since: datetime | None
     counts: list[tuple[str, str, int]]
     rate: int | None
-    look_at: list[Judged]
+    look_at: list[ShownVerdict]
 
 
-def shift_since(docks: Sequence[DockSeen]) -> datetime | None:
-    """From when docks count; None while none has."""
+def shift_since(docks: Sequence[KnownDock]) -> datetime | None:
+    """From when docks count assignments, or None while no dock has counted."""
     return min((dock.status.activation.since for dock in docks if dock.status.activation), default=None)
 
 
-def shift(docks: Sequence[DockSeen], judged: Sequence[Judged]) -> Shift:
-    """Only docks can count assignments without any footage: no clip tells of them."""
+def shift_summary(docks: Sequence[KnownDock], verdicts: Sequence[ShownVerdict]) -> ShiftSummary:
+    """The shift in numbers. They come from the docks, because no clip shows an assignment that has no footage."""
     counts: Counter[str] = Counter()
     for dock in docks:
         for verdict in _VERDICTS:
             counts[verdict] += getattr(dock.status.activation, verdict, 0)
     decided = sum(counts.values()) - counts["pending"]
-    return Shift(
+    return ShiftSummary(
         shift_since(docks),
         [(verdict, words, counts[verdict]) for verdict, words in _VERDICTS.items()],
         round(100 * counts["on_time"] / decided) if decided else None,
-        [one for one in judged if one.verdict in {"late", "partial"}],
+        [one for one in verdicts if one.verdict in {"late", "partial"}],
     )
 
 
 def verdict_words(verdict: str) -> str:
+    """An assignment's verdict in words."""
     return _VERDICTS.get(verdict, verdict)
 
 
 @dataclass(frozen=True)
 class ClipLine:
-    """A clip in a list. `needs`: what would open it, in words; `why`: the reason that its dock gives."""
+    """A clip in a list. `why`: its dock's reason for the lock. `needs`: what would open it, in words."""
 
-    clip: Known
+    clip: KnownClip
     why: str
     force: str
     needs: tuple[str, ...]
     overdue: bool
 
 
-def clip_line(clip: Known) -> ClipLine:
+def clip_line(clip: KnownClip) -> ClipLine:
+    """The line of one clip."""
     standing = clip.standing
     needs = tuple(need_words(need) for need in standing.needs) if standing else ()
     force = standing.force if standing else "not heard from the policy service"
     return ClipLine(clip, str(clip.notice["lock"]["reason"]), force, needs, bool(standing and standing.overdue))
 
 
-def link_words(link: Link) -> str | None:
-    """What is wrong with the board's own hearing, or None."""
+def link_words(link: BrokerLink) -> str | None:
+    """What is wrong with the board's connection to the broker, as a sentence, or None."""
     if link.lost:
         return f"The broker is away ({link.lost}). What is shown was heard before, and may have changed."
     return "Catching up with the broker: some of this is not shown yet." if link.catching_up else None

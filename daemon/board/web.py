@@ -1,4 +1,4 @@
-"""The pages, rendered here, and a stream that says when to fetch them again. Nothing but GET."""
+"""The pages as HTML, and a stream of events that says when to fetch them again. Every request is a GET."""
 
 from __future__ import annotations
 
@@ -43,33 +43,35 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _AT_MOST_EVERY = {"bays": 0.5, "clips": 2.0}
 """Seconds between two calls to fetch a page again."""
 _PING = 10
-_COME_BACK_MS = 2000
+_RECONNECT_MS = 2000
 
 
 class Changes:
-    """Tells those who wait, on the server's loop, that the picture has changed."""
+    """Tells those who wait that the picture has changed. Used on the server's event loop only."""
 
     def __init__(self, picture: Picture) -> None:
+        """`picture` has the versions."""
         self._picture = picture
         self._changed = asyncio.Event()
 
     def wake(self) -> None:
-        """On the server's loop."""
+        """The picture has changed: wakes all who wait."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     def version(self, of: str) -> int:
+        """The picture's version: for "bays" of the bays, otherwise of everything."""
         return self._picture.bays_version if of == "bays" else self._picture.version
 
     async def after(self, of: str, seen: int) -> int:
-        """The version after `seen`, once there is one."""
+        """Waits until the version is no longer `seen`, and returns it."""
         while self.version(of) == seen:
             await self._changed.wait()
         return self.version(of)
 
 
 class _Guard:
-    """Response headers on everything, and nobody in whom the proxy has not named."""
+    """Adds the security headers to every response, and refuses whom the proxy has not named."""
 
     def __init__(self, app: ASGIApp, config: BoardConfig) -> None:
         self._app = app
@@ -85,18 +87,18 @@ class _Guard:
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        found = login.viewer(self._login, Headers(scope=scope))
-        if found is None and scope["path"] != "/healthz":
+        visitor = login.visitor(self._login, Headers(scope=scope))
+        if visitor is None and scope["path"] != "/healthz":
             refusal = PlainTextResponse("log in first: the proxy in front of this page named nobody\n", 401)
             await refusal(scope, receive, guarded)
             return
-        scope["viewer"] = found
+        scope["visitor"] = visitor
         await self._app(scope, receive, guarded)
 
 
 @dataclass(frozen=True)
-class Board:
-    """What the pages are made of."""
+class Pages:
+    """The pages, and what they are made of. Each public method answers the requests of one route."""
 
     config: BoardConfig
     picture: Picture
@@ -105,27 +107,32 @@ class Board:
     templates: Environment
 
     def dock_room(self, request: Request) -> Response:
+        """The bays, for the screen in a dock room: of one dock if board.toml names it, otherwise of all."""
         dock_id = self.config.dock_id
         docks = [dock for dock in self.picture.docks() if dock_id in {None, dock.status.dock_id}]
-        cards = [views.bay_card(seen) for seen in self.picture.bays(dock_id)]
+        cards = [views.bay_card(bay) for bay in self.picture.bays(dock_id)]
         away = [dock.status for dock in docks if dock.status.state == "offline"]
         return self._page(request, "bays.html", title=dock_id or "All docks", docks=docks, away=away, cards=cards)
 
     def clips(self, request: Request) -> Response:
+        """Docks, missing statements, the shift, and a page of locked clips. For supervisors.
+
+        Raises HTTPException: 403 for others, 400 for a page that is no number.
+        """
         _supervisors_only(request)
         search = request.query_params.get("q", "").strip()[:64]
         number = _whole(request.query_params.get("page", "0"))
         now = self.clock.now()
         docks = self.picture.docks()
-        locked, more = self.picture.locked(search, number)
+        locked, more = self.picture.locked_clips(search, number)
         since = views.shift_since(docks)
         return self._page(
             request,
             "clips.html",
             title="Clips",
-            health=[views.health(dock, self.picture.checkpoint(dock.status.dock_id)) for dock in docks],
-            due=views.due(self.picture.owed(), now),
-            shift=views.shift(docks, self.picture.judged(since) if since else []),
+            health=[views.dock_health(dock, self.picture.checkpoint(dock.status.dock_id)) for dock in docks],
+            due=views.owed_lines(self.picture.owed_statements(), now),
+            shift=views.shift_summary(docks, self.picture.assignment_verdicts(since) if since else []),
             lines=[views.clip_line(clip) for clip in locked],
             search=search,
             number=number,
@@ -133,6 +140,10 @@ class Board:
         )
 
     def clip(self, request: Request) -> Response:
+        """One clip with its history. For supervisors.
+
+        Raises HTTPException: 403 for others, 404 for a clip that is not known.
+        """
         _supervisors_only(request)
         dock_id, clip_id = request.path_params["dock_id"], request.path_params["clip_id"]
         try:
@@ -153,39 +164,45 @@ class Board:
             history=history.history(clip, self.config.vault),
         )
 
-    def healthy(self, _: Request) -> Response:
+    def health(self, _: Request) -> Response:
+        """Whether the board receives anything: "ok", or a sentence on what is wrong. 503 without a broker."""
         wrong = views.link_words(self.picture.link)
         return PlainTextResponse(f"{wrong or 'ok'}\n", 503 if self.picture.link.lost else 200)
 
     async def events(self, request: Request) -> Response:
+        """A stream with an event for each new version of what `of` names, "bays" or "clips" (for supervisors).
+
+        Raises HTTPException: 400 for another name, 403 for others.
+        """
         of = request.query_params.get("of", "")
         if of not in _AT_MOST_EVERY:
             raise HTTPException(400, "of: bays or clips")
         if of == "clips":
             _supervisors_only(request)
-        return EventSourceResponse(self._versions(of), ping=_PING, ping_message_factory=_alive)
+        return EventSourceResponse(self._versions(of), ping=_PING, ping_message_factory=_ping_event)
 
     async def _versions(self, of: str) -> AsyncIterator[dict[str, Any]]:
         seen = self.changes.version(of)
-        yield {"data": str(seen), "retry": _COME_BACK_MS}
+        yield {"data": str(seen), "retry": _RECONNECT_MS}
         while True:
             seen = await self.changes.after(of, seen)
             yield {"data": str(seen)}
             await asyncio.sleep(_AT_MOST_EVERY[of])
 
-    def unhappy(self, request: Request, error: Exception) -> Response:
+    def error(self, request: Request, error: Exception) -> Response:
+        """The page for a request that failed."""
         status, problem = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
-        return self._page(request, "sorry.html", status, title="Not here", problem=problem)
+        return self._page(request, "error.html", status, title="Not here", problem=problem)
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         link = self.picture.link
         now = self.clock.now()
         shown = self.templates.get_template(template).render(
-            viewer=request.scope["viewer"],
+            visitor=request.scope["visitor"],
             path=request.url.path,
             agency=self.config.agency,
             wrong=views.link_words(link),
-            heard_at=link.heard_at,
+            last_message_at=link.last_message_at,
             now=now,
             **values,
         )
@@ -193,7 +210,7 @@ class Board:
 
 
 def application(config: BoardConfig, picture: Picture, changes: Changes, clock: Clock) -> Starlette:
-    """The ASGI application."""
+    """The ASGI application: routes, templates, the guard, and the hosts that it answers to."""
     templates = Environment(loader=PackageLoader("daemon.board"), autoescape=True, undefined=StrictUndefined)
     templates.filters |= {
         "clock": _clock,
@@ -202,30 +219,30 @@ def application(config: BoardConfig, picture: Picture, changes: Changes, clock: 
         "utc": _utc,
         "verdict": views.verdict_words,
     }
-    board = Board(config, picture, changes, clock, templates)
+    pages = Pages(config, picture, changes, clock, templates)
     return Starlette(
         routes=[
-            Route("/", board.dock_room),
-            Route("/clips", board.clips),
-            Route("/clips/{dock_id}/{clip_id}", board.clip),
-            Route("/events", board.events),
-            Route("/healthz", board.healthy),
+            Route("/", pages.dock_room),
+            Route("/clips", pages.clips),
+            Route("/clips/{dock_id}/{clip_id}", pages.clip),
+            Route("/events", pages.events),
+            Route("/healthz", pages.health),
             Mount("/static", StaticFiles(packages=[("daemon.board", "static")])),
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=[*_LOOPBACK, *config.hosts], www_redirect=False),
             Middleware(_Guard, config=config),
         ],
-        exception_handlers={HTTPException: board.unhappy},
+        exception_handlers={HTTPException: pages.error},
     )
 
 
-def _alive() -> ServerSentEvent:
+def _ping_event() -> ServerSentEvent:
     return ServerSentEvent(data="", event="alive")
 
 
 def _supervisors_only(request: Request) -> None:
-    if not request.scope["viewer"].supervisor:
+    if not request.scope["visitor"].supervisor:
         raise HTTPException(403, "this page is for supervisors: your login is in none of their groups")
 
 

@@ -18,7 +18,7 @@ from daemon.model.topics import Topics
 from daemon.model.types import Document
 from daemon.policy.metrics import PolicyMetrics
 from daemon.policy.rules.regime import Regime
-from daemon.policy.store.store import PolicyStore
+from daemon.policy.store.store import PolicyDatabase
 from daemon.seal.keys import OpenKey, SignKey, keyid
 from daemon.seal.trust import Trust
 
@@ -34,7 +34,7 @@ class PolicyContext:
 
     config: PolicyConfig
     clock: Clock
-    store: PolicyStore
+    store: PolicyDatabase
     custody: CustodyLog
     regime: Regime
     trust: Trust

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from daemon.board.clips import Known
+from daemon.board.clips import KnownClip
 from daemon.board.history import history
 from daemon.core.words import custody_sentence
 from tests.board.test_picture import notice
 
 
-def known(**fields: Any) -> Known:
-    return Known({**notice(1), "ingested_at": "2026-03-01T12:00:00.000Z", **fields}, None)
+def known(**fields: Any) -> KnownClip:
+    return KnownClip({**notice(1), "ingested_at": "2026-03-01T12:00:00.000Z", **fields}, None)
 
 
 def test_without_a_vault_it_says_what_is_missing() -> None:
@@ -22,15 +22,15 @@ def test_without_a_vault_it_says_what_is_missing() -> None:
     lock = {"state": "locked", "reason": "r", "releases": [{**release, "state": "expired"}]}
     told = history(known(lock=lock), None)
     assert told.gap is not None and "vault in board.toml" in told.gap
-    assert [moment.who for moment in told.moments] == ["camera", "camera", "dispatch", "dock", "dock"]
-    assert told.moments[-1].what == "the release to 51234 for report ended"
-    assert told.moments == sorted(told.moments, key=lambda moment: moment.at)
+    assert [line.who for line in told.lines] == ["camera", "camera", "dispatch", "dock", "dock"]
+    assert told.lines[-1].what == "the release to 51234 for report ended"
+    assert told.lines == sorted(told.lines, key=lambda line: line.at)
 
 
 def test_a_vault_that_does_not_hold_the_clip_is_named(tmp_path: Path) -> None:
     told = history(known(), tmp_path)
     assert told.gap is not None and "holds no clip" in told.gap
-    assert any("sealed and locked" in moment.what for moment in told.moments)
+    assert any("sealed and locked" in line.what for line in told.lines)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"schema": "bwc.clip-custody/1"', b"\xff" * 100])
@@ -41,12 +41,12 @@ def test_custody_that_cannot_be_read_is_named_and_the_rest_shown(tmp_path: Path,
     (folder / "custody.json").write_bytes(content)
     told = history(clip, tmp_path)
     assert told.gap is not None and "custody.json" in told.gap
-    assert any("sealed and locked" in moment.what for moment in told.moments)
+    assert any("sealed and locked" in line.what for line in told.lines)
 
 
 def test_a_clip_without_a_capture_has_a_history_too() -> None:
     told = history(known(capture=None, activation=None), None)
-    assert [moment.who for moment in told.moments] == ["dock"]
+    assert [line.who for line in told.lines] == ["dock"]
 
 
 def test_custody_in_words() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from daemon.board import picture as pictures
-from daemon.board.picture import PAGE, Picture
+from daemon.board.picture import PAGE, QUIET, Picture
 from daemon.link.mqtt import Received
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
+from tests.kit.policy_fixture import TurnedClock
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOPICS = Topics("portland")
@@ -21,8 +21,13 @@ DIGEST = "a" * 64
 
 
 @pytest.fixture
-def picture() -> Iterator[Picture]:
-    picture = Picture(TOPICS)
+def clock() -> TurnedClock:
+    return TurnedClock(NOW)
+
+
+@pytest.fixture
+def picture(clock: TurnedClock) -> Iterator[Picture]:
+    picture = Picture(TOPICS, clock)
     picture.connected()
     yield picture
     picture.close()
@@ -79,7 +84,7 @@ def notice(number: int, sequence: int = 1, state: str = "locked", **fields: Any)
 
 def hear(picture: Picture, topic: str, document: Any, *, retained: bool = False) -> None:
     payload = document if isinstance(document, bytes) else json.dumps(document).encode()
-    picture.hear([Received("", topic, payload, retained, 1, 1)], NOW)
+    picture.receive([Received("", topic, payload, retained, 1, 1)], NOW)
 
 
 def say(picture: Picture, document: dict[str, Any]) -> None:
@@ -108,11 +113,10 @@ def test_a_notice_taken_back_means_something_only_after_a_disposal(picture: Pict
     assert lock(picture, 1) == "unknown"
 
 
-def test_what_the_broker_no_longer_retains_goes_once_it_is_quiet(
-    picture: Picture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = [1000.0]
-    monkeypatch.setattr(pictures.time, "monotonic", lambda: clock[0])
+def test_what_the_broker_no_longer_retains_goes_once_it_is_quiet(picture: Picture, clock: TurnedClock) -> None:
+    def catching_up() -> bool:
+        return picture.link.catching_up
+
     picture.connected()
     for number in (1, 2):
         say(picture, notice(number))
@@ -124,13 +128,13 @@ def test_what_the_broker_no_longer_retains_goes_once_it_is_quiet(
     say(picture, notice(2))
     hear(picture, TOPICS.bay("central-1", "bay-2"), {"schema": "bwc.bay/1", "bay": "bay-2", "state": "done"})
     picture.tick()
-    assert picture.link.catching_up and lock(picture, 1) == "locked"
-    clock[0] += pictures.QUIET
+    assert catching_up() and lock(picture, 1) == "locked"
+    clock.turn(seconds=QUIET)
     picture.tick()
-    assert not picture.link.catching_up
+    assert not catching_up()
     assert (lock(picture, 1), lock(picture, 2)) == ("unknown", "locked")
     assert [seen.bay.bay for seen in picture.bays(None)] == ["bay-2"]
-    assert [judged.dispatched_at for judged in picture.judged(NOW - timedelta(days=1))] == [
+    assert [one.dispatched_at for one in picture.assignment_verdicts(NOW - timedelta(days=1))] == [
         format_instant(NOW - timedelta(hours=2))
     ]
 
@@ -155,7 +159,7 @@ def test_what_the_broker_no_longer_retains_goes_once_it_is_quiet(
 )
 def test_nonsense_is_left_out_and_the_rest_goes_on(picture: Picture, topic: str, payload: bytes) -> None:
     good = Received("", TOPICS.clip("central-1", clip_id(9)), json.dumps(notice(9)).encode(), True, 1, 1)
-    picture.hear([Received("", topic, payload, True, 1, 1), good], NOW)
+    picture.receive([Received("", topic, payload, True, 1, 1), good], NOW)
     assert (lock(picture, 1), lock(picture, 9)) == ("unknown", "locked")
     assert picture.docks() == [] and picture.bays(None) == []
 
@@ -171,13 +175,13 @@ def test_a_page_of_clips_newest_first_and_found_by_officer_incident_or_clip(pict
     for number in range(PAGE + 1):
         say(picture, notice(number))
     say(picture, notice(99, state="released"))
-    first, more = picture.locked("", 0)
+    first, more = picture.locked_clips("", 0)
     assert [clip.notice["clip_id"] for clip in first] == [clip_id(number) for number in range(PAGE)] and more
-    second, more = picture.locked("", 1)
+    second, more = picture.locked_clips("", 1)
     assert [clip.notice["clip_id"] for clip in second] == [clip_id(PAGE)] and not more
-    assert len(picture.locked("26-1", 0)[0]) == len(picture.locked("51234", 0)[0]) == PAGE
-    assert [clip.notice["clip_id"] for clip in picture.locked(clip_id(7), 0)[0]] == [clip_id(7)]
-    assert picture.locked("' OR 1=1 --", 0) == ([], False)
+    assert len(picture.locked_clips("26-1", 0)[0]) == len(picture.locked_clips("51234", 0)[0]) == PAGE
+    assert [clip.notice["clip_id"] for clip in picture.locked_clips(clip_id(7), 0)[0]] == [clip_id(7)]
+    assert picture.locked_clips("' OR 1=1 --", 0) == ([], False)
 
 
 def test_one_line_for_a_statement_that_several_clips_wait_for(picture: Picture) -> None:
@@ -187,7 +191,7 @@ def test_one_line_for_a_statement_that_several_clips_wait_for(picture: Picture) 
         standing = {"schema": "bwc.standing/1", "clip_id": clip_id(number), "incidents": ["26-1"], "force": "serious"}
         topic = TOPICS.standing("central-1", clip_id(number))
         hear(picture, topic, {**standing, "needs": [need], "due": due, "overdue": False})
-    (owed,) = picture.owed()
+    (owed,) = picture.owed_statements()
     assert (owed.clips, owed.incidents, owed.due) == (2, ("26-1",), NOW + timedelta(hours=3))
 
 
@@ -197,6 +201,6 @@ def test_an_assignment_counts_once_however_many_clips_tell_of_it(picture: Pictur
     again["activation"] = notice(1)["activation"] | {"verdict": "partial"}
     again["activation"]["assignments"][0]["verdict"] = "partial"
     say(picture, again)
-    (judged,) = picture.judged(NOW - timedelta(days=1))
-    assert judged.verdict == "partial"
-    assert picture.judged(NOW) == []
+    (found,) = picture.assignment_verdicts(NOW - timedelta(days=1))
+    assert found.verdict == "partial"
+    assert picture.assignment_verdicts(NOW) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield made
 
 
-def release(house: House, **changes: object) -> None:
+def release(house: House, **changes: Any) -> None:
     order = agency.signed(house.release(CLIP, **changes), "policy")
     house.hear(house.dock.topics.order("dock-1", CLIP), order.to_bytes())
 

@@ -14,7 +14,7 @@ import click
 
 from daemon.cli.demo import world as worlds
 from daemon.cli.demo.stage import Stage, free_port
-from daemon.cli.demo.story import Story
+from daemon.cli.demo.steps import Story
 from daemon.cli.demo.teller import Plain, Silent, Teller, Terminal
 from daemon.cli.shared.output import print_json
 from daemon.model.errors import ConfigurationError

@@ -15,7 +15,7 @@ from daemon.model.errors import (
 )
 from daemon.model.times import format_instant
 from daemon.policy.cases import decisions
-from daemon.policy.cases.case import Case
+from daemon.policy.cases.clip_case import Case
 from daemon.policy.context import PolicyContext
 from daemon.policy.store.rows import RequestRow
 from daemon.seal import envelope as envelopes

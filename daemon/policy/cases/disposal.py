@@ -14,7 +14,7 @@ from daemon.model import statements as st
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.statements import Because
 from daemon.model.times import format_instant, parse_instant
-from daemon.policy.cases.case import Case
+from daemon.policy.cases.clip_case import Case
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.retention import keep_until
 from daemon.policy.store.rows import AnnouncedClipRow

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from daemon.model.times import format_instant
 from daemon.policy.cases import decisions, disposal
-from daemon.policy.cases.case import Case
+from daemon.policy.cases.clip_case import Case
 from daemon.policy.cases.standings import publish_standing
 from daemon.policy.context import PolicyContext
 

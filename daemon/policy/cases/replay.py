@@ -14,7 +14,7 @@ from daemon.policy.rules.decide import Ruling, combine, decide
 from daemon.policy.rules.facts import Facts
 from daemon.policy.rules.regime import Regime
 from daemon.policy.store.rows import DecisionRow
-from daemon.policy.store.store import PolicyStore
+from daemon.policy.store.store import PolicyDatabase
 
 _LIMIT = 64 << 20
 
@@ -33,7 +33,7 @@ class ReplayedDecision:
         return bool((self.recorded["outcome"] == "released") != self.ruling.released)
 
 
-def replay(store: PolicyStore, regime: Regime) -> Iterator[ReplayedDecision]:
+def replay(store: PolicyDatabase, regime: Regime) -> Iterator[ReplayedDecision]:
     """Rules on every decision on record again, oldest first. Raises MalformedError for a record that is no JSON."""
     for row in store.decisions():
         documents = strict_json.parse(row.facts.encode(), what="recorded facts", limit=_LIMIT)

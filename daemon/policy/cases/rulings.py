@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from daemon.model import statements as st
 from daemon.model.documents import Need
 from daemon.model.statements import Because
-from daemon.policy.cases.case import Case
+from daemon.policy.cases.clip_case import Case
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.decide import Ruling, combine, decide
 from daemon.policy.rules.facts import Facts

@@ -7,7 +7,7 @@ import hashlib
 from daemon.model import strict_json
 from daemon.model.documents import Standing
 from daemon.model.times import format_instant
-from daemon.policy.cases.case import Case
+from daemon.policy.cases.clip_case import Case
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.decide import clip_standing
 

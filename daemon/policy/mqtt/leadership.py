@@ -17,7 +17,7 @@ from daemon.policy.mqtt.catch_up import CatchUp
 from daemon.policy.mqtt.publisher import PUBLISHER, OutboxPublisher
 from daemon.policy.mqtt.subscriptions import INBOX, SHARE, Subscriptions
 from daemon.policy.rules.regime import Regime
-from daemon.policy.store.store import PolicyStore
+from daemon.policy.store.store import PolicyDatabase
 
 log = logging.getLogger(__name__)
 _CHECK_OTHERS_SECONDS = 1.0
@@ -35,7 +35,9 @@ class Leadership:
     All times are monotonic seconds and are passed in. Every method but `send` and `ack` is called inside a transaction.
     """
 
-    def __init__(self, config: PolicyConfig, store: PolicyStore, regime: Regime, deliver: Deliver, now: float) -> None:
+    def __init__(
+        self, config: PolicyConfig, store: PolicyDatabase, regime: Regime, deliver: Deliver, now: float
+    ) -> None:
         """`store` was opened to serve. `deliver` gets the events of all connections."""
         self._config = config
         self._store = store

@@ -12,7 +12,7 @@ from daemon.link.mqtt import Connected, Deliver, Disconnected, LinkEvent, MqttCl
 from daemon.link.pump import Pump
 from daemon.link.retry import RetryTimer
 from daemon.model.config import PolicyConfig
-from daemon.policy.store.store import PolicyStore
+from daemon.policy.store.store import PolicyDatabase
 
 log = logging.getLogger(__name__)
 PUBLISHER = "publisher"
@@ -24,7 +24,7 @@ _AT_ONCE = 20
 class OutboxPublisher:
     """Publishes what waits in the store, in order. All times are monotonic seconds and are passed in."""
 
-    def __init__(self, config: PolicyConfig, store: PolicyStore, deliver: Deliver) -> None:
+    def __init__(self, config: PolicyConfig, store: PolicyDatabase, deliver: Deliver) -> None:
         """`deliver` gets the connection's events. The connection opens when `client` is started."""
         self.client = MqttClient(config.broker, f"{config.agency}-policy", deliver, name=PUBLISHER)
         self._store = store

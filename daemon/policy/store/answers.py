@@ -14,8 +14,8 @@ _COUNT_REFUSAL = insert_or_increment(tables.refusal, "count")
 _REFUSALS = select(_F.kind, _F.error, _F.count).order_by(_F.kind, _F.error)
 
 
-class Answers(QueryRunner):
-    """Answers to attestations, and counted refusals."""
+class AttestationAnswers(QueryRunner):
+    """AttestationAnswers to attestations, and counted refusals."""
 
     def answer(self, digest: str) -> tuple[bool, str | None] | None:
         """Whether this attestation was accepted, and if not, why. None when it was not answered."""

@@ -87,7 +87,7 @@ class _SqlText:
 
 
 class QueryRunner:
-    """Runs queries on one connection. Each group of tables in this room is a subclass; `PolicyStore` joins them."""
+    """Runs queries on one connection. Each group of tables in this room is a subclass; `PolicyDatabase` joins them."""
 
     def __init__(self, rows: Rows, dialect: str) -> None:
         """`rows` is the connection; `dialect` is its name in `DIALECTS`."""

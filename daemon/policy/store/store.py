@@ -11,7 +11,7 @@ from daemon.database.sqlite import Database
 from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.policy.store import tables
-from daemon.policy.store.answers import Answers
+from daemon.policy.store.answers import AttestationAnswers
 from daemon.policy.store.attestations import Attestations
 from daemon.policy.store.clips import AnnouncedClips
 from daemon.policy.store.lead import FileLockLead, Lead
@@ -45,7 +45,7 @@ class Transactions(Protocol):
         ...
 
 
-class PolicyStore(Attestations, AnnouncedClips, Requests, Standings, Outbox, Answers, SharedState):
+class PolicyDatabase(Attestations, AnnouncedClips, Requests, Standings, Outbox, AttestationAnswers, SharedState):
     """All tables of the policy service. Everything is written inside `transaction`; outside none is open.
 
     `db` is the connection itself, which the custody log shares.
@@ -78,7 +78,7 @@ class PolicyStore(Attestations, AnnouncedClips, Requests, Standings, Outbox, Ans
         self.erase_orders(clip_id, dock_id)
 
 
-def open_store(config: PolicyConfig, *, serve: bool = False) -> PolicyStore:
+def open_store(config: PolicyConfig, *, serve: bool = False) -> PolicyDatabase:
     """Opens or creates the store. An older one is brought up to date. `serve`: as one of the services that use it.
 
     Raises ConfigurationError for a store that cannot be used, or not now, and UnavailableError for a database server
@@ -93,9 +93,9 @@ def open_store(config: PolicyConfig, *, serve: bool = False) -> PolicyStore:
         except BaseException:
             postgres.close()
             raise
-        return PolicyStore(postgres, postgres, postgres if serve else None)
+        return PolicyDatabase(postgres, postgres, postgres if serve else None)
     database = Database(config.state / _FILE, schema, tables.VERSION, steps)
-    return PolicyStore(database.db, database, FileLockLead(config.state) if serve else None)
+    return PolicyDatabase(database.db, database, FileLockLead(config.state) if serve else None)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from daemon.policy.mqtt.leadership import Leadership
 from daemon.policy.mqtt.publisher import PUBLISHER
 from daemon.policy.mqtt.subscriptions import INBOX
 from daemon.policy.rules.regime import bundled
-from daemon.policy.store.store import PolicyStore, open_store
+from daemon.policy.store.store import PolicyDatabase, open_store
 from tests.kit.policy_fixture import policy_config
 
 TOPICS = Topics("portland")
@@ -22,14 +22,14 @@ REQUEST = Received(INBOX, TOPICS.attestation("51234", "request", "d"), b"x", ret
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PolicyStore]:
+def store(tmp_path: Path) -> Iterator[PolicyDatabase]:
     store = open_store(policy_config(tmp_path), serve=True)
     yield store
     store.close()
 
 
 @pytest.fixture
-def leadership(tmp_path: Path, store: PolicyStore) -> Iterator[Leadership]:
+def leadership(tmp_path: Path, store: PolicyDatabase) -> Iterator[Leadership]:
     """A service that has just begun to lead, at 0.0. No broker answers it: tests say what one would."""
     made = Leadership(policy_config(tmp_path), store, bundled("portland-negotiated-2023"), lambda _: None, 0.0)
     with store.transaction():
@@ -42,7 +42,7 @@ def catching_up(leadership: Leadership) -> bool:
     return leadership.catching_up
 
 
-def test_a_service_alone_leads_and_catches_up(leadership: Leadership, store: PolicyStore) -> None:
+def test_a_service_alone_leads_and_catches_up(leadership: Leadership, store: PolicyDatabase) -> None:
     assert (leadership.leads, catching_up(leadership), leadership.connected) == (True, True, False)
     assert {client.name for client in leadership.clients} == {PUBLISHER, INBOX}
     with store.transaction():
@@ -61,7 +61,7 @@ def test_a_service_alone_leads_and_catches_up(leadership: Leadership, store: Pol
     assert not catching_up(leadership)
 
 
-def test_each_connection_of_the_inbox_has_it_catch_up_again(leadership: Leadership, store: PolicyStore) -> None:
+def test_each_connection_of_the_inbox_has_it_catch_up_again(leadership: Leadership, store: PolicyDatabase) -> None:
     with store.transaction():
         leadership.handle(Connected(INBOX, None), 1.0)
         leadership.tick(1.0 + QUIET)
@@ -71,7 +71,7 @@ def test_each_connection_of_the_inbox_has_it_catch_up_again(leadership: Leadersh
         assert catching_up(leadership)
 
 
-def test_without_a_broker_it_decides_after_a_while(leadership: Leadership, store: PolicyStore) -> None:
+def test_without_a_broker_it_decides_after_a_while(leadership: Leadership, store: PolicyDatabase) -> None:
     with store.transaction():
         leadership.tick(LONGEST - 1)
         assert catching_up(leadership)

@@ -11,7 +11,7 @@ import pytest
 from daemon.link import retry
 from daemon.link.mqtt import Connected, Disconnected, Published
 from daemon.policy.mqtt.publisher import PUBLISHER, OutboxPublisher
-from daemon.policy.store.store import PolicyStore, open_store
+from daemon.policy.store.store import PolicyDatabase, open_store
 from tests.kit.policy_fixture import policy_config
 
 
@@ -19,7 +19,7 @@ from tests.kit.policy_fixture import policy_config
 class Rig:
     """A publisher whose client notes what it is given, and numbers the messages."""
 
-    store: PolicyStore
+    store: PolicyDatabase
     publisher: OutboxPublisher
     sent: list[str] = field(default_factory=list)
 

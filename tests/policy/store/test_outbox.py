@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from daemon.policy.store.store import PolicyStore, open_store
+from daemon.policy.store.store import PolicyDatabase, open_store
 from tests.kit.policy_fixture import policy_config
 
 
 @pytest.fixture
-def store(tmp_path: Path, store_url: str) -> Iterator[PolicyStore]:
+def store(tmp_path: Path, store_url: str) -> Iterator[PolicyDatabase]:
     store = open_store(policy_config(tmp_path, store={"url": store_url}))
     yield store
     store.close()
 
 
-def test_messages_wait_in_their_order_until_they_are_removed(store: PolicyStore) -> None:
+def test_messages_wait_in_their_order_until_they_are_removed(store: PolicyDatabase) -> None:
     with store.transaction():
         for topic in ("a", "b", "a"):
             store.enqueue(topic, topic.encode(), retain=False)
@@ -35,7 +35,7 @@ def test_messages_wait_in_their_order_until_they_are_removed(store: PolicyStore)
     assert store.waiting_messages(0, 10) == [waiting[0], waiting[2]]
 
 
-def test_a_retained_topic_keeps_only_its_newest_message(store: PolicyStore) -> None:
+def test_a_retained_topic_keeps_only_its_newest_message(store: PolicyDatabase) -> None:
     with store.transaction():
         store.enqueue("a", b"1", retain=True)
         store.enqueue("a", b"2", retain=False)
@@ -43,7 +43,7 @@ def test_a_retained_topic_keeps_only_its_newest_message(store: PolicyStore) -> N
     assert [payload for _, _, payload, _ in store.waiting_messages(0, 10)] == [b"2", b"3"]
 
 
-def test_the_same_message_can_wait_only_once(store: PolicyStore) -> None:
+def test_the_same_message_can_wait_only_once(store: PolicyDatabase) -> None:
     with store.transaction():
         for payload in (b"1", b"1", b"2"):
             store.enqueue_once("a", payload)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as hs
 
 from daemon.model import statements as st
-from daemon.policy.cases.case import Case, strictest
+from daemon.policy.cases.clip_case import Case, strictest
 from tests.kit.agency import CLIP, NOW
 from tests.kit.policy_fixture import INCIDENT, Office, open_office
 
