@@ -1,4 +1,4 @@
-"""Every kind of custody entry is said in a sentence, and nothing but what a version to come may write is spelled out."""
+"""Every kind of custody entry is said in a sentence; only what a later version may write is spelled out."""
 
 from __future__ import annotations
 
