@@ -6,6 +6,7 @@ hands over to `deliver`, which must not raise and must not block.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -111,6 +112,8 @@ class MqttClient:
         self._subscriptions = subscriptions
         self._session_seconds = session_seconds
         self._connection = 0
+        self._started = False
+        self._network: threading.Thread | None = None
         self._client = self._make()
 
     def _make(self) -> paho.Client:
@@ -121,6 +124,7 @@ class MqttClient:
             manual_ack=bool(self._subscriptions),
         )
         client.reconnect_delay_set(*RECONNECT_SECONDS)
+        client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -149,12 +153,14 @@ class MqttClient:
             clean_start=self._session_seconds == 0,
             properties=properties,
         )
+        self._started = True
         self._client.loop_start()
 
     def stop(self) -> None:
         """Disconnects, and waits for the network thread."""
         self._client.disconnect()
         self._client.loop_stop()
+        self._started = False
 
     def renew(self, credentials: Credentials) -> bool:
         """Connects anew if these are others than those in use; says whether. The session, if any, is kept.
@@ -178,9 +184,8 @@ class MqttClient:
 
     @property
     def alive(self) -> bool:
-        """Whether the network thread runs."""
-        thread = self._client._thread
-        return thread is not None and thread.is_alive()
+        """Whether the network thread runs: begun, and not ended by an error in a callback."""
+        return self._started and (self._network is None or self._network.is_alive())
 
     def publish(self, topic: str, payload: bytes, *, retain: bool, keep_seconds: int | None = None) -> int | None:
         """Hands a QoS 1 message to the network thread; returns its mid, None when it could not be taken.
@@ -213,6 +218,9 @@ class MqttClient:
     def unsubscribe(self) -> None:
         """Ends the subscriptions, until `subscribe` or the next connection."""
         self._client.unsubscribe(list(self._subscriptions))
+
+    def _on_pre_connect(self, _c: Any, _u: Any) -> None:
+        self._network = threading.current_thread()  # paho tells nobody which it is
 
     def _on_connect(self, client: paho.Client, _u: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:

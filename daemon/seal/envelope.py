@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from securesystemslib.dsse import Envelope as Dsse
-from securesystemslib.signer._signature import Signature
+from securesystemslib.signer import Signature
 
 from daemon.model import strict_json
 from daemon.model.errors import BadSignatureError, MalformedError, SchemaError

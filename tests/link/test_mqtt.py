@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import queue
 import ssl
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from daemon.link.mqtt import Disconnected, MqttClient, Published, Received, Subscribed
+from daemon.link.mqtt import Disconnected, LinkEvent, MqttClient, Published, Received, Subscribed
 from daemon.link.session import Session
 from daemon.model.config import Broker
 from daemon.model.errors import ConfigurationError, UnavailableError
 from tests.kit.mosquitto import Mosquitto
-from tests.kit.mqtt_clients import Watched, reach
+from tests.kit.mqtt_clients import SECONDS, Watched, reach
 
 Make = Callable[..., Watched]
 
@@ -177,3 +179,24 @@ def test_tls_checks_the_brokers_name(tmp_path: Path) -> None:
     assert context is not None
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+def test_a_network_thread_that_an_error_has_ended_is_not_alive(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """paho lets an exception in a callback end its thread without a word; the watchdog must not be fed then."""
+    threads: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
+
+    def fail(_: LinkEvent) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            threads.put(threading.current_thread())
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    client = MqttClient(reach(mosquitto), "failing", fail)
+    before = client.alive
+    client.start()
+    during = client.alive
+    threads.get(timeout=SECONDS).join(SECONDS)
+    assert (before, during, client.alive) == (False, True, False)
+    client.stop()
