@@ -111,7 +111,8 @@ class MqttClient:
         self._name = name
         self._subscriptions = subscriptions
         self._session_seconds = session_seconds
-        self._connection = 0
+        self.connection = 0
+        """Which connection this is, counted from 1; 0 before the first."""
         self._started = False
         self._network: threading.Thread | None = None
         self._client = self._make()
@@ -172,7 +173,7 @@ class MqttClient:
             return False
         self._credentials = credentials
         self.stop()  # first, and in good order: two with one name would look like a failure, and the last will be said
-        self._connection += 1
+        self.connection += 1
         self._client = self._make()
         self.start()
         return True
@@ -207,7 +208,7 @@ class MqttClient:
 
     def ack(self, message: Received) -> None:
         """Acknowledges a received message. One of an earlier connection comes again; then it is acknowledged."""
-        if message.connection == self._connection:
+        if message.connection == self.connection:
             self._client.ack(message.mid, message.qos)
 
     def subscribe(self) -> None:
@@ -226,7 +227,7 @@ class MqttClient:
         if reason.is_failure:
             self._deliver(Disconnected(self._name, f"the broker refused the connection: {reason}"))
             return
-        self._connection += 1
+        self.connection += 1
         client.drop_out_messages()  # the outbox retransmits; paho must not
         forgotten = self._session_seconds > 0 and not flags.session_present
         self._deliver(Connected(self._name, getattr(properties, "MaximumPacketSize", None), forgotten))
@@ -256,6 +257,6 @@ class MqttClient:
                 message.retain,
                 message.mid,
                 message.qos,
-                self._connection,
+                self.connection,
             )
         )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import pytest
 
 from daemon.core.lock_rule import OrderState
@@ -124,8 +125,8 @@ def test_an_acknowledgement_of_an_earlier_connection_is_not_sent(monkeypatch: py
     """On a new connection the broker counts anew: the same number is another message, which nobody has handled."""
     client = MqttClient(Broker(url="mqtt://127.0.0.1:9"), "c", lambda event: None, subscriptions=("a/+",))
     sent: list[int] = []
-    monkeypatch.setattr(client._client, "ack", lambda mid, qos: sent.append(mid))
-    client._connection = 2
+    monkeypatch.setattr(paho.Client, "ack", lambda _, mid, qos: sent.append(mid))
+    client.connection = 2
     for connection in (1, 2):
         client.ack(Received("c", "a/b", b"", retained=False, mid=connection, qos=1, connection=connection))
     assert sent == [2]

@@ -76,17 +76,17 @@ def _folder(root: int) -> bytes:
 @contextmanager
 def _by(way: str) -> Iterator[None]:
     """openat2, or as where a filter answers ENOSYS in its place."""
-    real = safe_open._openat2
+    real = safe_open.openat2
 
     def refused(root: int, path: str, flags: int) -> int:
         raise OSError(_ENOSYS, os.strerror(_ENOSYS))
 
     if way == "walk":
-        safe_open._openat2 = refused
+        safe_open.openat2 = refused
     try:
         yield
     finally:
-        safe_open._openat2 = real
+        safe_open.openat2 = real
 
 
 class _Naive:

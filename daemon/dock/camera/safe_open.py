@@ -82,7 +82,7 @@ def _open(root: int, path: str, flags: int) -> int:
     if "\0" in path:
         raise CameraReadError(f"{_shown(path)}: no file has such a name")
     try:
-        return _openat2(root, path, flags | _COMMON)
+        return openat2(root, path, flags | _COMMON)
     except OSError as error:
         if error.errno not in {errno.ENOSYS, errno.EPERM}:
             raise CameraReadError(f"{_shown(path)}: {_text(error)}") from error
@@ -92,7 +92,8 @@ def _open(root: int, path: str, flags: int) -> int:
         raise CameraReadError(f"{_shown(path)}: {_text(error)}") from error
 
 
-def _openat2(root: int, path: str, flags: int) -> int:
+def openat2(root: int, path: str, flags: int) -> int:
+    """openat2(2) beneath `root`, following no link and no other mount. Raises OSError, ENOSYS where it is filtered."""
     how = struct.pack("QQQ", flags, 0, _RESOLVE)
     fd = int(_libc.syscall(_OPENAT2, root, ctypes.c_char_p(os.fsencode(path)), how, len(how)))
     if fd < 0:

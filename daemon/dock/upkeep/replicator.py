@@ -48,12 +48,13 @@ class Replicator:
         """`replicated` is called on the loop's thread whenever a clip has come to be held by the replica."""
         if dock.config.replica is None:
             raise AssertionError("there is a replica to copy to")
-        self._dock, self._loop, self._objects, self._replicated = dock, loop, objects, replicated
+        self._dock, self._loop, self.objects, self._replicated = dock, loop, objects, replicated
         self._settings: ReplicaSettings = dock.config.replica
         self._worker = Worker("replicate", loop, self._work)
         self._cursor = 0  # what was noted up to here has been tried
         self._log_due = float("-inf")  # when the log's new lines are copied
-        self._gathering: dict[str, float] = {}  # clips put off until more has come of them, by the moment they are due
+        self.gathering: dict[str, float] = {}
+        """Clips put off until more has come of them, by the moment they are due (monotonic seconds)."""
         self._retry_at: float | None = None  # when it is all tried again, because something failed
         self._pause = 0.0
 
@@ -71,7 +72,7 @@ class Replicator:
         while not worker.stopping:
             self._dock.replica_work.clear()
             self.round()
-            self._dock.replica_work.wait(self._idle_seconds())
+            self._dock.replica_work.wait(self.idle_seconds())
 
     def round(self) -> None:
         """Tries whatever is new, and what failed once it is time for that again."""
@@ -79,7 +80,7 @@ class Replicator:
             self._cursor, self._retry_at = 0, None
         while (job := self._next()) is not None:
             if (seconds := self._gathers(job)) > 0:
-                self._gathering.setdefault(job.clip.clip_id, self._dock.clock.monotonic() + seconds)
+                self.gathering.setdefault(job.clip.clip_id, self._dock.clock.monotonic() + seconds)
                 continue
             self._attempt(job.clip.clip_id, partial(self._bring_up, job))
             self._make_room()
@@ -91,11 +92,11 @@ class Replicator:
     def _next(self) -> CopyJob | None:
         """One that has gathered for long enough, or else the next that was not looked at yet."""
         now = self._dock.clock.monotonic()
-        while self._gathering:
-            clip_id, due = next(iter(self._gathering.items()))
+        while self.gathering:
+            clip_id, due = next(iter(self.gathering.items()))
             if due > now:
                 break
-            del self._gathering[clip_id]
+            del self.gathering[clip_id]
             job = self._loop.run_in_transaction(_job_of, clip_id)
             if job is not None:
                 return job
@@ -104,18 +105,18 @@ class Replicator:
             self._cursor = job.turn
         return job
 
-    def _idle_seconds(self) -> float:
+    def idle_seconds(self) -> float:
         """For how long there is nothing to do, if nothing comes."""
         now = self._dock.clock.monotonic()
         waits = [_LOOK_EVERY, self._log_due - now] if self._log_due > now else [_LOOK_EVERY]
         if self._retry_at is not None:
             waits.append(self._retry_at - time.monotonic())
-        if self._gathering:
-            waits.append(next(iter(self._gathering.values())) - now)
+        if self.gathering:
+            waits.append(next(iter(self.gathering.values())) - now)
         return max(0.0, min(waits))
 
     def _make_room(self) -> None:
-        self._attempt(None, lambda: eviction.make_room(self._dock, self._loop, self._objects, self._pace, self._alarm))
+        self._attempt(None, lambda: eviction.make_room(self._dock, self._loop, self.objects, self.pace, self._alarm))
 
     def _attempt(self, clip_id: str | None, act: Callable[[], None]) -> None:
         try:
@@ -157,35 +158,35 @@ class Replicator:
         found = dock.clip_directory(clip.clip_id)
         key = keys.sealed_key(clip.clip_id, clip.sealed_sha256)
         if not job.held:
-            self._objects.put(key, found.sealed, clip.sealed_bytes, self._pace)
+            self.objects.put(key, found.sealed, clip.sealed_bytes, self.pace)
             self._must_be_kept(key)
         files, entries = {name: read_document(path) for name, path in _statements(found, job)}, 0
         if job.held:  # at first the log's lines say it all, and more is to be said at once: `replicated`
             files["custody.json"], entries = self._loop.run_in_transaction(_record_of, clip.clip_id)
         packed = small_files.pack(files)
-        self._objects.put(keys.papers_key(clip.clip_id, entries, packed), packed, len(packed))
-        self._loop.run_in_transaction(_record_copied, job, self._objects.url, key, self._replicated)
+        self.objects.put(keys.papers_key(clip.clip_id, entries, packed), packed, len(packed))
+        self._loop.run_in_transaction(_record_copied, job, self.objects.url, key, self._replicated)
 
     def _must_be_kept(self, key: str) -> None:
         """That the store keeps it as long as it is to: a store that knows no object lock does not say so by itself."""
         days = self._settings.retention_days
         if not days:
             return
-        until, job = self._objects.kept(key).until, self._dock.now() + timedelta(days=days) - timedelta(hours=1)
+        until, job = self.objects.kept(key).until, self._dock.now() + timedelta(days=days) - timedelta(hours=1)
         if until is None or until < job:
             says = f"only until {format_instant(until)}" if until else "under no object lock"
             raise ConfigurationError(
-                f"{self._objects.url}/{key}: kept {says}, [replica] retention_days asks for {days:g} days",
+                f"{self.objects.url}/{key}: kept {says}, [replica] retention_days asks for {days:g} days",
                 hint="give the bucket object lock with a default retention of that long, or set retention_days = 0",
             )
 
     def _remove(self, job: CopyJob) -> None:
         """A disposed clip's objects. Those under object lock the store keeps, whoever asks; custody says until when."""
-        found = list(self._objects.list(keys.clip_prefix(job.clip.clip_id)))
-        kept = [self._objects.kept(stored.key) for stored in found]
+        found = list(self.objects.list(keys.clip_prefix(job.clip.clip_id)))
+        kept = [self.objects.kept(stored.key) for stored in found]
         for stored in found:
-            self._objects.remove(stored.key)
-        detail: dict[str, object] = {"url": self._objects.url, "objects": len(found)}
+            self.objects.remove(stored.key)
+        detail: dict[str, object] = {"url": self.objects.url, "objects": len(found)}
         detail |= {"old_versions": "left to the store"} if any(one.versions for one in kept) else {}
         until = max((one.until for one in kept if one.until), default=None)
         detail |= {"kept_until": format_instant(until)} if until else {}
@@ -195,8 +196,8 @@ class Replicator:
         """The custody log's lines that the replica lacks, and a checkpoint over all it then has."""
         while (piece := self._loop.run_in_transaction(_next_lines)) is not None:
             first, size, lines, note = piece
-            self._objects.put(keys.lines_key(first, lines), lines, len(lines))
-            self._objects.put(keys.checkpoint_key(size, note), note, len(note))
+            self.objects.put(keys.lines_key(first, lines), lines, len(lines))
+            self.objects.put(keys.checkpoint_key(size, note), note, len(note))
             self._loop.run_in_transaction(_note_log_copied, size)
 
     def _alarm(self, clip_id: str | None, error: BwcError) -> None:
@@ -205,7 +206,7 @@ class Replicator:
 
     # pace
 
-    def _pace(self, size: int) -> None:
+    def pace(self, size: int) -> None:
         """Waits as long as moving `size` bytes may take. Raises StoppedError when the dock stops."""
         limits = (self._settings.bytes_per_second, night_limit(self._dock.config.ingest, self._dock.clock))
         limit = min((limit for limit in limits if limit > 0), default=0.0)

@@ -329,14 +329,14 @@ def test_a_reader_that_dies_while_erasing(house: House, after: bool) -> None:
 def test_only_the_capture_went(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unplugged in between: the clip is known again by its footage, and goes when it may be an orphan's."""
     broken = [True]
-    real = eraser._unlink_same
+    real = os.unlink
 
-    def unlink(*given: Any) -> None:
-        if broken:
+    def unlink(name: str, *, dir_fd: int | None = None) -> None:
+        if broken and name.endswith(".mp4"):
             raise OSError(errno.EIO, "unplugged")
-        real(*given)
+        real(name, dir_fd=dir_fd)
 
-    monkeypatch.setattr(eraser, "_unlink_same", unlink)
+    monkeypatch.setattr(os, "unlink", unlink)
     assert house.look(4) == "waiting"
     assert on_camera(house) == [f"{CLIP}.mp4"]
     broken.clear()

@@ -20,6 +20,7 @@ from daemon.custody.evidence import verify_clip
 from daemon.custody.vault_check import VaultCheck, VaultCheckOptions
 from daemon.dock.ingest.erasure import Candidate, Permitted
 from daemon.dock.upkeep.replicator import Replicator
+from daemon.dock.worker import Worker
 from daemon.model.errors import ConfigurationError, LockedError, TamperedError
 from daemon.review.opening import Viewer, open_clip
 from daemon.vault.reading import MissingError
@@ -171,7 +172,7 @@ def test_the_logs_new_lines_are_gathered_as_well(tmp_path: Path, bucket: Bucket)
         replicator(house).round()
         assert house.dock.replica.is_held(OTHER_CLIP)
         assert pieces() == 2
-        assert replicator(house)._idle_seconds() <= 10
+        assert replicator(house).idle_seconds() <= 10
         house.clock.turn(seconds=10)
         replicator(house).round()
         assert pieces() == 4
@@ -181,7 +182,7 @@ def test_clips_that_gather_are_not_looked_through_again_when_others_come(tmp_pat
     with housed(tmp_path / "dock", bucket, replica={"gather_seconds": 30}) as house:
         take_in(house, CLIP)
         replicator(house).round()
-        assert list(replicator(house)._gathering) == [CLIP]
+        assert list(replicator(house).gathering) == [CLIP]
         gathering = house.dock.replica.job(CLIP)
         assert gathering is not None
         with patch.object(house.dock.replica, "next_job", wraps=house.dock.replica.next_job) as asked:
@@ -189,7 +190,7 @@ def test_clips_that_gather_are_not_looked_through_again_when_others_come(tmp_pat
             replicator(house).round()
         assert all(call.args[0] >= gathering.turn for call in asked.call_args_list) and asked.called
         assert house.dock.replica.is_held(OTHER_CLIP)
-        assert replicator(house)._idle_seconds() <= 30
+        assert replicator(house).idle_seconds() <= 30
 
 
 def test_quarantined_footage_is_copied_and_its_admission_changes_no_place(tmp_path: Path, bucket: Bucket) -> None:
@@ -212,7 +213,7 @@ def test_receipts_wait_for_the_replica_where_that_is_wanted(tmp_path: Path, buck
         assert receipts(house) == []
         away.answer = lambda method, path: None
         woken = threading.Event()
-        replicator(house)._replicated = woken.set
+        house.service.replicator = Replicator(house.dock, house.service, replicator(house).objects, woken.set)
         until_level(house)
         assert woken.is_set(), "bays look again at once"
         assert house.look(3) == "done"
@@ -244,13 +245,15 @@ def test_other_bytes_at_its_key_are_an_alarm_and_no_receipt(tmp_path: Path, buck
 def test_a_store_that_is_away_costs_nothing_but_time(tmp_path: Path, bucket: Bucket) -> None:
     """A day is as long as its clips: what waits is in the store, not in memory."""
     away = Faults(answer=lambda method, path: (503, b""))
-    with proxy(bucket.swift.endpoint, away) as endpoint, housed(tmp_path / "dock", bucket, endpoint) as house:
+    with (
+        proxy(bucket.swift.endpoint, away) as endpoint,
+        housed(tmp_path / "dock", bucket, endpoint, replica={"retry_seconds": 1e-6}) as house,
+    ):
         clips = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(10)]
         for name in clips:
             house.record(name, os.urandom(1000))
         house.look(4)
         assert len(receipts(house)) == len(clips), "sealed is enough for a receipt"
-        replicator(house)._settings = replicator(house)._settings.model_copy(update={"retry_seconds": 1e-6})
         for _ in range(3):
             replicator(house).round()
         backlog, since = house.dock.replica.backlog()
@@ -426,12 +429,15 @@ def test_a_clip_that_was_evicted_may_be_deleted_from_its_camera_all_the_same(tmp
         assert isinstance(house.service.ledger.check_erasable([candidate])[CLIP], Permitted)
 
 
-def test_no_faster_than_it_may_be_and_at_night_slower(tmp_path: Path, bucket: Bucket) -> None:
+def test_no_faster_than_it_may_be_and_at_night_slower(
+    tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     night: dict[str, Any] = {"night_bytes_per_second": 500.0, "night_from": "00:00:00", "night_to": "23:59:59"}
     for ingest, seconds in (({}, 10.0), (night, 20.0)):
         replica = {"bytes_per_second": 1000.0}
         with housed(tmp_path / str(seconds), bucket, replica=replica, **ingest) as house:
             waited: list[float] = []
-            replicator(house)._wait = waited.append  # type: ignore[method-assign, assignment]
-            replicator(house)._pace(10_000)
+            with monkeypatch.context() as still:
+                still.setattr(Worker, "wait", lambda _, seconds, waited=waited: waited.append(seconds))
+                replicator(house).pace(10_000)
             assert waited == [seconds]
