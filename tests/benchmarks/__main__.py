@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import report
+from tests.benchmarks import page, report
+
+PAGE = Path("docs") / "performance.md"
 
 
 def main() -> None:
@@ -28,6 +30,10 @@ def main() -> None:
             print(f"  {figure:44} {value:,.3f}" if isinstance(value, float) else f"  {figure:44} {value}")
     for path in report.write(results, Path("bench")):
         print(path)
+    if only is None:
+        below = PAGE.read_text(encoding="utf-8").partition(f"{page.MARK}\n")[2]
+        PAGE.write_text(page.page(results, below), encoding="utf-8")
+        print(PAGE)
 
 
 def _machine() -> dict[str, Any]:
