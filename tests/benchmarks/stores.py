@@ -118,7 +118,7 @@ def _be_known(config: DockConfig) -> None:
     name = f"{config.agency}-{config.dock_id}-inbox"
     client = MqttClient(config.broker, name, events.put, subscriptions=topics, session_seconds=3600)
     client.start()
-    while not isinstance(events.get(timeout=10), Subscribed):
+    while not isinstance(events.get(timeout=90), Subscribed):
         pass
     client.stop()
 

@@ -18,6 +18,7 @@ from daemon.cli.setup.broker_files import BrokerFiles
 from daemon.model.clock import SystemClock
 from daemon.model.config import BoardConfig, check_config, load_config
 from daemon.model.errors import ConfigurationError
+from tests.kit.patience import PATIENCE
 
 LOGIN = '[login]\nsupervisors = ["sergeants", "command"]\n'
 BROKER = '[broker]\nurl = "mqtt://127.0.0.1:1"\n'  # nobody listens there: the page answers all the same
@@ -33,7 +34,7 @@ def board(folder: Path, more: str) -> Iterator[BoardConfig]:
     thread = threading.Thread(target=service.run, args=(ready.set,))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(PATIENCE)
         yield config
     finally:
         service.stop()
@@ -43,7 +44,7 @@ def board(folder: Path, more: str) -> Iterator[BoardConfig]:
 
 def get(config: BoardConfig, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> tuple[int, str]:
     host, port = config.listen
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
     connection.request(method, path, headers=headers or {})
     answer = connection.getresponse()
     status, text = answer.status, answer.read().decode()
@@ -119,7 +120,7 @@ def test_tls_asks_for_the_proxys_certificate(tmp_path: Path) -> None:
         headers = {"X-Forwarded-User": "reyes"}
 
         def ask(context: ssl.SSLContext) -> int:
-            connection = http.client.HTTPSConnection("127.0.0.1", config.listen[1], context=context, timeout=10)
+            connection = http.client.HTTPSConnection("127.0.0.1", config.listen[1], context=context, timeout=PATIENCE)
             with closing(connection):
                 connection.request("GET", "/", headers=headers)
                 return connection.getresponse().status

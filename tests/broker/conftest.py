@@ -30,7 +30,7 @@ def setup_broker(out: Path, *more: str, expect: int = 0) -> dict[str, Any]:
     """Runs `bwc setup broker`; returns what it printed."""
     command = [sys.executable, "-m", "daemon.cli.main", "setup", "broker", "--out", str(out), "--agency", AGENCY]
     command.append("--json")
-    ran = subprocess.run([*command, *more], capture_output=True, text=True, timeout=30)
+    ran = subprocess.run([*command, *more], capture_output=True, text=True, timeout=90)
     assert ran.returncode == expect, ran.stderr
     document: dict[str, Any] = json.loads(ran.stdout) if ran.stdout else {"error": ran.stderr}
     return document

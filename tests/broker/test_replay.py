@@ -112,7 +112,7 @@ def test_a_refused_subscription_can_be_asked_for_again() -> None:
         client.start()
         answers: list[bool] = []
         while len(answers) < 2:
-            event = events.get(timeout=10)
+            event = events.get(timeout=90)
             if isinstance(event, Subscribed):
                 answers.append(event.refused is None)
                 client.subscribe()

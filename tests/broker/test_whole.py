@@ -23,6 +23,7 @@ from daemon.model.times import format_instant
 from daemon.model.topics import Topics
 from tests.broker.conftest import setup_broker
 from tests.kit.mosquitto import Mosquitto, program, shipped
+from tests.kit.patience import PATIENCE
 
 pytestmark = [pytest.mark.xdist_group("acl"), pytest.mark.timeout(110)]
 TOPICS = Topics(AGENCY)
@@ -118,7 +119,7 @@ def test_docked_released_and_opened(office: Office, tmp_path: Path) -> None:
                 flat = document | document.get("lock", {}) | document.get("activation", {})
                 return topic in message.topic and all(flat.get(name) == value for name, value in wanted.items())
 
-            message = session.wait(fits, 20)
+            message = session.wait(fits, PATIENCE)
             if message is None:
                 office.stage.check_alive()
                 raise AssertionError(f"{topic} {wanted} never came")
@@ -161,7 +162,7 @@ def test_docked_released_and_opened(office: Office, tmp_path: Path) -> None:
 
         actions: set[str] = set()
         while "opened" not in actions:
-            message = auditor.wait(lambda message: "/custody/" in message.topic, 20)
+            message = auditor.wait(lambda message: "/custody/" in message.topic, PATIENCE)
             assert message is not None, f"the auditor heard only {actions}"
             actions.add(json.loads(message.payload)["action"])
         assert {"ingested", "tagged", "receipted", "released", "opened"} <= actions

@@ -146,7 +146,7 @@ class Bench:
             command += ["-e", expression]
         tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         code = self.nursery.wait(pid)
-        words = tracer.communicate(timeout=30)[1]
+        words = tracer.communicate(timeout=90)[1]
         assert tracer.returncode in (0, -9) or code == -9, words
         return code, log.read_text(), trace.read_text().splitlines()
 

@@ -57,7 +57,7 @@ def listening(port: int) -> Iterator[list[MQTTMessage]]:
     client.subscribe("bwc/#", qos=1)
     client.loop_start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(90)
         yield messages
     finally:
         client.disconnect()

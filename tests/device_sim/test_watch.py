@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-SECONDS = 30.0
+SECONDS = 90.0
 
 
 class Session:

@@ -16,8 +16,9 @@ import pytest
 
 from daemon.cli.demo.stage import free_port
 from daemon.model.resources import mosquitto_dir
+from tests.kit.patience import PATIENCE
 
-SECONDS = 10.0
+SECONDS = PATIENCE
 _RUNNING = re.compile(r": mosquitto version \S+ running\n")
 _INSTALLED = "/etc/mosquitto/bwc"
 

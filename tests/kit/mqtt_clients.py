@@ -14,8 +14,9 @@ from daemon.cli.demo.stage import free_port
 from daemon.link.mqtt import Connected, LinkEvent, MqttClient, Received, Subscribed
 from daemon.model.config import Broker
 from tests.kit.mosquitto import Mosquitto, debian
+from tests.kit.patience import PATIENCE
 
-SECONDS = 10.0
+SECONDS = PATIENCE
 E = TypeVar("E")
 
 

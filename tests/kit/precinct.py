@@ -19,6 +19,7 @@ from daemon.link.mqtt import Received
 from daemon.link.session import Session
 from daemon.model.config import Broker
 from daemon.model.topics import Topics
+from tests.kit.patience import PATIENCE
 
 CAMERA, OFFICER = "cam-0001", "51234"
 
@@ -64,7 +65,7 @@ class Precinct:
         entries = [json.loads(line) for line in ran.stdout.splitlines()]
         return [e for e in entries if all((e | e["detail"]).get(name) == value for name, value in wanted.items())]
 
-    def await_custody(self, seconds: float = 20.0, **wanted: str) -> dict[str, Any]:
+    def await_custody(self, seconds: float = PATIENCE, **wanted: str) -> dict[str, Any]:
         """The first such entry, waited for."""
         found: list[dict[str, Any]] = []
 
@@ -79,7 +80,7 @@ class Precinct:
         """The clip's notice, once it is as wanted."""
         topic = self.topics.clip(DOCK, clip_id)
         with Session(self.broker, (topic,)) as session:
-            message = session.wait(lambda m: wanted(json.loads(m.payload)), 20)
+            message = session.wait(lambda m: wanted(json.loads(m.payload)), PATIENCE)
         assert message is not None, f"no such notice of {clip_id}"
         document: dict[str, Any] = json.loads(message.payload)
         return document
@@ -92,7 +93,7 @@ class Precinct:
             return standing["state"] == state and wanted(standing)
 
         with Session(self.broker, (self.topics.bay(DOCK, bay),)) as session:
-            message = session.wait(reached, 20)
+            message = session.wait(reached, PATIENCE)
         assert message is not None, f"bay {bay} never became {state}"
         document: dict[str, Any] = json.loads(message.payload)
         return document
@@ -105,7 +106,7 @@ class Precinct:
 BWC_PLAIN = (sys.executable, "-m", "daemon.cli.main")
 
 
-def wait_until(done: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+def wait_until(done: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
     """Polls for something that announces itself nowhere."""
     end = time.monotonic() + seconds
     while not done():
@@ -134,7 +135,7 @@ def running(
         stage.start_services()
         precinct = Precinct(world, stage)
         with Session(precinct.broker, (precinct.topics.status(DOCK),)) as session:
-            online = session.wait(lambda m: json.loads(m.payload)["state"] == "online", 20)
+            online = session.wait(lambda m: json.loads(m.payload)["state"] == "online", PATIENCE)
         stage.check_alive()
         assert online is not None
         yield precinct

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.cli.demo.stage import free_port
 from daemon.cli.demo.world import World
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import wait_until
 
 
@@ -17,7 +18,7 @@ class Scraped:
     """What stood on the page: families with their samples."""
 
     def __init__(self, port: int) -> None:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=90) as page:
             self.text: str = page.read().decode()
         self.families: list[Metric] = list(text_string_to_metric_families(self.text))
 
@@ -54,5 +55,5 @@ def await_value(port: int, wanted: Callable[[float], bool], name: str, **labels:
         found[:] = [Scraped(port)]
         return wanted(found[0].value(name, **labels))
 
-    wait_until(reached, f"{name} {labels}", 30)
+    wait_until(reached, f"{name} {labels}", PATIENCE)
     return found[0]

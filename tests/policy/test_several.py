@@ -16,6 +16,7 @@ from typing import Literal
 import pytest
 
 from tests.kit import agency
+from tests.kit.patience import PATIENCE
 from tests.kit.postgres import Server
 from tests.kit.precinct import wait_until
 from tests.kit.proxy import Proxy
@@ -186,7 +187,7 @@ def test_a_service_with_another_regime_ends(two: City) -> None:
 def test_on_sqlite_there_is_one_service(tmp_path: Path) -> None:
     with city(tmp_path, "sqlite") as two:
         two.services[0].start()
-        wait_until(lambda: two.services[0].metric("bwc_policy_broker_connected") == 1, "it to serve", 30)
+        wait_until(lambda: two.services[0].metric("bwc_policy_broker_connected") == 1, "it to serve", PATIENCE)
         text = two.services[1].config.read_text()
         two.services[1].config.write_text(text.replace('"state-1"', '"state-0"'))
         two.services[1].start()
@@ -237,7 +238,7 @@ def test_a_leader_without_a_broker_leaves_the_lead(apart: tuple[City, dict[Servi
     await_decided(city, released)
     assert other.leads and leader.alive
     networks[leader].weather.closed = False
-    wait_until(lambda: leader.metric("bwc_policy_broker_connected") == 1, "its broker to be back", 40)
+    wait_until(lambda: leader.metric("bwc_policy_broker_connected") == 1, "its broker to be back", PATIENCE)
     refused = [city.ask(clip_id) for clip_id in deadly]
     await_decided(city, refused)
     city.check_each_was_decided_once(released, refused)

@@ -20,6 +20,7 @@ from typing import Any, Self
 import pytest
 
 from daemon.cli.demo.stage import free_port
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import wait_until
 
 SOURCE = Path(__file__).parents[2]
@@ -117,7 +118,7 @@ class Machine:
         """The service's main process, as numbered inside."""
         return self.property(unit, "MainPID")
 
-    def await_property(self, unit: str, name: str, wanted: Callable[[str], bool], seconds: float = 20.0) -> str:
+    def await_property(self, unit: str, name: str, wanted: Callable[[str], bool], seconds: float = PATIENCE) -> str:
         found = ""
 
         def reached() -> bool:
@@ -175,7 +176,7 @@ class Machine:
                     return True
             return False
 
-        wait_until(booted, "multi-user.target", 40)
+        wait_until(booted, "multi-user.target", PATIENCE)
         self.booted_in = time.monotonic() - begun
 
     def _end(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from daemon.cli.demo import world as worlds
 from daemon.cli.demo.stage import Stage, free_port
 from daemon.cli.demo.world import AGENCY, DOCK, World
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import CAMERA, OFFICER, Precinct, wait_until
 from tests.systemd.machine import Machine
 
@@ -55,7 +56,7 @@ class Station:
         entries = [json.loads(line) for line in self.machine.run("bwc", "custody", "log").splitlines()]
         return [e for e in entries if all((e | e["detail"]).get(name) == value for name, value in wanted.items())]
 
-    def await_custody(self, seconds: float = 20.0, **wanted: str) -> dict[str, Any]:
+    def await_custody(self, seconds: float = PATIENCE, **wanted: str) -> dict[str, Any]:
         wait_until(lambda: bool(self.custody(**wanted)), f"custody {wanted}", seconds)
         return self.custody(**wanted)[0]
 

@@ -8,6 +8,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import CAMERA, wait_until
 from tests.kit.scrape import await_value
 from tests.systemd.station import (
@@ -69,7 +70,7 @@ def test_the_board_answers_and_never_reaches_a_key(station: Station) -> None:
         clip = station.record("bay-8", 50_000)
         wait_until(station.receipt("bay-8", clip).exists, "the receipt")
         station.precinct.bay("bay-8", "done")
-        wait_until(lambda: "Safe to undock" in urlopen(page, timeout=10).read().decode(), "the bay on the page")
+        wait_until(lambda: "Safe to undock" in urlopen(page, timeout=PATIENCE).read().decode(), "the bay on the page")
     machine.await_property(BOARD_UNIT, "StatusText", lambda said: said == "listening to 1 docks")
     process = machine.path(f"/proc/{machine.pid(BOARD_UNIT)}")
     assert process.stat().st_uid == int(machine.run("id", "-u", "bwc-board"))
@@ -125,7 +126,7 @@ def test_stopped_in_the_middle_of_a_clip(station: Station) -> None:
         assert took < 10 and machine.property(DOCK_UNIT, "Result") == "success", f"{took:.1f} s"
         assert not station.receipt("bay-4", clip).exists()
         station.start()
-        wait_until(station.receipt("bay-4", clip).exists, "the receipt", 30)
+        wait_until(station.receipt("bay-4", clip).exists, "the receipt", PATIENCE)
     assert len(station.custody(action="ingested", clip_id=clip)) == 1
     assert machine.run("bwc", "dock", "check").endswith(" 0 findings")
 
@@ -141,7 +142,7 @@ def test_killed_in_the_middle_of_a_clip_it_recovers_before_it_is_ready(station: 
         machine.run("kill", "-KILL", killed)
         machine.await_property(DOCK_UNIT, "NRestarts", lambda n: int(n) > before)
         machine.await_property(DOCK_UNIT, "ActiveState", lambda state: state == "active")
-        wait_until(station.receipt("bay-5", clip).exists, "the receipt", 30)
+        wait_until(station.receipt("bay-5", clip).exists, "the receipt", PATIENCE)
     again = machine.pid(DOCK_UNIT)
     dropped = machine.journal(f"CLIP_ID={clip}", f"_PID={again}", "LOGGER=daemon.dock.recovery")
     assert [entry["MESSAGE"].startswith("dropped unfinished work") for entry in dropped] == [True]
@@ -172,6 +173,7 @@ ExecStart=/opt/bwc/bin/python -c '%s'
 """
 _CODE = """\
 from daemon.cli.main import bwc; from daemon.link.mqtt import MqttClient; \
+from tests.kit.patience import PATIENCE
 MqttClient._on_connect = lambda *_: 1 / 0; bwc(%s)"""
 
 

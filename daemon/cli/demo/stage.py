@@ -113,7 +113,7 @@ class Stage:
 
     def finish(self, process: subprocess.Popen[str]) -> Ran:
         """Waits for a process that was begun, and collects what it said."""
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
         try:
             document = json.loads(out) if out.strip() else None
         except ValueError:
@@ -133,7 +133,7 @@ class Stage:
             raise StoryError(f"bwc {shown} ended with {ran.code}, expected {expect}: {ran.words}")
         return ran
 
-    def wait_for_port(self, port: int, seconds: float = 15.0) -> None:
+    def wait_for_port(self, port: int, seconds: float = 60.0) -> None:
         """Returns once somebody listens there. Raises StoryError when nobody does in time."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

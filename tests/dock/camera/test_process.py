@@ -52,6 +52,7 @@ from daemon.vault.space import DiskFullError
 from tests.kit.agency import CLIP, OTHER_CLIP, open_key
 from tests.kit.camera import Mount, babble, capture, receipt, seal
 from tests.kit.mounting import tmpfs
+from tests.kit.patience import PATIENCE
 
 LIMITS = ReaderLimits(max_clips=4, max_clip_bytes=64 * SEGMENT)
 
@@ -311,7 +312,7 @@ def test_a_reader_that_hangs(mount: Mount) -> None:
         os.kill(handle.process.pid, signal.SIGSTOP)
         with pytest.raises(CameraUnusableError):
             handle.scan()
-        handle.process.join(5)
+        handle.process.join(PATIENCE)
         assert not handle.process.is_alive()
 
 
@@ -408,7 +409,7 @@ def test_a_reader_that_says_what_none_of_ours_would_is_not_heard_again(tmp_path:
     handle = ReaderHandle(words, LIMITS, 20.0, serve=babble)
     with pytest.raises(CameraUnusableError):
         handle.scan()
-    handle.process.join(5)
+    handle.process.join(PATIENCE)
     assert not handle.process.is_alive()
     handle.close()
 

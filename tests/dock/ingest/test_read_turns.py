@@ -11,6 +11,7 @@ import pytest
 from daemon.dock.ingest.read_turns import ReadTurns, Urgency
 from daemon.model.config import Ingest
 from tests.kit.agency import NOW
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import wait_until
 
 LONG = 1 << 40
@@ -50,11 +51,11 @@ class TurnTaker:
     def _read(self, turns: ReadTurns, urgency: Urgency, stopping: Callable[[], bool]) -> None:
         with turns.turn(urgency, stopping):
             self.reading.set()
-            self._end.wait(10)
+            self._end.wait(PATIENCE)
 
     def end(self) -> None:
         self._end.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
 
 
 def until_waiting(turns: ReadTurns, count: int) -> None:
@@ -65,15 +66,15 @@ def until_waiting(turns: ReadTurns, count: int) -> None:
 def test_the_most_urgent_is_next() -> None:
     turns = ReadTurns(Ingest(readers=1), Fixed())
     first = TurnTaker(turns, (2, LONG))
-    assert first.reading.wait(10)
+    assert first.reading.wait(PATIENCE)
     assert not turns.free((1, LONG))
     patient, urgent = TurnTaker(turns, (2, LONG + 1)), TurnTaker(turns, (1, LONG))
     until_waiting(turns, 2)
     first.end()
-    assert urgent.reading.wait(10)
+    assert urgent.reading.wait(PATIENCE)
     assert not patient.reading.is_set()
     urgent.end()
-    assert patient.reading.wait(10)
+    assert patient.reading.wait(PATIENCE)
     patient.end()
     assert turns.free((2, LONG))
 
@@ -82,10 +83,10 @@ def test_the_most_urgent_is_next() -> None:
 def test_a_weapon_or_a_short_clip_never_waits(urgency: Urgency) -> None:
     turns = ReadTurns(Ingest(readers=1), Fixed())
     first = TurnTaker(turns, (2, LONG))
-    assert first.reading.wait(10)
+    assert first.reading.wait(PATIENCE)
     assert turns.free(urgency)
     second = TurnTaker(turns, urgency)
-    assert second.reading.wait(10)
+    assert second.reading.wait(PATIENCE)
     first.end()
     second.end()
 
@@ -93,13 +94,13 @@ def test_a_weapon_or_a_short_clip_never_waits(urgency: Urgency) -> None:
 def test_whoever_is_stopping_does_not_wait() -> None:
     turns = ReadTurns(Ingest(readers=1), Fixed())
     first = TurnTaker(turns, (2, LONG))
-    assert first.reading.wait(10)
+    assert first.reading.wait(PATIENCE)
     stopped = threading.Event()
     second = TurnTaker(turns, (2, LONG), stopped.is_set)
     until_waiting(turns, 1)
     assert not second.reading.is_set()
     stopped.set()
-    assert second.reading.wait(10)
+    assert second.reading.wait(PATIENCE)
     first.end()
     second.end()
 
@@ -122,7 +123,7 @@ def test_the_pace_at_night(hour: int, start: int, end: int, expected: float) -> 
     )
     turns = ReadTurns(settings, Fixed(local.astimezone(UTC)))
     readers = [TurnTaker(turns, (0, LONG)), TurnTaker(turns, (0, LONG))]
-    assert all(reader.reading.wait(10) for reader in readers)
+    assert all(reader.reading.wait(PATIENCE) for reader in readers)
     assert turns.bytes_per_second() == expected  # two cameras share the night's limit
     for reader in readers:
         reader.end()
