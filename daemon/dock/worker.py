@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 
 from daemon.dock.loop import Loop, StoppedError
+from daemon.model.errors import BwcError
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,11 @@ class Worker:
     def stopping(self) -> bool:
         """Whether the dock is stopping."""
         return self._stopping.is_set()
+
+    @property
+    def running(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
 
     def wait(self, seconds: float) -> None:
         """Waits so long. Raises StoppedError as soon as the dock stops."""
@@ -54,5 +60,6 @@ class Worker:
         except StoppedError:
             return
         except BaseException as error:
-            log.exception("%s ended unexpectedly", self._thread.name)
+            if not isinstance(error, BwcError):  # those say all there is to say, and the dock ends with their words
+                log.exception("%s ended unexpectedly", self._thread.name)
             self._loop.fail(error)
