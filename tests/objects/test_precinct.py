@@ -23,6 +23,7 @@ from daemon.vault.sources import Replica
 from tests.kit.acts import classify, request
 from tests.kit.bucket import Bucket
 from tests.kit.faulty_store import Faults, proxy
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import Precinct, running, wait_until
 from tests.kit.scrape import await_value
 
@@ -128,7 +129,7 @@ def test_an_evicted_clip_opens_from_its_url_and_checks_read_it_there(tmp_path: P
         def released_there() -> bool:
             return (Replica(replica(bucket), tmp_path / "there").clip(clip_id).path / "releases").is_dir()
 
-        wait_until(released_there, "the release to be copied", 60)
+        wait_until(released_there, "the release to be copied", PATIENCE)
         trust = ("--trust", world.config / "trust.json", "--root", world.key("root", "sign", public=True))
         about = (*world.as_person(cast.OFFICER), "--clip", clip_id, *trust)
         out = tmp_path / "clip.mp4"
@@ -138,7 +139,7 @@ def test_an_evicted_clip_opens_from_its_url_and_checks_read_it_there(tmp_path: P
         assert out.read_bytes() == (world.root / "recorded" / f"{clip_id}.mp4").read_bytes()
         config = ("--config", world.config / "dock.toml")
         assert precinct.stage.bwc("dock", "check", *config).document == {"checked": 1, "findings": []}
-        wait_until(lambda: status(precinct)["unreplicated"] == 0, "everything to be copied", 60)
+        wait_until(lambda: status(precinct)["unreplicated"] == 0, "everything to be copied", PATIENCE)
         precinct.stage.stop("dock")
         ran = precinct.stage.bwc("dock", "check", *config, "--vault", url, "--store", store)
         assert ran.document == {"checked": 1, "findings": []}
