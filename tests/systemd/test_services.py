@@ -173,7 +173,6 @@ ExecStart=/opt/bwc/bin/python -c '%s'
 """
 _CODE = """\
 from daemon.cli.main import bwc; from daemon.link.mqtt import MqttClient; \
-from tests.kit.patience import PATIENCE
 MqttClient._on_connect = lambda *_: 1 / 0; bwc(%s)"""
 
 
