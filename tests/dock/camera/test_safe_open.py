@@ -25,7 +25,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
             number = getattr(errno, request.param)
             raise OSError(number, os.strerror(number))
 
-        monkeypatch.setattr(safe_open, "_openat2", refused)
+        monkeypatch.setattr(safe_open, "openat2", refused)
     return str(request.param)
 
 
