@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from daemon.core.pacing import at_full_speed
 from daemon.dock.camera import byte_path, safe_open
-from daemon.dock.camera.handle import results_of
+from daemon.dock.camera.handle import errors_of, results_of
 from daemon.dock.camera.messages import (
     BatchSealed,
     CapturesRead,
@@ -107,11 +107,10 @@ class InlineReader:
         return len(self._receipts) - 1
 
     def await_receipts(self, number: int) -> dict[str, BwcError]:
-        return {stem: failure.to_error() for stem, failure in self._receipts[number].failed.items()}
+        return errors_of(self._receipts[number].failed)
 
     def erase(self, clips: Mapping[str, EraseRequest]) -> dict[str, BwcError]:
-        failed = self._ask(Erase(0, dict(clips)), ErasedFiles).failed
-        return {stem: failure.to_error() for stem, failure in failed.items()}
+        return errors_of(self._ask(Erase(0, dict(clips)), ErasedFiles).failed)
 
     def set_pace(self, bytes_per_second: float) -> None:
         pass

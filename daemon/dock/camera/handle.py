@@ -121,11 +121,11 @@ class ReaderHandle:
 
     def await_receipts(self, number: int) -> dict[str, BwcError]:
         """See Reader."""
-        return _errors(self._answer(number, ReceiptsWritten).failed)
+        return errors_of(self._answer(number, ReceiptsWritten).failed)
 
     def erase(self, clips: Mapping[str, EraseRequest]) -> dict[str, BwcError]:
         """See Reader."""
-        return _errors(self._ask(Erase(next(self._numbers), dict(clips)), ErasedFiles).failed)
+        return errors_of(self._ask(Erase(next(self._numbers), dict(clips)), ErasedFiles).failed)
 
     def set_pace(self, bytes_per_second: float) -> None:
         """See Reader."""
@@ -210,6 +210,11 @@ def results_of(batch: SealBatch) -> list[SealResult | BwcError]:
     return [result.to_error() if isinstance(result, Failure) else result for result in batch.results or ()]
 
 
+def errors_of(failed: Mapping[str, Failure]) -> dict[str, BwcError]:
+    """What failed, by stem, as errors."""
+    return {stem: failure.to_error() for stem, failure in failed.items()}
+
+
 def _gone() -> ReaderGoneError:
     return ReaderGoneError("the camera's reader ended: unplugged, or the reader was killed")
 
@@ -219,7 +224,3 @@ def _data_or_error(answer: bytes | Failure) -> bytes | CameraReadError:
         return answer
     error = answer.to_error()
     return error if isinstance(error, CameraReadError) else CameraReadError(str(error))
-
-
-def _errors(failed: Mapping[str, Failure]) -> dict[str, BwcError]:
-    return {stem: failure.to_error() for stem, failure in failed.items()}
