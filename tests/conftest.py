@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +12,18 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.board.chromium import launched
 
 pytest_plugins = ["tests.kit.bucket", "tests.kit.mqtt_clients"]
+
+
+_OPEN_FILES = 600
+"""More than any test needs. From 1,024 on, select(2) and with it paho's network thread refuse: "no connection"."""
+
+
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """What tests leave open adds up in a worker; whoever passes the mark is named before others fail for it."""
+    if nextitem is not None and len(os.listdir("/proc/self/fd")) > _OPEN_FILES:
+        gc.collect()
+        held = len(os.listdir("/proc/self/fd"))
+        assert held <= _OPEN_FILES, f"{held} files are open in this process: something does not close what it opens"
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
 
 log = logging.getLogger(__name__)
 _KINDS = frozenset({"created", "closed", "deleted", "moved"})
@@ -22,21 +23,26 @@ class FolderWatch:
     def __init__(self, folder: Path, wake: Callable[[], None]) -> None:
         self._folder = folder
         self._handler = _Handler(wake)
-        self._observer = Observer()
+        self._observer: BaseObserver | None = None
+        """Made by `start`: it holds one of the kernel's inotify instances, of which a user has 128."""
 
     def start(self) -> None:
         """A folder that cannot be watched is only looked at less often."""
         try:
-            self._observer.schedule(self._handler, str(self._folder), recursive=False)
-            self._observer.start()
+            observer = Observer()
+            observer.schedule(self._handler, str(self._folder), recursive=False)
+            observer.start()
         except OSError as error:
             log.warning("%s cannot be watched (%s); it is looked at every few seconds", self._folder, error.strerror)
+        else:
+            self._observer = observer
 
     def stop(self) -> None:
         """Ends the watch, and waits for its thread."""
-        if self._observer.is_alive():
+        if self._observer is not None:
             self._observer.stop()
             self._observer.join()
+            self._observer = None
 
 
 class _Handler(FileSystemEventHandler):

@@ -125,12 +125,6 @@ class MqttClient:
             manual_ack=bool(self._subscriptions),
         )
         client.reconnect_delay_set(*RECONNECT_SECONDS)
-        client.on_pre_connect = self._on_pre_connect
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        client.on_message = self._on_message
-        client.on_subscribe = self._on_subscribe
         if self._credentials.username is not None:
             client.username_pw_set(self._credentials.username, self._credentials.password)
         if self._credentials.tls is not None:
@@ -143,6 +137,7 @@ class MqttClient:
 
     def start(self) -> None:
         """Connects in the background and keeps trying."""
+        self._listen()
         host, port = self._broker.address
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._session_seconds
@@ -162,6 +157,25 @@ class MqttClient:
         self._client.disconnect()
         self._client.loop_stop()
         self._started = False
+        self._leave()
+
+    def _listen(self) -> None:
+        client = self._client
+        client.on_pre_connect = self._on_pre_connect
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
+
+    def _leave(self) -> None:
+        """Paho's client, which keeps two sockets, and this one no longer hold each other: it goes with its last name.
+
+        It would wait for the garbage collector, and a process with 1,024 open files has no MQTT any more (select(2)).
+        """
+        client = self._client
+        client.on_pre_connect = client.on_connect = client.on_disconnect = None
+        client.on_publish = client.on_message = client.on_subscribe = None
 
     def renew(self, credentials: Credentials) -> bool:
         """Connects anew if these are others than those in use; says whether. The session, if any, is kept.

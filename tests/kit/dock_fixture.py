@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from cryptography.hazmat.primitives import serialization
 
@@ -18,7 +17,6 @@ from daemon.custody.evidence import ClipEvidence, verify_clip
 from daemon.dock.camera.mounts import Docked
 from daemon.dock.context import DockContext
 from daemon.dock.inbox import router
-from daemon.dock.ingest import mount_watch
 from daemon.link.mqtt import Received
 from daemon.model import statements as st
 from daemon.model.config import DockConfig, check_config
@@ -139,10 +137,7 @@ def open_house(
     }
     config = check_config(DockConfig, settings, base=root, what="test")
     clock = TurnedClock()
-    with patch.object(
-        mount_watch, "FolderWatch", lambda *_: None
-    ):  # a watch that nobody starts; the kernel has 128 for all
-        service = InlineService(config, clock)
+    service = InlineService(config, clock)
     mount = Mount(root / "mounts" / "bay-1", root / "staging")
     mount.introduce(docked_at=format_instant(clock.now()))
     try:
