@@ -18,8 +18,10 @@ _OPEN_FILES = 600
 """More than any test needs. From 1,024 on, select(2) and with it paho's network thread refuse: "no connection"."""
 
 
-def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
     """What tests leave open adds up in a worker; whoever passes the mark is named before others fail for it."""
+    yield  # a test's file system may be a false one until its fixtures have ended
     if nextitem is not None and len(os.listdir("/proc/self/fd")) > _OPEN_FILES:
         gc.collect()
         held = len(os.listdir("/proc/self/fd"))

@@ -15,7 +15,7 @@ from tests.board.conftest import Room, Rooms
 from tests.kit.acts import attest, classify, open_clip, request
 from tests.kit.promise import Camera
 
-pytestmark = [pytest.mark.xdist_group("chromium"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.xdist_group("chromium")
 WALL, PHONE = {"width": 1920, "height": 1080}, {"width": 390, "height": 844}
 SLOW = {"camera_bytes_per_second": 2_000_000}
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.broker.caller import Caller
 from tests.kit.mosquitto import Mosquitto, program, shipped
+from tests.kit.patience import PATIENCE
 
 AGENCY = "portland"
 OWNERS = {
@@ -30,7 +31,7 @@ def setup_broker(out: Path, *more: str, expect: int = 0) -> dict[str, Any]:
     """Runs `bwc setup broker`; returns what it printed."""
     command = [sys.executable, "-m", "daemon.cli.main", "setup", "broker", "--out", str(out), "--agency", AGENCY]
     command.append("--json")
-    ran = subprocess.run([*command, *more], capture_output=True, text=True, timeout=90)
+    ran = subprocess.run([*command, *more], capture_output=True, text=True, timeout=PATIENCE)
     assert ran.returncode == expect, ran.stderr
     document: dict[str, Any] = json.loads(ran.stdout) if ran.stdout else {"error": ran.stderr}
     return document

@@ -18,6 +18,7 @@ import pytest
 
 from daemon.cli.demo.stage import free_port
 from daemon.model.config import Broker
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import wait_until
 
 _NODES = (1, 2, 3)
@@ -119,7 +120,7 @@ class Cluster:
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self._ports[number])) == 0
 
-        wait_until(listens, f"node {number}", 60)
+        wait_until(listens, f"node {number}")
 
     def kill(self, number: int) -> None:
         process = self._running.pop(number)
@@ -151,7 +152,7 @@ class Cluster:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert told.returncode == 0, f"node {number}: {expression}: {told.stdout}{told.stderr}"
 

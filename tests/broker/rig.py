@@ -32,6 +32,7 @@ from daemon.seal.envelope import Envelope
 from daemon.seal.private_keys import load_sign_key
 from tests.broker.caller import Caller
 from tests.kit.mosquitto import Mosquitto, shipped
+from tests.kit.patience import PATIENCE
 from tests.kit.promise import ROOT, Camera, Nursery, alive, group, make_world, until
 from tests.kit.proxy import Proxy
 
@@ -228,7 +229,7 @@ class Rig:
 
     def watch_order(self) -> None:
         """Has the policy service's own database note every notice as it is stored, in order."""
-        with contextlib.closing(sqlite3.connect(self.policy_state, timeout=20)) as db:
+        with contextlib.closing(sqlite3.connect(self.policy_state, timeout=PATIENCE)) as db:
             db.executescript(
                 "CREATE TABLE IF NOT EXISTS noted (id INTEGER PRIMARY KEY, clip_id TEXT, sequence INTEGER);"
                 "CREATE TRIGGER IF NOT EXISTS note AFTER INSERT ON clip"
@@ -239,7 +240,7 @@ class Rig:
         """A copy of the policy service's database, as of now."""
         copy = self.world.root / "backup.sqlite"
         with (
-            contextlib.closing(sqlite3.connect(self.policy_state, timeout=20)) as source,
+            contextlib.closing(sqlite3.connect(self.policy_state, timeout=PATIENCE)) as source,
             contextlib.closing(sqlite3.connect(copy)) as target,
         ):
             source.backup(target)
@@ -269,7 +270,7 @@ def classification(clip_id: str, now: datetime) -> st.Classification:
 def rows(path: Path, table: str) -> list[dict[str, Any]]:
     """A table of a running service's database; nothing while it has none."""
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as db:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=PATIENCE)) as db:
             db.row_factory = sqlite3.Row
             return [dict(row) for row in db.execute(f"SELECT * FROM {table}")]
     except sqlite3.OperationalError:

@@ -15,7 +15,7 @@ from daemon.seal.envelope import LIMIT
 from tests.broker.caller import NOT_AUTHORIZED, TAKEN, Caller
 from tests.broker.conftest import AGENCY, OWNERS, Yard, make_yard, setup_broker
 
-pytestmark = [pytest.mark.xdist_group("acl"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.xdist_group("acl")
 
 ROOT = f"bwc/v1/{AGENCY}/"
 DOCKS, PEOPLE = OWNERS["dock"], OWNERS["person"]

@@ -15,7 +15,7 @@ from tests.broker.caller import NOT_AUTHORIZED, Caller, RefusedError
 from tests.broker.conftest import AGENCY, Yard
 from tests.kit.promise import until
 
-pytestmark = [pytest.mark.xdist_group("acl"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.xdist_group("acl")
 
 NOW = datetime.now(UTC)
 

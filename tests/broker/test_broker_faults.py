@@ -7,7 +7,7 @@ import pytest
 from tests.broker import faults
 from tests.kit.mosquitto import program
 
-pytestmark = [pytest.mark.xdist_group("broker"), pytest.mark.timeout(110)]
+pytestmark = pytest.mark.xdist_group("broker")
 
 
 @pytest.mark.parametrize(

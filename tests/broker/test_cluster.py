@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
 from daemon.cli.demo.stage import BWC, Stage
 from daemon.cli.demo.world import AGENCY, DOCK, SUPERVISOR, World
@@ -23,7 +22,6 @@ from tests.kit.postgres import server
 from tests.kit.precinct import wait_until
 from tests.kit.promise import Camera, make_world
 
-pytestmark = pytest.mark.timeout(600)
 DOCKS_NODE, POLICY_NODES, PEOPLES_NODE = 1, (2, 3), 3
 _LEADS = "this service leads from now on"
 _LONG = 180.0

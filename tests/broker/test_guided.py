@@ -20,11 +20,11 @@ from daemon.cli.demo.world import World
 from daemon.model.times import format_instant
 from tests.kit.mosquitto import Mosquitto, program, shipped
 from tests.kit.mounting import tmpfs
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import wait_until
 
 pytestmark = [
     pytest.mark.xdist_group("acl"),
-    pytest.mark.timeout(110),
     pytest.mark.skipif(os.geteuid() != 0, reason="mounting a camera needs root"),
 ]
 ANSWERS = """
@@ -58,7 +58,10 @@ class Agency:
 
     def setup(self, *words: str) -> str:
         ran = subprocess.run(
-            [*BWC, "setup", *words, "--to", str(self.etc), "--seconds", "5"], capture_output=True, text=True, timeout=60
+            [*BWC, "setup", *words, "--to", str(self.etc), "--seconds", "5"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout
@@ -66,7 +69,7 @@ class Agency:
     def check(self) -> tuple[int, dict[str, set[str]]]:
         """`bwc setup check`: its exit code, and what is in which state."""
         command = [*BWC, "setup", "check", "--to", str(self.etc), "--seconds", "2", "--json"]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         found: dict[str, set[str]] = {"ok": set(), "note": set(), "missing": set()}
         for one in json.loads(ran.stdout):
             found[one["state"]].add(f"{one['what']}: {one['words']}")
@@ -103,7 +106,7 @@ def agency(tmp_path: Path) -> Iterator[Agency]:
     where = [word for name in ("mounts", "vault", "state") for word in (f"--{name}", str(tmp_path / name))]
     etc = ["--to", str(tmp_path / "etc"), "--seconds", "0.1"]
     command = [*BWC, "setup", "--answers", str(tmp_path / "answers.toml"), *where, *etc]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert ran.returncode == 0 and "4 missing" in ran.stdout, f"all but the broker: {ran.stdout}{ran.stderr}"
     mosquitto = shipped(tmp_path / "mosquitto", tmp_path / "etc" / "secrets" / "broker" / "broker", port)
     with mosquitto, Stage(world) as stage:

@@ -20,7 +20,7 @@ from tests.broker.conftest import setup_broker
 from tests.broker.test_whole import CAMERA, TOPICS, Office
 from tests.kit.precinct import wait_until
 
-pytestmark = [pytest.mark.xdist_group("acl"), pytest.mark.timeout(110)]
+pytestmark = pytest.mark.xdist_group("acl")
 office = test_whole.office
 OWNERS = {DOCK: ("dock", DOCK), "policy": ("policy", "policy")}
 CLIENTS = {f"{AGENCY}-{name}{inbox}": name for name in OWNERS for inbox in ("", "-inbox")}

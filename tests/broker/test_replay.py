@@ -23,6 +23,7 @@ from daemon.model.documents import Lock, NoticeRelease
 from daemon.policy.cases import decisions, reconsideration
 from daemon.seal import envelope as envelopes
 from tests.kit.agency import CLIP, OTHER_CLIP
+from tests.kit.patience import PATIENCE
 from tests.kit.policy_fixture import Office, open_office
 
 
@@ -112,7 +113,7 @@ def test_a_refused_subscription_can_be_asked_for_again() -> None:
         client.start()
         answers: list[bool] = []
         while len(answers) < 2:
-            event = events.get(timeout=90)
+            event = events.get(timeout=PATIENCE)
             if isinstance(event, Subscribed):
                 answers.append(event.refused is None)
                 client.subscribe()

@@ -25,7 +25,7 @@ from tests.broker.conftest import setup_broker
 from tests.kit.mosquitto import Mosquitto, program, shipped
 from tests.kit.patience import PATIENCE
 
-pytestmark = [pytest.mark.xdist_group("acl"), pytest.mark.timeout(110)]
+pytestmark = pytest.mark.xdist_group("acl")
 TOPICS = Topics(AGENCY)
 CAMERA = worlds.CAMERAS[OFFICER.person_id]
 

@@ -27,6 +27,7 @@ from daemon.model.clock import SystemClock
 from daemon.model.config import DockConfig, load_config
 from daemon.model.errors import BwcError
 from tests.kit.inline_dock import CLOSING, InlineService
+from tests.kit.patience import PATIENCE
 from tests.kit.promise import Camera, Nursery, Promise, make_world, scratch
 
 NAMES = tuple(f"{number}0000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
@@ -146,7 +147,7 @@ class Bench:
             command += ["-e", expression]
         tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         code = self.nursery.wait(pid)
-        words = tracer.communicate(timeout=90)[1]
+        words = tracer.communicate(timeout=PATIENCE)[1]
         assert tracer.returncode in (0, -9) or code == -9, words
         return code, log.read_text(), trace.read_text().splitlines()
 

@@ -27,7 +27,7 @@ from tests.kit import inline_dock
 from tests.kit.inline_dock import InlineService
 from tests.kit.promise import Camera, Promise, make_world
 
-pytestmark = [pytest.mark.xdist_group("clock"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("clock")
 HOUR, DECADE = 3600.0, 10 * 365.25 * 86400
 STEPS = (HOUR, -HOUR, DECADE, -DECADE)
 

@@ -13,7 +13,7 @@ import pytest
 from daemon.cli.demo.world import World
 from tests.kit.precinct import Precinct, running
 
-pytestmark = [pytest.mark.xdist_group("disk-full"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("disk-full")
 
 
 @contextmanager

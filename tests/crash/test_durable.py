@@ -26,7 +26,7 @@ from tests.crash import power
 from tests.kit.agency import CLIP, NOW, sign_key, signed, statement
 from tests.kit.promise import scratch
 
-pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("loop devices")
 Promised = Callable[[], bool]
 
 

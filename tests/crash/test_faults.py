@@ -9,7 +9,7 @@ import pytest
 from tests.crash import faults
 from tests.crash.faults import Fault
 
-pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.xdist_group("faults")
 
 
 @pytest.fixture(autouse=True)

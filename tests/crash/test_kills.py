@@ -14,7 +14,7 @@ from tests.crash import kills
 from tests.crash.power import Ground, send
 from tests.kit.promise import alive, group, until
 
-pytestmark = [pytest.mark.xdist_group("kills"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.xdist_group("kills")
 
 
 def test_what_has_a_receipt_survives_kill_9() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.crash import power
 
-pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.xdist_group("loop devices")
 
 
 @pytest.mark.parametrize("filesystem", ["ext4", "xfs"])

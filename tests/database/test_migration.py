@@ -149,7 +149,7 @@ def test_killed_in_the_middle(old: Path) -> None:
     script += f"Database(Path(sys.argv[1]), {OLD!r}, 2, ({ENDLESS!r},))"
     child = subprocess.Popen([sys.executable, "-c", script, str(old)])
     try:
-        wait_until(lambda: old.stat().st_size > 8 << 20, "the step's rows to reach the file itself", 60)
+        wait_until(lambda: old.stat().st_size > 8 << 20, "the step's rows to reach the file itself")
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()

@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.kit.patience import PATIENCE
+
 Answer = tuple[int, bytes]
 _FRAMING = {"content-length", "transfer-encoding", "connection"}
 
@@ -51,7 +53,7 @@ def proxy(endpoint: str, faults: Faults) -> Iterator[str]:
             if made_up is not None:
                 self._send(made_up[0], [], made_up[1], len(made_up[1]))
                 return
-            with closing(http.client.HTTPConnection(behind, timeout=60)) as connection:
+            with closing(http.client.HTTPConnection(behind, timeout=PATIENCE)) as connection:
                 connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
                 for name, value in self.headers.items():
                     connection.putheader(name, value)

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-PATIENCE = 90.0
-"""Seconds: for a machine that has five times as much to do as it has cores."""
+PATIENCE = 180.0
+"""Seconds: for a machine that has five times as much to do as it has cores, and more."""

@@ -17,6 +17,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.kit.patience import PATIENCE
+
 
 def programs() -> Path:
     """Where its programs are; skips the test on a machine that has none."""
@@ -52,7 +54,7 @@ class Server:
         command = [program, "-D", "d", "-k", str(self._root), "-h", "", "-c", "max_connections=40"]
         with (self._root / "log").open("ab") as log:
             self._process = process = subprocess.Popen(command, cwd=self._root, stdout=log, stderr=log, **self._who)
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 psycopg.connect(self.url("postgres")).close()

@@ -47,6 +47,7 @@ from daemon.vault.layout import VaultLayout
 from daemon.vault.reading import hash_file, open_sealed, size_of
 from device_sim import memory, mp4
 from device_sim.recording import Clip, ClipSpec, Wearer, clip_id, signed_capture
+from tests.kit.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = {"settle_seconds": 0.02, "scan_seconds": 0.1, "reserve_bytes": 1 << 20}
@@ -281,7 +282,7 @@ class Nursery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._process.stdin is not None
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=PATIENCE)
 
     def ask(self, **command: object) -> int:
         assert self._process.stdin is not None and self._process.stdout is not None

@@ -18,7 +18,7 @@ class Scraped:
     """What stood on the page: families with their samples."""
 
     def __init__(self, port: int) -> None:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=90) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as page:
             self.text: str = page.read().decode()
         self.families: list[Metric] = list(text_string_to_metric_families(self.text))
 

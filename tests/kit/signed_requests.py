@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from http.client import HTTPResponse
 from urllib.parse import urlsplit
 
+from tests.kit.patience import PATIENCE
+
 
 @dataclass(frozen=True)
 class Account:
@@ -67,7 +69,7 @@ def send(
     credential = f"Credential={account.key}/{scope}, SignedHeaders={names}, Signature={signature}"
     sent["authorization"] = f"AWS4-HMAC-SHA256 {credential}"
     asked = urllib.request.Request(f"{account.endpoint}{path}", data=body or None, headers=sent, method=method)
-    answer: HTTPResponse = urllib.request.urlopen(asked, timeout=60, context=account.context)
+    answer: HTTPResponse = urllib.request.urlopen(asked, timeout=PATIENCE, context=account.context)
     answer.read()
     return answer
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from daemon.cli.demo.stage import free_port
 from daemon.vault.replica.objects import Objects, open_objects
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import wait_until
 from tests.kit.signed_requests import Account, kill_all, send
 
@@ -27,7 +28,7 @@ def install(folder: Path) -> Path:
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two workers begin at the same time
         if not done.exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, timeout=120)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, timeout=PATIENCE)
             subprocess.run([programs / "pip", "install", "--quiet", "swift>=2.36"], check=True, timeout=240)
             done.touch()
     return programs
@@ -66,7 +67,7 @@ class Swift:
                 command = [str(self._programs / f"swift-{name}-server"), str(self._root / f"{name}.conf")]
                 self._running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
         for name, port in self._ports.items():
-            wait_until(partial(_answers, port), f"swift's {name} server", 60)
+            wait_until(partial(_answers, port), f"swift's {name} server")
 
     def kill(self) -> None:
         """Every process of it, at once."""
@@ -88,7 +89,7 @@ class Swift:
         builder = [str(self._programs / "swift-ring-builder"), str(self._root / f"{name}.builder")]
         device = f"r1z1-127.0.0.1:{self._ports[name]}/d1"
         for step in (["create", "4", "1", "0"], ["add", device, "1"], ["rebalance"]):
-            subprocess.run([*builder, *step], check=True, capture_output=True, timeout=60)
+            subprocess.run([*builder, *step], check=True, capture_output=True, timeout=PATIENCE)
 
     def _write(self, name: str, more: str) -> None:
         own = {

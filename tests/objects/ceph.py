@@ -17,6 +17,7 @@ from pathlib import Path
 
 from daemon.cli.demo.stage import free_port
 from daemon.seal.tls_certificates import Authority
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import wait_until
 from tests.kit.signed_requests import Account, kill_all
 
@@ -125,7 +126,7 @@ class Ceph:
             env=os.environ | {"CEPH_CONF": str(self._conf)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
         assert ran.returncode == 0, f"{' '.join(words)}: {ran.stderr[-1000:]}"
         return ran.stdout

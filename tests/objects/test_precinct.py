@@ -27,7 +27,7 @@ from tests.kit.patience import PATIENCE
 from tests.kit.precinct import Precinct, running, wait_until
 from tests.kit.scrape import await_value
 
-pytestmark = [pytest.mark.xdist_group("objects"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.xdist_group("objects")
 LARGE = 24 << 20
 
 

@@ -215,7 +215,7 @@ class City:
             found.extend(service for service in self.services if service.alive and service.leads)
             return bool(found)
 
-        wait_until(leads, "a leader", 30)
+        wait_until(leads, "a leader")
         return found[-1]
 
     def others(self) -> list[Service]:
@@ -229,7 +229,7 @@ class City:
             asked = [line for line in self.mosquitto.log.splitlines() if line.endswith("from portland-policy-inbox")]
             return bool(asked) and "UNSUBSCRIBE" in asked[-1]
 
-        wait_until(done, "the leader to hear its share alone", 30)
+        wait_until(done, "the leader to hear its share alone")
 
     def await_idle(self, times: int) -> None:
         """Until the leader's inbox had nothing to say for so many keepalives."""
@@ -238,7 +238,7 @@ class City:
             return self.mosquitto.log.count("Received PINGREQ from portland-policy-inbox")
 
         before = pings()
-        wait_until(lambda: pings() >= before + times, "the inbox to be idle", 30)
+        wait_until(lambda: pings() >= before + times, "the inbox to be idle")
 
     # what is on record
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.kit.patience import PATIENCE
+
 FOLDER = Path(__file__).parents[2] / "config" / "grafana"
 
 
@@ -21,7 +23,7 @@ def promtool(*words: str) -> str:
     if shutil.which("promtool") is None:
         assert not os.environ.get("CI"), "CI must have promtool"
         pytest.skip("promtool is not installed")
-    ran = subprocess.run(["promtool", *words], cwd=FOLDER, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(["promtool", *words], cwd=FOLDER, capture_output=True, text=True, timeout=PATIENCE)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 

@@ -24,7 +24,7 @@ from daemon.seal.wrap import release_key_info, seal_info, unwrap, wrap
 from daemon.vault.layout import VaultLayout
 from tests.kit.precinct import OFFICER, Precinct, running, wait_until
 
-pytestmark = [pytest.mark.xdist_group("bad-input"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.xdist_group("bad-input")
 
 
 @pytest.fixture(scope="module")

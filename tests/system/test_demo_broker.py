@@ -26,7 +26,7 @@ def port() -> Iterator[int]:
     chosen = free_port()
     broker = subprocess.Popen([sys.executable, "-m", "daemon.cli.demo.broker", str(chosen)])
     try:
-        wait_until(lambda: answers(chosen, "first"), "the broker", 60)
+        wait_until(lambda: answers(chosen, "first"), "the broker")
         yield chosen
     finally:
         broker.terminate()
@@ -53,4 +53,4 @@ def test_a_client_that_is_reset_before_its_answer_costs_no_other_its_connection(
         torn.sendall(connect_packet("dock"))
         torn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         torn.close()
-    wait_until(lambda: answers(port, "dock") and answers(port, "other"), "the broker to serve again", 60)
+    wait_until(lambda: answers(port, "dock") and answers(port, "other"), "the broker to serve again")

@@ -18,7 +18,7 @@ from daemon.seal import envelope as envelopes
 from daemon.seal.keys import load_sign_public
 from tests.kit.precinct import OFFICER, Precinct, running, wait_until
 
-pytestmark = [pytest.mark.xdist_group("dispatch"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.xdist_group("dispatch")
 START = datetime.now(UTC) - timedelta(hours=4)
 
 

@@ -14,7 +14,7 @@ from daemon.seal import envelope as envelopes
 from daemon.seal.private_keys import load_sign_key, new_pair
 from tests.kit.precinct import Precinct, running, wait_until
 
-pytestmark = [pytest.mark.xdist_group("enrolment"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("enrolment")
 
 
 @pytest.fixture(scope="module")

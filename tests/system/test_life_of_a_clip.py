@@ -21,7 +21,7 @@ from daemon.model.times import format_instant
 from tests.kit.acts import attest, classify, open_clip, request
 from tests.kit.precinct import Precinct, running, wait_until
 
-pytestmark = [pytest.mark.xdist_group("life"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.xdist_group("life")
 
 
 @pytest.fixture(scope="module")

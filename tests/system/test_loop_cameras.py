@@ -17,7 +17,6 @@ from tests.kit.precinct import Precinct, running, wait_until
 
 pytestmark = [
     pytest.mark.xdist_group("loop devices"),
-    pytest.mark.timeout(120),
     pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root"),
 ]
 _TOOLS = {"exfat": ("mkfs.exfat", "mount.exfat-fuse"), "ext4": ("mkfs.ext4",)}
@@ -108,7 +107,7 @@ def test_the_dock_erases(erasing: Precinct, filesystem: str) -> None:
     bay = f"bay-{filesystem}"
     point = erasing.world.mounts / bay
     docked = dock(erasing, bay, filesystem, "--bytes", "3000000", "--count", "2", "--fault", "keep", "--stay")
-    wait_until(lambda: list((point / "clips").iterdir()) == [], "the dock to erase", 20)
+    wait_until(lambda: list((point / "clips").iterdir()) == [], "the dock to erase")
     ids = {clip["clip_id"] for clip in docked["clips"]}
     assert {path.name.removesuffix(".receipt.json") for path in (point / "receipts").iterdir()} == ids
     for clip_id in ids:
@@ -126,7 +125,7 @@ def test_known_again_after_it_was_mounted_anew(erasing: Precinct) -> None:
     wait_until((point / "receipts" / f"{clip['clip_id']}.receipt.json").exists, "the receipt")
     undock(erasing, bay)
     dock(erasing, bay, "exfat", "--count", "0", "--until", "docked", "--stay")
-    wait_until(lambda: list((point / "clips").iterdir()) == [], "the dock to erase", 20)
+    wait_until(lambda: list((point / "clips").iterdir()) == [], "the dock to erase")
     assert len(erasing.custody(action="ingested", clip_id=clip["clip_id"])) == 1
     undock(erasing, bay)
 

@@ -15,11 +15,12 @@ from daemon.cli.demo.stage import BWC, free_port
 from daemon.cli.demo.world import World
 from daemon.seal.private_keys import new_pair
 from tests.kit.acts import classify, request
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import CAMERA, OFFICER, Precinct, running
 from tests.kit.scrape import Scraped, await_value, listen
 
 GRAFANA = Path(__file__).parents[2] / "config" / "grafana"
-pytestmark = [pytest.mark.xdist_group("metrics"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.xdist_group("metrics")
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def test_a_port_that_is_taken_is_said_at_the_start(measured: Measured, service: 
     port = measured.dock if name == "dock" else measured.policy
     copy = world.config / f"second-{name}.toml"
     copy.write_text(text)
-    ran = subprocess.run([*BWC, *service.split(), "--config", copy], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([*BWC, *service.split(), "--config", copy], capture_output=True, text=True, timeout=PATIENCE)
     assert ran.returncode == 2
     assert f"bwc: metrics.listen 127.0.0.1:{port}: address already in use\nhint: " in ran.stderr
 

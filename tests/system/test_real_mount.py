@@ -14,7 +14,6 @@ from tests.kit.precinct import Precinct, running, wait_until
 
 pytestmark = [
     pytest.mark.xdist_group("real-mount"),
-    pytest.mark.timeout(120),
     pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root"),
 ]
 

@@ -17,7 +17,7 @@ from tests.kit.acts import attest, classify, open_clip, request
 from tests.kit.precinct import Precinct, running, wait_until
 from tests.kit.promise import Camera
 
-pytestmark = [pytest.mark.xdist_group("rebuild"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.xdist_group("rebuild")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from daemon.seal.keys import keyid
 from daemon.seal.private_keys import load_open_key
 from daemon.seal.wrap import seal_info, unwrap
 from daemon.vault.layout import VaultLayout
+from tests.kit.patience import PATIENCE
 from tests.kit.precinct import Precinct, running, wait_until
 
 pytestmark = pytest.mark.xdist_group("system")
@@ -131,7 +132,7 @@ def test_staging_never_holds_footage_in_the_clear(precinct: Precinct) -> None:
         return bool(frozen)
 
     try:
-        wait_until(freeze, "a clip being sealed", 60)
+        wait_until(freeze, "a clip being sealed")
         [sealed] = incoming.rglob("clip.sealed")
         [footage] = (precinct.world.mounts / "bay-2" / "clips").glob("*.mp4")
         with footage.open("rb") as file:
@@ -143,5 +144,5 @@ def test_staging_never_holds_footage_in_the_clear(precinct: Precinct) -> None:
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
-    _, words = camera.communicate(timeout=120)
+    _, words = camera.communicate(timeout=PATIENCE)
     assert camera.returncode == 0, words

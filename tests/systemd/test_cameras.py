@@ -8,7 +8,7 @@ from tests.kit.precinct import wait_until
 from tests.systemd.machine import Machine
 from tests.systemd.station import Station, plugged_in
 
-pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("loop devices")
 RULES = ("60-persistent-storage.rules", "99-systemd.rules")
 
 

@@ -10,7 +10,7 @@ from tests.cli.commands import EVERY
 from tests.systemd.machine import SOURCE
 from tests.systemd.station import DOCK_UNIT, POLICY_UNIT, UNITS, Station
 
-pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("loop devices")
 FOLDER = "/usr/local/lib/systemd/system"
 
 

@@ -24,7 +24,7 @@ from tests.systemd.station import (
     override,
 )
 
-pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("loop devices")
 LONG = 25_000_000
 """Bytes of a clip that takes a few seconds to read, as the configuration paces it."""
 

@@ -24,7 +24,7 @@ from tests.kit.precinct import wait_until
 from tests.systemd.machine import Machine, possible
 from tests.systemd.station import UNITS, docked
 
-pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.xdist_group("loop devices")
 OFFICER, SUPERVISOR, CAMERA, BAY = "51234", "41001", "cam-0001", "bay-1"
 PEOPLE = (f"{OFFICER}:officer:Officer Lee", f"{SUPERVISOR}:supervisor:Sergeant Reyes")
 SIZE = 30_000_000

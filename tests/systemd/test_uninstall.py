@@ -6,7 +6,7 @@ import pytest
 
 from tests.systemd.station import DOCK_UNIT, Station
 
-pytestmark = [pytest.mark.xdist_group("loop devices"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("loop devices")
 
 
 def test_evidence_keys_and_configuration_stay(station: Station) -> None:
