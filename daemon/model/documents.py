@@ -137,21 +137,31 @@ class Notice(Document):
 
 
 class Answer(Document):
-    """Whether what a person attested or asked was accepted; if not, `reason` says why."""
+    """Whether what a person attested or asked was accepted; if not, `reason` says why.
+
+    `note` says of an accepted word that it can close and not open, and why.
+    """
 
     schema_: Annotated[Literal["bwc.answer/1"], Field(alias="schema")] = "bwc.answer/1"
     accepted: bool
     reason: Text | None = None
+    note: Text | None = None
 
 
 class Need(Document):
-    """One fact that would help open a clip: its kind, the role that must attest it, its form, about whom, by when."""
+    """One fact that would help open a clip: its kind, the role that must attest it, its form, about whom, by when.
+
+    `incident_id` names the incident it is about; without it, it is about the clip itself. `note` says in words what
+    stands in the way of getting it.
+    """
 
     kind: Text
     from_: Annotated[Text | None, Field(alias="from")] = None
     form: Text | None = None
     officer_id: Id | None = None
+    incident_id: Id | None = None
     by: Instant | None = None
+    note: Text | None = None
 
 
 class Decision(Document):

@@ -10,6 +10,7 @@ from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
+from daemon.policy.cases.trust_changes import reconsider_touched
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.regime import find as find_regime
 from daemon.policy.store.store import open_store
@@ -54,6 +55,8 @@ def put_in_force(context: PolicyContext, trust: Trust, envelope: bytes) -> None:
         context.store.remember_trust(version)
     context.store.add_trust(trust, envelope, format_instant(context.now()))
     context.trust = trust
+    if trust.version > newest.version:
+        reconsider_touched(context, newest, trust)
 
 
 def reread_trust(context: PolicyContext) -> None:

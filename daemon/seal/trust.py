@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -45,6 +45,11 @@ class Trust:
         self._openers: dict[str, tuple[Owner, ec.EllipticCurvePublicKey]] = {}
         self._open_keys: dict[tuple[str, str], tuple[str, Owner, ec.EllipticCurvePublicKey]] = {}
         self._sign_keys: dict[tuple[str, str], Ed25519PublicKey] = {}
+        self._person_keyids: dict[str, str] = {}
+        self._holders: dict[str, frozenset[str]] = {
+            role: frozenset(name for name, person in statement.people.items() if role in person.roles)
+            for role in get_args(Role)
+        }
         for owner, pem in _sign_keys(statement):
             self._enrol(owner, parse_sign_public(pem, what=f"trust: {owner.kind} {owner.id}"))
         for owner, pem in _open_keys(statement):
@@ -92,6 +97,23 @@ class Trust:
         """The signing key of one owner, revoked or not: for checking what was signed long ago."""
         return self._sign_keys.get((kind, owner_id))
 
+    def revoked_since(self, key_id: str | None) -> datetime | None:
+        """From when on a key is revoked, or None."""
+        return None if key_id is None else self._revoked.get(key_id)
+
+    def person_keyid(self, person_id: str) -> str | None:
+        """The id of the key that a person signs with, or None for a stranger."""
+        return self._person_keyids.get(person_id)
+
+    def person_of(self, key_id: str) -> str | None:
+        """The person who signs or opens with this key, or None."""
+        found = self._signers.get(key_id) or self._openers.get(key_id)
+        return found[0].id if found is not None and found[0].kind == "person" else None
+
+    def holders(self, role: str) -> frozenset[str]:
+        """Everybody who holds a role."""
+        return self._holders.get(role, frozenset())
+
     def roles(self, person_id: str) -> frozenset[Role]:
         """A person's roles; none for a stranger."""
         person = self.statement.people.get(person_id)
@@ -107,6 +129,8 @@ class Trust:
         if isinstance(key, Ed25519PublicKey):
             self._signers[key_id] = (owner, key)
             self._sign_keys[owner.kind, owner.id] = key
+            if owner.kind == "person":
+                self._person_keyids[owner.id] = key_id
         else:
             self._openers[key_id] = (owner, key)
             self._open_keys[owner.kind, owner.id] = (key_id, owner, key)

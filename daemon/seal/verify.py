@@ -31,10 +31,11 @@ MAX_AHEAD = timedelta(seconds=5)
 _ROLES: dict[str, frozenset[str]] = {
     "classification": frozenset({"supervisor", "internal_affairs"}),
     "report": frozenset({"supervisor"}),
-    "authorization": frozenset({"chief", "records"}),
+    "authorization": frozenset({"chief", "records", "counsel"}),
     "hold": frozenset({"records", "internal_affairs", "chief"}),
     "correction": frozenset({"records", "supervisor"}),
 }
+_COURT = frozenset({"court", "disclosure"})
 _SIGNERS: dict[str, str] = {
     "capture": "camera",
     "seal": "dock",
@@ -47,6 +48,7 @@ _SIGNERS: dict[str, str] = {
 } | {kind.kind: "person" for kind in st.BY_PEOPLE}
 _TIMES = (
     "classified_at",
+    "declared_at",
     "occurred_at",
     "given_at",
     "filed_at",
@@ -115,9 +117,6 @@ def _check_subject(statement: st.Statement, owner: Owner) -> None:
             _must_be(statement.camera_serial == owner.id, statement, owner, "another camera's clip")
         case st.Seal() | st.Tag() | st.Receipt():
             _must_be(statement.dock_id == owner.id, statement, owner, "another dock's clip")
-        case st.Classification():
-            own = owner.id in {*statement.involved, *statement.witnesses}
-            _must_be(not own, statement, owner, "an incident they were in")
         case st.OfficerStatement():
             _must_be(statement.to in owner.roles, statement, owner, f"a statement to {statement.to}")
             _must_be(statement.officer_id != owner.id, statement, owner, "their own statement")
@@ -133,8 +132,13 @@ def _check_subject(statement: st.Statement, owner: Owner) -> None:
 
 def _check_authorization(statement: st.Authorization, owner: Owner) -> None:
     _must_be(statement.person_id != owner.id, statement, owner, "themselves")
-    disposal_only = set(statement.purposes) == {"disposal"}
-    _must_be("chief" in owner.roles or disposal_only, statement, owner, "viewing, without being chief")
+    purposes = set(statement.purposes)
+    if purposes == {"disposal"}:
+        _must_be(bool({"chief", "records"} & owner.roles), statement, owner, "disposal, without being chief or records")
+    elif purposes <= _COURT:
+        _must_be(statement.court_order is not None, statement, owner, "a court, without naming the court's order")
+    else:
+        _must_be("chief" in owner.roles, statement, owner, "viewing, without being chief")
 
 
 def _must_be(allowed: bool, statement: st.Statement, owner: Owner, what: str) -> None:

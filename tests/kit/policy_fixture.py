@@ -176,9 +176,11 @@ def make_notice(
     signer: str | None = None,
     data_key: bytes = b"k" * 32,
     lock: Lock | None = None,
+    footage: str = "",
 ) -> Notice:
+    """A dock's notice of a clip. `footage`: other than what is usual under this clip id."""
     start = recorded or now - timedelta(hours=3)
-    footage = hashlib.sha256(clip_id.encode()).hexdigest()
+    sha256 = hashlib.sha256(f"{clip_id}{footage}".encode()).hexdigest()
     capture = agency.signed(
         st.Capture(
             clip_id=clip_id,
@@ -186,7 +188,7 @@ def make_notice(
             officer_id=officer,
             size_bytes=1000,
             media_type="video/mp4",
-            sha256=footage,
+            sha256=sha256,
             started_at=start,
             triggered_at=start,
             stopped_at=start + timedelta(minutes=10),
@@ -207,7 +209,7 @@ def make_notice(
         dock_id=dock,
         bay="bay-1",
         capture_sha256=named,
-        clip_sha256=footage,
+        clip_sha256=sha256,
         sealed_sha256="cd" * 32,
         sealed_bytes=1056,
         format="AES256_GCM_HKDF_1MB",
@@ -239,7 +241,7 @@ def make_notice(
         seal_envelope=agency.signed(seal, by).to_dict(),
         capture_envelope=capture.to_dict() if held else None,
         tag_envelope=agency.signed(tag, by).to_dict(),
-        clip_sha256=footage,
+        clip_sha256=sha256,
         sealed_sha256=seal.sealed_sha256,
         sealed_bytes=seal.sealed_bytes,
         clock_skew_seconds=skew,

@@ -22,6 +22,7 @@ VIEWERS: dict[str, tuple[str, list[str]]] = {
     "records": ("R1", ["records"]),
     "chief": ("C1", ["chief"]),
     "training": ("G1", ["training"]),
+    "attorney": ("L1", ["attorney"]),
     "ia supervisor": ("A1", ["internal_affairs", "supervisor"]),
     "ia records": ("A1", ["internal_affairs", "records"]),
     "ia wearer": ("W1", ["officer", "internal_affairs"]),
@@ -37,6 +38,12 @@ TIERS: dict[str, dict[str, Any]] = {
     "death": {"force": "none", "in_custody_death": True},
     "serious_death": {"force": "serious", "in_custody_death": True},
     "unclassified": {"force": "unclassified"},
+}
+COURT_ORDER = {
+    "reference": "23CV-1187",
+    "court": "Multnomah County Circuit Court",
+    "dated": "2023-11-29T12:00:00.000Z",
+    "sha256": "ab" * 32,
 }
 Given = tuple[str, str, str]
 """(officer, to, form) of a statement, or (officer, "report", "")."""

@@ -18,9 +18,11 @@ from daemon.model.types import Id
 class Retention(Section):
     """How long footage is kept, in days from the recording; the longest that applies counts.
 
+    `minimum_days`: what the law asks for (Oregon: ORS 133.741); before that only a court's order disposes of a clip.
     `dispose`: `report` only names what is due, `automatic` also orders its disposal `notice_days` after the report.
     """
 
+    minimum_days: Positive = 180.0
     days: Positive = 180.0
     by_trigger: dict[str, Positive] = Field(default_factory=dict)
     by_force: dict[str, Positive] = Field(default_factory=dict)

@@ -8,14 +8,17 @@ from pydantic import Field, model_validator
 
 from daemon.model.statements.words import ClipIds, Force, Ids, Purpose, Statement, exactly_one
 from daemon.model.times import Instant
-from daemon.model.types import ClipId, Digest, Id, Text
+from daemon.model.types import ClipId, Digest, Id, Signed, Text
 
 
 class Classification(Statement):
-    """What kind of force an incident involved. `clip_ids` names clips that dispatch missed."""
+    """What kind of force an incident involved. `clip_ids` names clips that dispatch missed.
+
+    Without `incident_id` it classifies those clips by themselves.
+    """
 
     kind = "classification"
-    incident_id: Id
+    incident_id: Id | None = None
     clip_ids: ClipIds = ()
     force: Force
     in_custody_death: bool
@@ -26,6 +29,8 @@ class Classification(Statement):
 
     @model_validator(mode="after")
     def _names_the_involved(self) -> Self:
+        if self.incident_id is None and not self.clip_ids:
+            raise ValueError("a classification names an incident_id or clip_ids")
         if (self.force != "none" or self.in_custody_death) and not self.involved:
             raise ValueError("force or a death in custody needs at least one involved officer")
         if set(self.involved) & set(self.witnesses):
@@ -34,10 +39,14 @@ class Classification(Statement):
 
 
 class OfficerStatement(Statement):
-    """An officer has told what happened, to a person holding the role in `to`, who signs."""
+    """An officer has told what happened, to a person holding the role in `to`, who signs.
+
+    It is about an incident, or about a clip that was classified by itself.
+    """
 
     kind = "statement"
-    incident_id: Id
+    incident_id: Id | None = None
+    clip_id: ClipId | None = None
     officer_id: Id
     to: Literal["supervisor", "internal_affairs"]
     form: Literal["unrecorded", "audio", "video"]
@@ -46,22 +55,42 @@ class OfficerStatement(Statement):
 
     @model_validator(mode="after")
     def _names_its_recording(self) -> Self:
+        exactly_one(self.clip_id, self.incident_id)
         if (self.form == "unrecorded") != (self.recording_sha256 is None):
             raise ValueError("recording_sha256 goes with a recorded form, and only with it")
         return self
 
 
 class Report(Statement):
-    """An officer's report on an incident is filed."""
+    """An officer's report is filed: on an incident, or on a clip that was classified by itself."""
 
     kind = "report"
-    incident_id: Id
+    incident_id: Id | None = None
+    clip_id: ClipId | None = None
     officer_id: Id
     filed_at: Instant
 
+    @model_validator(mode="after")
+    def _about_one_thing(self) -> Self:
+        exactly_one(self.clip_id, self.incident_id)
+        return self
+
+
+class CourtOrder(Signed):
+    """A court's written order: its docket reference, the court, its date, and the SHA-256 of the document."""
+
+    reference: Text
+    court: Text
+    dated: Instant
+    sha256: Digest
+
 
 class Authorization(Statement):
-    """The chief lets a person (or, for disposal, anybody in charge of it) act until `expires_at`."""
+    """Lets a person (or, for disposal, anybody in charge of it) act until `expires_at`.
+
+    To view: by the chief. For `court` and `disclosure`, and for `disposal`, two people sign the same authorization:
+    equal in everything but its signer and `issued_at`.
+    """
 
     kind = "authorization"
     authorization_id: Id
@@ -69,6 +98,8 @@ class Authorization(Statement):
     clip_id: ClipId | None = None
     incident_id: Id | None = None
     purposes: Annotated[tuple[Purpose | Literal["disposal"], ...], Field(min_length=1, max_length=16)]
+    reason: Text | None = None
+    court_order: CourtOrder | None = None
     issued_at: Instant
     expires_at: Instant
 
@@ -77,6 +108,11 @@ class Authorization(Statement):
         exactly_one(self.clip_id, self.incident_id)
         if self.person_id is None and set(self.purposes) != {"disposal"}:
             raise ValueError("an authorization to view names a person_id")
+        court = {"court", "disclosure"} & set(self.purposes)
+        if court and not set(self.purposes) <= {"court", "disclosure"}:
+            raise ValueError("court and disclosure are authorized apart from other purposes")
+        if self.court_order is not None and not (court or set(self.purposes) == {"disposal"}):
+            raise ValueError("a court_order goes with court, disclosure or disposal")
         if self.expires_at <= self.issued_at:
             raise ValueError("expected issued_at < expires_at")
         return self
@@ -108,6 +144,14 @@ class Correction(Statement):
     admit: bool | None = None
     reason: Text
     at: Instant
+
+
+class Declaration(Statement):
+    """The wearer declares: no force was used and nobody died, by me or in my sight, while I wore this clip's camera."""
+
+    kind = "declaration"
+    clip_id: ClipId
+    declared_at: Instant
 
 
 class Withdrawal(Statement):
@@ -147,6 +191,7 @@ FACTS: tuple[type[Statement], ...] = (
     Authorization,
     Hold,
     Correction,
+    Declaration,
     Withdrawal,
 )
 """What people attest about incidents and clips."""

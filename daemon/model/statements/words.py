@@ -28,10 +28,21 @@ Integrity = Literal["verified", "unsigned", "mismatch", "unplayable"]
 Force = Literal["none", "minimal", "nondeadly", "serious", "deadly"]
 
 
-Role = Literal["officer", "supervisor", "detective", "internal_affairs", "records", "chief", "training"]
+Role = Literal[
+    "officer",
+    "supervisor",
+    "detective",
+    "internal_affairs",
+    "records",
+    "chief",
+    "training",
+    "counsel",
+    "attorney",
+]
+"""`counsel` is the agency's lawyer, who approves courts' orders. `attorney`: prosecution and defence."""
 
 
-Purpose = Literal["report", "statement", "interview", "investigation", "supervision", "training", "court"]
+Purpose = Literal["report", "statement", "interview", "investigation", "supervision", "training", "court", "disclosure"]
 
 
 Verdict = Literal["on_time", "late", "partial", "absent", "pending"]

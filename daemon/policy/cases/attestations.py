@@ -1,4 +1,8 @@
-"""Attestations by people: verified, checked against what is known, answered and stored."""
+"""Attestations by people: verified, checked against what is known, stored and answered.
+
+What only closes is taken from anybody who holds the role, also from somebody who was in the incident: how far each word
+counts is judged at each decision (`daemon.policy.testimony`), and the answer says what this one can do by now.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,10 @@ import hashlib
 from daemon.model import statements as st
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.documents import Answer
-from daemon.model.errors import (
-    InconsistentError,
-    MalformedError,
-    SignerNotAllowedError,
-    VerificationError,
-)
+from daemon.model.errors import InconsistentError, MalformedError, SignerNotAllowedError, VerificationError
 from daemon.model.times import format_instant
 from daemon.policy.cases import decisions
-from daemon.policy.cases.clip_case import Case
+from daemon.policy.cases.caveats import caveat
 from daemon.policy.context import PolicyContext
 from daemon.policy.store.rows import RequestRow
 from daemon.seal import envelope as envelopes
@@ -23,6 +22,7 @@ from daemon.seal.envelope import Envelope
 from daemon.seal.verify import Verified, newest_time, verify
 
 _KINDS = {kind.kind: kind for kind in st.BY_PEOPLE}
+_CAN_BE_WITHDRAWN = {kind.kind for kind in st.FACTS} - {st.Withdrawal.kind}
 
 
 def receive(context: PolicyContext, data: bytes, person_id: str, kind: str, digest: str) -> set[str]:
@@ -38,15 +38,16 @@ def receive(context: PolicyContext, data: bytes, person_id: str, kind: str, dige
         if (envelope.kind, envelope.digest) != (kind, digest):
             raise MalformedError(f"{kind} by {person_id}: its topic names another attestation")
         verified = verify(envelope, _kind(kind), context.trust, at=context.now())
-        _check_known(context, verified, person_id)
+        if verified.signer.id != person_id:
+            raise SignerNotAllowedError(f"signed by {verified.signer.id}, published as {person_id}")
+        if context.store.has(digest, person_id):  # a harmless replay: its sender may not have received our answer
+            _answer(context, person_id, digest, note=caveat(context, verified))
+            return set()
+        _check_known(context, verified)
     except VerificationError as error:
         context.refuse(kind if kind in _KINDS else "attestation", error, hashlib.sha256(data).hexdigest())
         if envelope is not None:
-            _answer(context, person_id, envelope.digest, f"{type(error).__name__}: {error}")
-        return set()
-    known = context.store.answer(digest)
-    if known is not None and known[0]:  # a harmless replay: its sender may not have received our answer
-        _answer(context, person_id, digest, None)
+            _answer(context, person_id, envelope.digest, reason=f"{type(error).__name__}: {error}")
         return set()
     clips = _accept(context, verified)
     ahead = newest_time(verified.statement)
@@ -61,78 +62,65 @@ def _kind(kind: str) -> type[st.Statement]:
     return _KINDS[kind]
 
 
-def _check_known(context: PolicyContext, verified: Verified[st.Statement], person_id: str) -> None:
+def _check_known(context: PolicyContext, verified: Verified[st.Statement]) -> None:
     """Checks a verified attestation against what is known (docs/protocol.md, "Verifying", steps 3 and 5).
 
     Raises SignerNotAllowedError or InconsistentError.
     """
     statement, signer = verified.statement, verified.signer
-    if signer.id != person_id:
-        raise SignerNotAllowedError(f"signed by {signer.id}, published as {person_id}")
     match statement:
-        case st.Classification():
-            clips = {*statement.clip_ids, *context.store.clips_of_incident(statement.incident_id)}
-            if signer.id in {Case(context, clip).wearer for name in clips if (clip := context.store.clip(name))}:
-                raise SignerNotAllowedError(f"{signer.id} wore a camera in incident {statement.incident_id}")
-        case st.Correction():
-            clip = context.store.clip(statement.clip_id)
-            if clip is None:
-                raise InconsistentError(f"no dock has announced clip {statement.clip_id}")
-            if Case(context, clip).wearer == signer.id:
-                raise SignerNotAllowedError(f"{signer.id} wore the camera of clip {statement.clip_id}")
+        case st.Request() if context.store.has(verified.digest):
+            raise InconsistentError(f"request {statement.request_id} is another person's already")
+        case st.Correction() if context.store.clip(statement.clip_id) is None:
+            raise InconsistentError(f"no dock has announced clip {statement.clip_id}")
         case st.Withdrawal():
-            target = context.store.kind_and_signer(statement.attestation_sha256)
-            if target is None or target[0] not in _KINDS:
+            found = [row for row, *_ in context.store.find(statement.attestation_sha256)]
+            if not any(row.kind in _CAN_BE_WITHDRAWN for row in found):
                 raise InconsistentError(f"no attestation {statement.attestation_sha256[:16]} to withdraw")
-            if signer.id != target[1] and "chief" not in signer.roles:
-                raise SignerNotAllowedError(f"only {target[1]} or the chief may withdraw it")
+            if signer.id not in {row.signer for row in found} and "chief" not in signer.roles:
+                raise SignerNotAllowedError(f"only {found[0].signer} or the chief may withdraw it")
         case _:
             pass
 
 
 def _accept(context: PolicyContext, verified: Verified[st.Statement]) -> set[str]:
     """Stores an attestation, and answers it. Decides a request at once. Returns the clips to reconsider."""
-    statement, digest = verified.statement, verified.digest
+    statement, digest, signer = verified.statement, verified.digest, verified.signer.id
     clip_id = getattr(statement, "clip_id", None)
-    context.store.add(verified, format_instant(context.now()), context.trust.version)
-    context.record(CustodyAction.ACCEPTED, clip_id, {"kind": statement.kind, "by": verified.signer.id}, (digest,))
+    clips = _store(context, verified)
+    context.record(CustodyAction.ACCEPTED, clip_id, {"kind": statement.kind, "by": signer}, (digest,))
     context.metrics.count_accepted(statement.kind)
-    _store_and_publish(context, verified.signer.id, digest, None)
+    _answer(context, signer, digest, note=caveat(context, verified))
     match statement:
         case st.Request():
-            row = RequestRow(digest, verified.signer.id, statement.clip_id, "open", None, format_instant(context.now()))
+            row = RequestRow(digest, signer, statement.clip_id, "open", None, format_instant(context.now()))
             decisions.decide_request(context, row)  # this stores the row
             return set()
         case st.Opened():
             return set()
-        case st.Withdrawal():
-            incident_id, clip_id = context.store.withdraw(statement.attestation_sha256)
-            return _affected(context, incident_id, clip_id)
-        case st.Classification():
-            for named in statement.clip_ids:
-                context.store.add_incident(named, statement.incident_id)
-    return _affected(context, getattr(statement, "incident_id", None), clip_id)
+        case _:
+            return clips
 
 
-def _affected(context: PolicyContext, incident_id: str | None, clip_id: str | None) -> set[str]:
-    clips = set(context.store.clips_of_incident(incident_id)) if incident_id else set()
-    return clips | ({clip_id} if clip_id else set())
+def _store(context: PolicyContext, verified: Verified[st.Statement]) -> set[str]:
+    """Stores an attestation with what it is about. Returns the clips that it is about."""
+    store, statement = context.store, verified.statement
+    named: tuple[str, ...] = ()
+    incident_id, clip_id = getattr(statement, "incident_id", None), getattr(statement, "clip_id", None)
+    if isinstance(statement, st.Classification):
+        named = statement.clip_ids
+    elif isinstance(statement, st.Withdrawal):
+        _, incident_id, clip_id = store.find(statement.attestation_sha256)[0]
+        named = tuple(store.clips_named(statement.attestation_sha256))
+    store.add(verified, format_instant(context.now()), context.trust.version, incident_id=incident_id, clip_id=clip_id)
+    store.add_named(named, verified.digest, verified.signer.id, incident_id)
+    clips = set(store.clips_of_incident(incident_id)) if incident_id else set()
+    return clips | {*named} | ({clip_id} if clip_id else set())
 
 
-def _answer(context: PolicyContext, person_id: str, digest: str, reason: str | None) -> None:
-    """Answers an attestation. An earlier answer that accepted it stays in the store, whatever is answered now."""
-    known = context.store.answer(digest)
-    if known is None or not known[0]:
-        _store_and_publish(context, person_id, digest, reason)
-    else:
-        _publish_answer(context, person_id, digest, reason)
-
-
-def _store_and_publish(context: PolicyContext, person_id: str, digest: str, reason: str | None) -> None:
-    context.store.put_answer(digest, reason)
-    _publish_answer(context, person_id, digest, reason)
-
-
-def _publish_answer(context: PolicyContext, person_id: str, digest: str, reason: str | None) -> None:
-    document = Answer(accepted=reason is None, reason=reason[:2000] if reason else None)
+def _answer(
+    context: PolicyContext, person_id: str, digest: str, *, reason: str | None = None, note: str | None = None
+) -> None:
+    """Answers an attestation: refused with a reason, or accepted, perhaps with a note on what it cannot do."""
+    document = Answer(accepted=reason is None, reason=reason[:2000] if reason else None, note=note)
     context.publish(context.topics.answer(person_id, digest), document, retain=False)

@@ -1,16 +1,17 @@
-"""A case: one clip, and from everything attested about it the facts of a ruling, one `Facts` for each incident.
+"""A case: one clip, and from what counts about it the facts of a ruling.
 
-The rules in this file say which attestations count as facts. What the facts permit is the regime's to say.
+One `Facts` is made for each classification that stands, judged alone, and one for each incident that nobody
+unconflicted has classified. A clip opens only when each of them would open it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal, TypeVar
 
-from daemon.core.read_order import WEAPONS
 from daemon.model import statements as st
+from daemon.policy.cases.approvals import DisposalApproval, approved_orders, approved_together
+from daemon.policy.cases.hearing import hear, rows_about
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.facts import (
     AuthorizationFacts,
@@ -22,42 +23,58 @@ from daemon.policy.rules.facts import (
     StatementFacts,
     ViewerFacts,
 )
-from daemon.policy.store.rows import AnnouncedClipRow, AttestationRow
+from daemon.policy.store.rows import AnnouncedClipRow
+from daemon.policy.testimony.testimony import Standing
+from daemon.policy.testimony.words import Word
 
-_STRICTNESS = ("none", "minimal", "nondeadly", "serious", "deadly")
-_NO_INCIDENT = "no-incident"
-S = TypeVar("S", bound=st.Statement)
+UNKNOWN_OFFICER = "unknown"
+"""The wearer of a clip without a capture that verifies, until a correction names one."""
 
 
 class Case:
-    """One clip and every attestation about it and its incidents that is not withdrawn, looked up once."""
+    """One clip, with everything attested about it and its incidents, weighed as of one moment."""
 
-    def __init__(self, context: PolicyContext, clip: AnnouncedClipRow) -> None:
-        """Looks up the clip's incidents and attestations."""
+    def __init__(self, context: PolicyContext, clip: AnnouncedClipRow, now: datetime | None = None) -> None:
+        """Looks up and weighs what was attested. `now`: the moment, the service's own if not given."""
         self._context = context
+        self._now = now or context.now()
+        self._rows = rows_about(context, clip.clip_id)
         self.clip = clip
-        self.incidents = context.store.incidents(clip.clip_id)
-        self._attestations = context.store.attestations_about(clip.clip_id, self.incidents)
+        self.testimony = hear(context, clip, self._rows, self._now)
+
+    @property
+    def incidents(self) -> tuple[str, ...]:
+        """The incidents that the clip belongs to, by id."""
+        return self.testimony.incidents
 
     @property
     def digests(self) -> set[str]:
         """The digests of every attestation that a ruling on this clip rests on."""
         own = {self.clip.seal_sha256, self.clip.tag_sha256, self.clip.capture_sha256}
-        return {row.digest for row in self._attestations} | {digest for digest in own if digest}
+        return {row.digest for row in self._rows} | {digest for digest in own if digest}
 
     @property
     def admitted(self) -> bool:
-        """Whether the clip was never in quarantine, or was admitted from it by a correction."""
+        """Whether the clip was never in quarantine, or was admitted from it by somebody unconflicted."""
         if self.clip.integrity in {"verified", "unplayable"}:
             return True
-        return any(correction.admit for _, correction in self._of_clip(st.Correction))
+        corrections = self.testimony.corrections()
+        return any(word.statement.admit and not self.testimony.withdrawn(word) for word in corrections)
 
     @property
     def wearer(self) -> str:
-        """Who wore the camera: the officer that the latest correction names, otherwise the capture's."""
-        corrections = [correction for _, correction in self._of_clip(st.Correction) if correction.officer_id]
-        latest = max(corrections, key=lambda correction: correction.at, default=None)
-        return self.clip.officer_id if latest is None or latest.officer_id is None else latest.officer_id
+        """Who wore the camera: the officer whom the latest correction names, otherwise the capture's."""
+        correction = self._wearing()
+        return self.clip.officer_id if correction is None else str(correction.statement.officer_id)
+
+    @property
+    def wearer_is_contested(self) -> bool:
+        """Whether the correction that names the wearer was withdrawn by somebody who may not decide that.
+
+        Then it opens nothing to the wearer any more, and does not hand the clip back to the officer before either.
+        """
+        correction = self._wearing()
+        return correction is not None and self.testimony.withdrawn(correction)
 
     @property
     def recorded(self) -> tuple[datetime, str]:
@@ -67,137 +84,114 @@ class Case:
             return capture.started_at, capture.trigger_on
         return self._seal.ingested_at, "unknown"
 
-    def disposal_approvals(self, now: datetime) -> dict[str, str]:
-        """Who authorizes that the clip is disposed of at `now`: from each signer to the authorization's digest."""
-        found = self._of_clip(st.Authorization)
-        for incident_id in self.incidents:
-            found += self._of_incident(incident_id, st.Authorization)
-        return {
-            row.signer: row.digest
-            for row, authorization in found
-            if "disposal" in authorization.purposes and authorization.issued_at <= now < authorization.expires_at
-        }
+    def disposal_approval(self) -> DisposalApproval | None:
+        """The authorization to dispose of the clip that chief and records have signed, in force now; or None."""
+        return approved_together(
+            [word for word in self.testimony.authorizations() if "disposal" in word.statement.purposes], self._now
+        )
 
-    def facts(self, person_id: str, purpose: st.Purpose, now: datetime) -> list[Facts]:
-        """The facts as they are at `now`: one `Facts` for each incident, or one for a clip that has no incident."""
+    def facts(self, person_id: str, purpose: st.Purpose) -> list[Facts]:
+        """The facts as they are now, of which each has to open the clip."""
         viewer = ViewerFacts(person_id=person_id, roles=tuple(sorted(self._context.trust.roles(person_id))))
-        if not self.incidents:
-            return [self._facts(None, self._no_incident(), viewer, purpose, now)]
-        return [self._facts(name, self.classified(name), viewer, purpose, now) for name in self.incidents]
+        return [self._facts(incident, viewer, purpose) for incident in self.judged_alone()]
 
-    def classified(self, incident_id: str) -> IncidentFacts:
-        """The incident as it is classified: of each signer the latest counts, and of those the strictest.
+    def judged_alone(self) -> list[IncidentFacts]:
+        """Every classification that stands, and every incident that nobody unconflicted has classified."""
+        standing = self.testimony.classifications
+        everybody = {officer for one in standing for officer in one.word.statement.involved}
+        found = [self._alone(one, standing, everybody) for one in standing]
+        found += [IncidentFacts(incident_id=name, force="unclassified") for name in self._silent()]
+        return sorted(dict.fromkeys(found), key=lambda incident: (incident.incident_id or "", repr(incident)))
 
-        A clip whose camera's clock was too far off counts as unclassified until a classification names the clip.
-        """
-        latest: dict[str, st.Classification] = {}
-        for row, classification in self._of_incident(incident_id, st.Classification):
-            known = latest.get(row.signer)
-            if known is None or classification.classified_at >= known.classified_at:
-                latest[row.signer] = classification
-        named = any(self.clip.clip_id in classification.clip_ids for classification in latest.values())
-        skewed = abs(self._seal.clock_skew_seconds) > self._context.config.max_skew_seconds
-        if not latest or (skewed and not named):
-            return IncidentFacts(incident_id=incident_id, force="unclassified")
-        return strictest(incident_id, list(latest.values()))
+    def _wearing(self) -> Word[st.Correction] | None:
+        named = [word for word in self.testimony.corrections() if word.statement.officer_id is not None]
+        return named[-1] if named else None
 
     @property
     def _seal(self) -> st.Seal:
         return self._context.store.statement(self.clip.seal_sha256, st.Seal)
 
-    def _no_incident(self) -> IncidentFacts | None:
-        """The incident of a clip that was tagged with none: None when it counts as no force, otherwise unclassified.
+    def _silent(self) -> list[str | None]:
+        """The incidents that nobody unconflicted has classified; None for the clip itself, if it has no incident.
 
-        It counts as no force only if the dock's signed tag says that dispatch was known up to the end of the clip, and
-        only if no weapon triggered the recording.
+        Whoever classifies the clip itself speaks for all of them. Where the camera's clock was too far off, only a
+        classification that names the clip counts: the incident may be another one's.
         """
-        tag = self._context.store.statement(self.clip.tag_sha256, st.Tag)
-        if self.clip.capture_sha256 is not None and tag.dispatch_as_of is not None:
-            capture = self._context.store.statement(self.clip.capture_sha256, st.Capture)
-            if tag.dispatch_as_of >= capture.stopped_at and capture.trigger_on not in WEAPONS:
-                return None
-        return IncidentFacts(incident_id=_NO_INCIDENT, force="unclassified")
+        skewed = abs(self._seal.clock_skew_seconds) > self._context.config.max_skew_seconds
+        heard = {
+            one.scope
+            for one in self.testimony.classifications
+            if one.opens and (not skewed or self.clip.clip_id in one.word.statement.clip_ids)
+        }
+        if None in heard:
+            return []
+        return [name for name in self.incidents if name not in heard] if self.incidents else [None]
 
-    def _facts(
-        self,
-        incident_id: str | None,
-        incident: IncidentFacts | None,
-        viewer: ViewerFacts,
-        purpose: st.Purpose,
-        now: datetime,
-    ) -> Facts:
+    @staticmethod
+    def _alone(one: Standing, standing: Iterable[Standing], everybody: set[str]) -> IncidentFacts:
+        """One classification, with everybody whom any of them calls involved in that incident.
+
+        Whom only a conflicted signer calls involved counts as involved, and may not view for that.
+        """
+        statement = one.word.statement
+        same = [other for other in standing if other.scope == one.scope]
+        involved = {officer for other in same for officer in other.word.statement.involved}
+        vouched = {officer for other in same if other.opens for officer in other.word.statement.involved}
+        return IncidentFacts(
+            incident_id=statement.incident_id,
+            force=statement.force,
+            in_custody_death=statement.in_custody_death,
+            involved=tuple(sorted(involved)),
+            claimed=tuple(sorted(involved - vouched)),
+            witnesses=tuple(sorted(set(statement.witnesses) - everybody)),
+            occurred_at=statement.occurred_at,
+        )
+
+    def _facts(self, incident: IncidentFacts, viewer: ViewerFacts, purpose: st.Purpose) -> Facts:
+        scope, said = incident.incident_id, self.testimony
         clip = ClipFacts(
-            clip_id=self.clip.clip_id,
-            officer_id=self.wearer,
-            incident_id=incident.incident_id if incident else None,
-            started_at=self.recorded[0],
+            clip_id=self.clip.clip_id, officer_id=self.wearer, incident_id=scope, started_at=self.recorded[0]
         )
         return Facts(
-            now=now,
+            now=self._now,
             clip=clip,
             incident=incident,
             statements=tuple(
                 StatementFacts(officer_id=s.officer_id, to=s.to, form=s.form, given_at=s.given_at)
-                for _, s in self._of_incident(incident_id, st.OfficerStatement)
+                for s in (word.statement for word in said.accounts(st.OfficerStatement, scope))
+                if isinstance(s, st.OfficerStatement)
             ),
             reports=tuple(
                 ReportFacts(officer_id=r.officer_id, filed_at=r.filed_at)
-                for _, r in self._of_incident(incident_id, st.Report)
+                for r in (word.statement for word in said.accounts(st.Report, scope))
+                if isinstance(r, st.Report)
             ),
-            authorizations=self._authorizations(incident_id),
-            holds=self._holds(incident_id),
+            authorizations=self._authorizations(scope),
+            holds=tuple(HoldFacts(hold_id=name, at=at) for name, at in sorted(said.holds().items())),
             viewer=viewer,
             purpose=purpose,
         )
 
-    def _authorizations(self, incident_id: str | None) -> tuple[AuthorizationFacts, ...]:
-        found = self._of_clip(st.Authorization) + self._of_incident(incident_id, st.Authorization)
+    def _authorizations(self, scope: str | None) -> tuple[AuthorizationFacts, ...]:
+        words = [
+            word
+            for word in self.testimony.authorizations()
+            if word.statement.person_id is not None
+            and (word.statement.clip_id is not None or word.statement.incident_id == scope)
+        ]
+        by_chief = [
+            (word.statement, (word.signer,))
+            for word in words
+            if word.statement.court_order is None and "chief" in word.roles
+        ]
         return tuple(
             AuthorizationFacts(
-                person_id=authorization.person_id,
-                purposes=authorization.purposes,
-                issued_at=authorization.issued_at,
-                expires_at=authorization.expires_at,
-                by=row.signer,
+                person_id=str(statement.person_id),
+                purposes=statement.purposes,
+                issued_at=statement.issued_at,
+                expires_at=statement.expires_at,
+                court_order=statement.court_order,
+                by=by,
             )
-            for row, authorization in found
-            if authorization.person_id is not None
+            for statement, by in (*by_chief, *approved_orders(words))
         )
-
-    def _holds(self, incident_id: str | None) -> tuple[HoldFacts, ...]:
-        """The legal holds in force. Of each hold_id the latest attestation counts."""
-        latest: dict[str, tuple[datetime, Literal["placed", "lifted"]]] = {}
-        for _, hold in self._of_clip(st.Hold) + self._of_incident(incident_id, st.Hold):
-            if hold.hold_id not in latest or hold.at >= latest[hold.hold_id][0]:
-                latest[hold.hold_id] = (hold.at, hold.state)
-        return tuple(
-            HoldFacts(hold_id=name, at=at) for name, (at, state) in sorted(latest.items()) if state == "placed"
-        )
-
-    def _of_clip(self, kind: type[S]) -> list[tuple[AttestationRow, S]]:
-        read, wanted = self._context.store.statement, (kind.kind, self.clip.clip_id)
-        return [(row, read(row.digest, kind)) for row in self._attestations if (row.kind, row.clip_id) == wanted]
-
-    def _of_incident(self, incident_id: str | None, kind: type[S]) -> list[tuple[AttestationRow, S]]:
-        if incident_id is None:
-            return []
-        read, wanted = self._context.store.statement, (kind.kind, incident_id)
-        return [(row, read(row.digest, kind)) for row in self._attestations if (row.kind, row.incident_id) == wanted]
-
-
-def strictest(incident_id: str, classifications: Sequence[st.Classification]) -> IncidentFacts:
-    """The strictest of several classifications of one incident, of which there is at least one.
-
-    An officer counts as involved if any of them says so, and a death in custody likewise.
-    """
-    strict = max(classifications, key=lambda c: (_STRICTNESS.index(c.force), c.occurred_at))
-    involved = {officer for c in classifications for officer in c.involved}
-    witnesses = {officer for c in classifications for officer in c.witnesses} - involved
-    return IncidentFacts(
-        incident_id=incident_id,
-        force=strict.force,
-        in_custody_death=any(c.in_custody_death for c in classifications),
-        involved=tuple(sorted(involved)),
-        witnesses=tuple(sorted(witnesses)),
-        occurred_at=min(c.occurred_at for c in classifications),
-    )

@@ -14,7 +14,7 @@ from daemon.model.documents import Decision
 from daemon.model.statements import Because
 from daemon.model.times import format_instant
 from daemon.policy.cases import orders
-from daemon.policy.cases.rulings import ruling_on
+from daemon.policy.cases.rulings import GroundedRuling, ruling_on
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.decide import Ruling
 from daemon.policy.rules.facts import Facts
@@ -41,6 +41,7 @@ def decide_request(context: PolicyContext, row: RequestRow) -> None:
     request = context.store.statement(row.digest, st.Request)
     clip = context.store.clip(row.clip_id)
     grounded = ruling_on(context, clip, row.person_id, request.purpose)
+    _watch_ends(context, row.clip_id, grounded)
     if grounded.ruling.released and clip is not None:
         order = orders.issue(context, row, clip, grounded.ruling, grounded.digests)
         reply = _Reply("released", grounded.ruling, grounded.facts)
@@ -50,14 +51,29 @@ def decide_request(context: PolicyContext, row: RequestRow) -> None:
 
 
 def review_order(context: PolicyContext, order: IssuedOrderRow) -> None:
-    """Revokes a live order if its viewer would be refused now."""
+    """Revokes a live order if its viewer would be refused now, or if it would outlive what it rests on now.
+
+    In the second case another order, as long as that lasts, takes its place.
+    """
     request = context.store.statement(order.request, st.Request)
     clip = context.store.clip(order.clip_id, order.dock_id)
     grounded = ruling_on(context, clip, order.person_id, request.purpose)
-    if grounded.ruling.released:
+    _watch_ends(context, order.clip_id, grounded)
+    until = grounded.ruling.stands_until
+    if grounded.ruling.released and (until is None or order.expires_at <= format_instant(until)):
         return
     orders.revoke(context, order, grounded.ruling.because)
-    _end(context, order, _Reply("revoked", grounded.ruling, grounded.facts))
+    row = context.store.request(order.request)
+    if grounded.ruling.released and row is not None:
+        decide_request(context, replace(row, state="open"))
+    else:
+        _end(context, order, _Reply("revoked", grounded.ruling, grounded.facts))
+
+
+def _watch_ends(context: PolicyContext, clip_id: str, grounded: GroundedRuling) -> None:
+    """Has the clip reconsidered when the next of the facts ends by itself: no order outlives any of them."""
+    if grounded.changes_at is not None:
+        context.store.add_pending([clip_id], format_instant(grounded.changes_at))
 
 
 def expire(context: PolicyContext) -> None:

@@ -1,4 +1,4 @@
-"""Disposal of clips: by the retention schedule after a report, or earlier when two people authorize it.
+"""Disposal of clips: by the retention schedule after a report, or earlier when chief and records authorize it.
 
 A legal hold always suspends it. An order is in the service's custody log before it is published. Our own wrapped keys
 are destroyed when the dock has carried the order out.
@@ -7,6 +7,7 @@ are destroyed when the dock has carried the order out.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,7 +27,8 @@ class DisposalStatus:
     """Whether a clip may be disposed of.
 
     `keep_until`: when its retention period ends. `held_by`: the ids of the legal holds on it. `approvals`: the digests
-    of the authorizations for early disposal; empty unless at least two people signed one.
+    of the authorizations for early disposal; empty unless chief and records, both unconflicted, signed the same one.
+    `against_early`: why it is not disposed of before its time, in words; empty when nothing is against it.
     """
 
     clip_id: str
@@ -34,13 +36,13 @@ class DisposalStatus:
     keep_until: datetime
     held_by: tuple[str, ...]
     approvals: tuple[str, ...]
+    against_early: tuple[str, ...] = ()
 
 
 def assess(context: PolicyContext, case: Case, now: datetime) -> DisposalStatus:
     """The disposal status of a clip at `now`."""
-    facts = case.facts("nobody", "court", now)
     recorded, trigger = case.recorded
-    incidents = [one.incident for one in facts if one.incident is not None]
+    incidents = case.judged_alone()
     until = keep_until(
         context.config.retention,
         recorded,
@@ -48,23 +50,57 @@ def assess(context: PolicyContext, case: Case, now: datetime) -> DisposalStatus:
         [incident.force for incident in incidents],
         any(incident.in_custody_death for incident in incidents),
     )
-    holds = tuple(sorted({hold.hold_id for one in facts for hold in one.holds}))
-    signers = case.disposal_approvals(now)
-    approvals = tuple(sorted(signers.values())) if len(signers) >= 2 else ()
-    return DisposalStatus(case.clip.clip_id, case.clip.dock_id, until, holds, approvals)
+    approval = case.disposal_approval()
+    return DisposalStatus(
+        case.clip.clip_id,
+        case.clip.dock_id,
+        until,
+        tuple(sorted(case.testimony.holds())),
+        approval.digests if approval else (),
+        tuple(_against_early(context, case, by_court=approval is not None and approval.by_court)),
+    )
+
+
+def _against_early(context: PolicyContext, case: Case, *, by_court: bool) -> Iterator[str]:
+    least = case.recorded[0] + timedelta(days=context.config.retention.minimum_days)
+    if context.now() < least and not by_court:
+        yield f"it has to be kept until {format_instant(least)}, but for a court's order"
+    forces = {incident.force for incident in case.judged_alone()}
+    if "unclassified" in forces:
+        yield "nobody unconflicted has classified it"
+    if forces - {"none", "unclassified"} or any(incident.in_custody_death for incident in case.judged_alone()):
+        yield "it shows force or a death"
+    if context.store.open_requests(case.clip.clip_id):
+        yield "somebody's request to view it is open"
 
 
 def report(context: PolicyContext, now: datetime) -> list[DisposalStatus]:
     """Every clip whose retention period is over, whether or not a legal hold keeps it."""
-    assessed = [assess(context, Case(context, clip), now) for clip in _old_enough(context, now)]
+    assessed = [assess(context, Case(context, clip, now), now) for clip in _old_enough(context, now)]
     return [status for status in assessed if status.keep_until <= now]
 
 
 def order_if_approved(context: PolicyContext, case: Case) -> None:
-    """Orders the early disposal of a clip if two people authorize it and no legal hold forbids it."""
-    clip, status = case.clip, assess(context, case, context.now())
-    if status.approvals and not status.held_by and not ordered(context, clip.dock_id, clip.clip_id):
-        _order(context, clip, status, "early disposal, authorized by two people")
+    """Orders the early disposal of a clip once chief and records have authorized it for a whole notice period.
+
+    A legal hold, a request, or a word of force in that time stops it, and the period begins anew.
+    """
+    clip, now = case.clip, context.now()
+    key = f"early disposal {clip.dock_id} {clip.clip_id}"
+    status = assess(context, case, now)
+    if not status.approvals or status.held_by or status.against_early or ordered(context, clip.dock_id, clip.clip_id):
+        context.store.unset(key)
+        return
+    since = context.store.get(key)
+    if since is None:
+        context.store.set(key, format_instant(now))
+        detail = {"early": "authorized by two people", "keep_until": format_instant(status.keep_until)}
+        context.record(CustodyAction.DISPOSAL_DUE, clip.clip_id, detail, (clip.seal_sha256, *status.approvals))
+    due = (parse_instant(since) if since else now) + timedelta(days=context.config.retention.notice_days)
+    if now < due:
+        context.store.add_pending([clip.clip_id], format_instant(due))
+    else:
+        _order(context, clip, status, "early disposal, authorized by chief and records, after its notice period")
 
 
 def run_schedule(context: PolicyContext) -> None:
@@ -74,7 +110,7 @@ def run_schedule(context: PolicyContext) -> None:
     """
     now, notice = context.now(), timedelta(days=context.config.retention.notice_days)
     for clip in _old_enough(context, now):
-        status = assess(context, Case(context, clip), now)
+        status = assess(context, Case(context, clip, now), now)
         if status.keep_until > now or status.held_by or ordered(context, clip.dock_id, clip.clip_id):
             continue
         key = f"disposal {clip.dock_id} {clip.clip_id}"

@@ -20,6 +20,7 @@ from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
 from daemon.model.types import is_clip_id
 from daemon.policy.cases import disposal, orders
+from daemon.policy.cases.clip_case import UNKNOWN_OFFICER
 from daemon.policy.context import PolicyContext
 from daemon.policy.store.rows import AnnouncedClipRow, IssuedOrderRow
 from daemon.seal import envelope as envelopes
@@ -28,11 +29,15 @@ from daemon.seal.verify import Verified, verify
 from daemon.seal.wrap import seal_info, unwrap
 
 S = TypeVar("S", bound=st.Statement)
+
+
+class OtherFootageError(InconsistentError):
+    """A dock announced other footage under a clip id that another dock announced before."""
+
+
 _NO_RECORD = st.Because(
     policy_id="no-record", reason="the policy service has no record of this order; it was restored from a backup"
 )
-UNKNOWN_OFFICER = "unknown"
-"""The wearer of a clip without a capture that verifies, until a correction names one."""
 
 
 def receive(context: PolicyContext, data: bytes, dock_id: str, clip_id: str, *, whole: bool = True) -> str | None:
@@ -49,6 +54,9 @@ def receive(context: PolicyContext, data: bytes, dock_id: str, clip_id: str, *, 
         if (notice.dock_id, notice.clip_id) != (dock_id, clip_id):
             raise InconsistentError(f"the notice names clip {notice.clip_id} of {notice.dock_id}, its topic another")
         known = context.store.clip(clip_id, dock_id)
+        if known is None and context.store.is_refused(dock_id, clip_id):
+            _refuse_clip(context, notice)
+            return None
         if known is None and notice.seal_envelope is None and not whole:
             context.docks_to_acknowledge.add(dock_id)
             return None
@@ -61,6 +69,10 @@ def receive(context: PolicyContext, data: bytes, dock_id: str, clip_id: str, *, 
         else:
             context.docks_to_acknowledge.add(dock_id)
             return None
+    except OtherFootageError as error:
+        _refuse_clip(context, notice)
+        context.refuse("notice", error, hashlib.sha256(data).hexdigest(), clip_id)
+        return None
     except VerificationError as error:
         context.refuse("notice", error, hashlib.sha256(data).hexdigest(), clip_id if is_clip_id(clip_id) else None)
         return None
@@ -106,14 +118,15 @@ def _accept(context: PolicyContext, notice: Notice, known: AnnouncedClipRow | No
         raise InconsistentError(f"clip {notice.clip_id} was disposed of; nothing of it can come back")
     seal = _read_part(context, notice.seal_envelope, st.Seal, known.seal_sha256 if known else None, now)
     _check_agrees(notice, seal.statement)
+    if known is None:
+        _prove_key_opens(context, seal.statement)
     if known is not None and known.seal_sha256 != seal.digest:
         raise InconsistentError(f"dock {notice.dock_id} sealed clip {notice.clip_id} twice; its first seal stands")
     capture = _read_capture(context, notice, seal.statement, known)
+    _refuse_other_footage(context, notice, seal.statement, capture)
     tag = _read_part(context, notice.tag_envelope, st.Tag, None, now)
     if (tag.statement.clip_id, tag.statement.dock_id) != (notice.clip_id, notice.dock_id):
         raise InconsistentError("the tag is another clip's")
-    if known is None:
-        _prove_key_opens(context, seal.statement)
     _store_new(context, notice.clip_id, seal.fresh, tag.fresh, capture.fresh if capture else None)
     context.store.put_clip(
         AnnouncedClipRow(
@@ -132,6 +145,30 @@ def _accept(context: PolicyContext, notice: Notice, known: AnnouncedClipRow | No
     )
     for assignment in tag.statement.activation.assignments:
         context.store.add_incident(notice.clip_id, assignment.incident_id)
+
+
+def _refuse_other_footage(
+    context: PolicyContext, notice: Notice, seal: st.Seal, capture: _Part[st.Capture] | None
+) -> None:
+    """Refuses a clip whose id another dock announced for other footage. The same verified capture is a copy.
+
+    Raises OtherFootageError.
+    """
+    for other in context.store.copies(notice.clip_id):
+        if other.dock_id == notice.dock_id:
+            continue
+        same = capture is not None and capture.digest == other.capture_sha256 and seal.clip_sha256 == other.clip_sha256
+        if not same:
+            raise OtherFootageError(
+                f"dock {notice.dock_id} announces other footage under clip {notice.clip_id}, which dock"
+                f" {other.dock_id} announced first; the first stands"
+            )
+
+
+def _refuse_clip(context: PolicyContext, notice: Notice) -> None:
+    """Acknowledges a notice as refused: nothing of it counts, and the dock need not announce it again."""
+    context.store.refuse_clip(notice.dock_id, notice.clip_id, notice.sequence, notice.previous)
+    context.docks_to_acknowledge.add(notice.dock_id)
 
 
 def _read_part(

@@ -17,7 +17,7 @@ _FORCES = ("none", "minimal", "nondeadly", "serious", "deadly", "unclassified")
 def publish_standing(context: PolicyContext, case: Case) -> None:
     """Publishes the clip's standing if it differs from what was published last."""
     clip = case.clip
-    standings = [clip_standing(context.regime, facts) for facts in case.facts(case.wearer, "report", context.now())]
+    standings = [clip_standing(context.regime, facts) for facts in case.facts(case.wearer, "report")]
     due = min((standing.due for standing in standings if standing.due), default=None)
     document = Standing(
         clip_id=clip.clip_id,

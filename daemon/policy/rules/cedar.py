@@ -37,7 +37,7 @@ class CedarResult:
 @functools.lru_cache(maxsize=8192)
 def ask(regime: Regime, question: Question) -> CedarResult:
     """What the regime says to a question. Never raises; a failure is in the result's `errors`."""
-    gates = _gates(regime, replace(question, viewer="", roles=_NO_ROLES, purpose="", authorized=False))
+    gates = _gates(regime, _of_anybody(question))
     opened = {officer: result for officer, result in gates.items() if result.allowed}
     entities = _entities(regime, _clip_alone(question), ((question.viewer, question.roles),))
     request = _request(question, question.viewer, question.purpose, gate_open=sorted(opened))
@@ -58,8 +58,10 @@ def _gates(regime: Regime, question: Question) -> dict[str, cedarpy.AuthzResult]
     """For each officer of the clip, what Cedar says to their viewing it for the purposes that officers have.
 
     `question` is without a viewer, so that all questions about one clip share what is remembered here. For each
-    officer one result is kept: the first that allows it or has errors, otherwise any.
+    officer one result is kept: the first that allows it or has errors, otherwise any. Those who are only claimed to be
+    involved have a gate like the others.
     """
+    question = replace(question, claimed=frozenset())
     officers = sorted(question.officers)
     pairs = [(officer, purpose) for officer in officers for purpose in OFFICER_PURPOSES]
     results = cedarpy.is_authorized_batch(
@@ -75,9 +77,14 @@ def _gates(regime: Regime, question: Question) -> dict[str, cedarpy.AuthzResult]
     return kept
 
 
+def _of_anybody(question: Question) -> Question:
+    """The question without who asks, what for, and what was decided about them."""
+    return replace(question, viewer="", roles=_NO_ROLES, purpose="", authorized=False, court_ordered=False)
+
+
 def _clip_alone(question: Question) -> Question:
     """The question reduced to its clip, whose entity does not depend on who asks or on what officers stated since."""
-    return replace(question, viewer="", roles=_NO_ROLES, purpose="", authorized=False, accounts=frozenset())
+    return replace(_of_anybody(question), accounts=frozenset())
 
 
 @functools.lru_cache(maxsize=2048)
@@ -100,6 +107,7 @@ def _request(question: Question, principal: str, purpose: str, *, gate_open: lis
     }
     context["gate_open"] = [_entity("Person", officer) for officer in gate_open]
     context["authorized"] = question.authorized
+    context["court_ordered"] = question.court_ordered
     return {
         "principal": {"type": "Person", "id": principal},
         "action": {"type": "Action", "id": purpose},

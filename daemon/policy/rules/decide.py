@@ -22,11 +22,15 @@ from daemon.policy.rules.question import (
     force_of,
     question_of,
     valid_authorizations,
+    valid_court_orders,
 )
 from daemon.policy.rules.regime import Regime
 from daemon.policy.rules.requirements import Missing, find_requirements
 
 T = TypeVar("T", bound=Hashable)
+_GRANTED = frozenset({"authorization", "court_order"})
+"""Needs that somebody in charge decides on; no rule waits for them."""
+_ABOUT_INCIDENT = frozenset({"classification", "statement", "report"})
 
 DEFAULT_DENY = Because(
     policy_id="default-deny", reason="no rule of this regime lets this person view it for this purpose yet"
@@ -40,8 +44,8 @@ class Ruling:
 
     `because`: the policies that decided; for a refusal also the rules that still wait for something.
     `needs`: what would open a refused clip, the least demanding first. Empty for a release, and when nothing would.
-    `stands_until`: for a release that rests on the chief's authorization alone, when that authorization ends. No
-    release order may outlive it.
+    `stands_until`: for a release that rests on an authorization or a court's order alone, when that ends. No release
+    order may outlive it.
     """
 
     outcome: Literal["released", "refused"]
@@ -58,13 +62,18 @@ class Ruling:
         """The ruling as JSON.
 
         `outcome`; `because`, each with `policy_id` and `reason`; `needs`, each with `kind`, `from`, `form`,
-        `officer_id` and `by`.
+        `officer_id`, `incident_id`, `by` and, where there is one, `note`.
         """
         return {
             "outcome": self.outcome,
             "because": [because.model_dump(mode="json") for because in self.because],
-            "needs": [need.model_dump(mode="json", by_alias=True) for need in self.needs],
+            "needs": [_plain(need) for need in self.needs],
         }
+
+
+def _plain(need: Need) -> dict[str, Any]:
+    """A need as JSON. A note is there only where there is something to say."""
+    return need.model_dump(mode="json", by_alias=True, exclude=None if need.note else {"note"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,7 @@ def decide(regime: Regime, facts: Facts) -> Ruling:
     return Ruling(
         outcome="released" if finding.released else "refused",
         because=finding.because,
-        needs=_needs(finding, person_of, _due(facts, finding.due_hours)),
+        needs=_needs(facts, finding, person_of),
         stands_until=_authorized_until(facts) if finding.by_authorization_alone else None,
     )
 
@@ -125,7 +134,7 @@ def clip_standing(regime: Regime, facts: Facts) -> ClipStanding:
         for officer in officers
     ]
     owed = _each_once(
-        need for ruling in rulings for need in ruling.needs if need.kind not in {"authorization", "hold_lifted"}
+        need for ruling in rulings for need in ruling.needs if need.kind not in _GRANTED | {"hold_lifted"}
     )
     due = min((need.by for need in owed if need.by), default=None)
     return ClipStanding(force=force_of(facts), needs=owed, due=due, overdue=due is not None and facts.now > due)
@@ -150,14 +159,18 @@ def _find(regime: Regime, question: Question) -> _Finding:
         return _Finding(released=False, because=tuple(errors))
     decided = _because(regime, result.policies)
     if result.allowed:
-        alone = question.authorized and not ask(regime, replace(question, authorized=False)).allowed
+        granted = question.authorized or question.court_ordered
+        alone = granted and not ask(regime, replace(question, authorized=False, court_ordered=False)).allowed
         return _Finding(True, decided + _gate_reasons(regime, result), by_authorization_alone=alone)
     required = find_requirements(regime, question)
-    if required.result is None or any(missing.kind == "authorization" for missing in required.missing):
+    if required.result is None:
         return _Finding(False, decided or (DEFAULT_DENY,), required.missing)
+    deciding = (*required.result.policies, *required.result.gate_policies)
+    hours = min((hours for name in deciding if (hours := regime.rules[name].due_hours) is not None), default=None)
+    if any(missing.kind in _GRANTED for missing in required.missing):
+        return _Finding(False, decided or (DEFAULT_DENY,), required.missing, hours)
     waiting = _each_once(_because(regime, required.result.policies) + _gate_reasons(regime, required.result))
-    hours = [hours for rule in waiting if (hours := regime.rules[rule.policy_id].due_hours) is not None]
-    return _Finding(False, decided or (DEFAULT_DENY, *waiting), required.missing, min(hours, default=None))
+    return _Finding(False, decided or (DEFAULT_DENY, *waiting), required.missing, hours)
 
 
 def _because(regime: Regime, policy_ids: Iterable[str]) -> tuple[Because, ...]:
@@ -177,14 +190,17 @@ def _due(facts: Facts, hours: float | None) -> datetime | None:
     return incident.occurred_at + timedelta(hours=hours)
 
 
-def _needs(finding: _Finding, person_of: dict[str, str], due: datetime | None) -> tuple[Need, ...]:
+def _needs(facts: Facts, finding: _Finding, person_of: dict[str, str]) -> tuple[Need, ...]:
     """What is missing, the least demanding first; for several officers by their ids."""
+    due = _due(facts, finding.due_hours)
+    incident_id = facts.incident.incident_id if facts.incident else facts.clip.incident_id
     needs = [
         Need(
             kind=missing.kind,
             from_=missing.attested_by,
             form=missing.form,
             officer_id=person_of[missing.officer] if missing.officer else None,
+            incident_id=incident_id if missing.kind in _ABOUT_INCIDENT else None,
             by=due if missing.kind == "statement" else None,
         )
         for missing in finding.missing
@@ -198,7 +214,7 @@ def _kind(need: Need) -> tuple[str | None, ...]:
 
 
 def _authorized_until(facts: Facts) -> datetime:
-    return max(authorization.expires_at for authorization in valid_authorizations(facts))
+    return max(granted.expires_at for granted in (*valid_authorizations(facts), *valid_court_orders(facts)))
 
 
 def _each_once(items: Iterable[T]) -> tuple[T, ...]:

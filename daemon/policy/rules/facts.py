@@ -1,22 +1,24 @@
 """The facts that a ruling rests on, as one document. The same facts give the same ruling on any machine, years later.
 
-A facts file is not signed, and a person may write it by hand. Fields that are not known here are ignored. So is
-everything dated later than the file's `now` (see `question`).
+A facts file is not signed, and a person may write it by hand: a field or a role that is not known here is refused, with
+the closest that is. Everything dated later than the file's `now` is ignored (see `question`).
 """
 
 from __future__ import annotations
 
+import difflib
 import tomllib
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StrictBool, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, StrictBool, ValidationError, model_validator
 
 from daemon.model import strict_json
 from daemon.model.errors import ConfigurationError, MalformedError
 from daemon.model.parse import explain
-from daemon.model.statements import Force, Purpose
+from daemon.model.statements import CourtOrder, Force, Purpose, Role
 from daemon.model.times import format_instant, parse_instant
 from daemon.model.types import Document, Id
 
@@ -31,6 +33,11 @@ def _moment(value: object) -> datetime:
         except ValueError:
             raise ValueError("expected a time like 2023-11-29T21:45:02.120Z") from None
     return parse_instant(value)
+
+
+def _one_or_more(value: object) -> object:
+    """`by` may be one person's id, or a list of them."""
+    return [value] if isinstance(value, str) else value
 
 
 def _role(value: object) -> object:
@@ -56,12 +63,17 @@ class ClipFacts(Document):
 
 
 class IncidentFacts(Document):
-    """How the incident is classified. `involved` and `witnesses` are officers. Deadlines count from `occurred_at`."""
+    """How the incident is classified. `involved` and `witnesses` are officers. Deadlines count from `occurred_at`.
 
-    incident_id: Id
+    Without `incident_id` it is the clip that is classified, by itself. `claimed`: those of the involved whom only
+    somebody conflicted calls so. Their gates count as any other's; they may not view for it.
+    """
+
+    incident_id: Id | None = None
     force: Force | Literal["unclassified"]
     in_custody_death: StrictBool = False
     involved: tuple[Id, ...] = ()
+    claimed: tuple[Id, ...] = ()
     witnesses: tuple[Id, ...] = ()
     occurred_at: Moment | None = None
 
@@ -83,13 +95,17 @@ class ReportFacts(Document):
 
 
 class AuthorizationFacts(Document):
-    """The chief, named in `by`, lets a person view for some purposes until `expires_at`. Never valid for oneself."""
+    """Those named in `by` let a person view for some purposes until `expires_at`. Never valid for oneself.
+
+    To view: the chief alone. For `court` and `disclosure` it names the court's order, and two people signed it.
+    """
 
     person_id: Id
     purposes: tuple[Purpose | Literal["disposal"], ...]
     issued_at: Moment | None = None
     expires_at: Moment
-    by: Id
+    court_order: CourtOrder | None = None
+    by: Annotated[tuple[Id, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 
 
 class HoldFacts(Document):
@@ -105,7 +121,7 @@ class HoldFacts(Document):
 
 
 class ViewerFacts(Document):
-    """Who asks. A role that the rules do not know has no effect."""
+    """Who asks."""
 
     person_id: Id
     roles: tuple[RoleName, ...] = ()
@@ -139,10 +155,47 @@ def load_facts(path: Path) -> Facts:
 
     Raises ConfigurationError, which names the file and every field that is wrong.
     """
+    found = _read(path)
+    _refuse_unknown(path, found, Facts, "")
     try:
-        return Facts.model_validate(_read(path))
+        facts = Facts.model_validate(found)
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {explain(error)}") from None
+    for role in facts.viewer.roles:
+        if role not in get_args(Role):
+            raise ConfigurationError(
+                f"{path}: viewer.roles: no such role {role!r}", hint=_closest(role, get_args(Role))
+            )
+    return facts
+
+
+def _refuse_unknown(path: Path, found: object, kind: type[BaseModel], where: str) -> None:
+    """Raises ConfigurationError for the first key that a facts document does not have: a fact must not go unseen."""
+    if isinstance(found, list):
+        for number, one in enumerate(found, 1):
+            _refuse_unknown(path, one, kind, f"{where}{number}.")
+    if not isinstance(found, dict):
+        return
+    for key, value in found.items():
+        if key not in kind.model_fields:
+            raise ConfigurationError(
+                f"{path}: {where}{key}: no such field in a facts file", hint=_closest(key, kind.model_fields)
+            )
+        inner = _document_in(kind.model_fields[key].annotation)
+        if inner is not None:
+            _refuse_unknown(path, value, inner, f"{where}{key}.")
+
+
+def _document_in(annotation: Any) -> type[BaseModel] | None:
+    """The document that a field holds: itself, optional, or many."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((inner for one in get_args(annotation) if (inner := _document_in(one)) is not None), None)
+
+
+def _closest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"is {close[0]} meant?" if close else "known are " + ", ".join(known)
 
 
 def _read(path: Path) -> dict[str, Any]:

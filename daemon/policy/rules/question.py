@@ -1,7 +1,8 @@
 """The question that is put to a regime: the facts, reduced to what a rule can see (config/policies/schema.cedarschema).
 
-Three things are derived here, because no rule does so. Facts dated later than now and authorizations that ran out are
-dropped. A wearer who is neither involved nor a witness counts as involved. A recorded statement counts as a statement.
+Four things are derived here, because no rule does so. Facts dated later than now and authorizations that ran out are
+dropped. So are statements and reports dated before the incident happened. A wearer who is neither involved nor a
+witness counts as involved. A recorded statement counts as a statement.
 
 People appear under their part in the clip (`wearer`, `involved-1`, `witness-1`, or `viewer`), because a rule names
 nobody. Two clips that differ only in who has which part ask the same question, so the result can be remembered.
@@ -22,6 +23,8 @@ GivenAccount = tuple[str, str]
 """An officer's part in the question, and the name of an account that this officer gave."""
 OFFICER_PURPOSES = ("report", "statement", "interview")
 """The purposes for which officers view their own clips."""
+COURT_PURPOSES = ("court", "disclosure")
+"""The purposes for which nothing opens a clip but a court's order."""
 _ROLES = frozenset(get_args(Role))
 
 
@@ -74,6 +77,8 @@ class Question:
 
     `involved` includes a wearer who is neither involved nor a witness. `witnesses` excludes the involved.
     `held`: a legal hold is in force. `authorized`: the chief has authorized this viewer for this purpose.
+    `court_ordered`: a court's order names this viewer for this purpose. `claimed`: those of the involved whom only a
+    conflicted word calls so.
     """
 
     purpose: str
@@ -87,11 +92,13 @@ class Question:
     held: bool
     authorized: bool
     accounts: frozenset[GivenAccount]
+    court_ordered: bool = False
+    claimed: frozenset[str] = frozenset()
 
     @property
     def officers(self) -> frozenset[str]:
-        """Whom the rules call "the officers": the wearer and the involved."""
-        return self.involved | {self.wearer}
+        """Whom the rules call "the officers": the wearer, and the involved but for those who are only claimed to be."""
+        return (self.involved - self.claimed) | {self.wearer}
 
 
 def question_of(facts: Facts) -> tuple[Question, dict[str, str]]:
@@ -114,6 +121,8 @@ def question_of(facts: Facts) -> tuple[Question, dict[str, str]]:
         witnesses=frozenset(parts[person] for person in witnesses),
         held=any(hold.at is None or hold.at <= facts.now for hold in facts.holds),
         authorized=bool(valid_authorizations(facts)),
+        court_ordered=bool(valid_court_orders(facts)),
+        claimed=frozenset(parts[person] for person in (incident.claimed if incident else ()) if person in parts),
         accounts=frozenset((parts[person], account) for person, account in _accounts_given(facts) if person in parts),
     ), {part: person for person, part in parts.items()}
 
@@ -138,23 +147,35 @@ def force_of(facts: Facts) -> Tier:
 
 def valid_authorizations(facts: Facts) -> list[AuthorizationFacts]:
     """The chief's authorizations for this viewer and this purpose that are valid now. Nobody can authorize oneself."""
-    return [
+    return [a for a in _authorizations(facts) if a.court_order is None]
+
+
+def valid_court_orders(facts: Facts) -> list[AuthorizationFacts]:
+    """The authorizations on a court's order, by two people, for this viewer and this purpose that are valid now."""
+    return [a for a in _authorizations(facts) if a.court_order is not None and len(set(a.by)) >= 2]
+
+
+def _authorizations(facts: Facts) -> Iterable[AuthorizationFacts]:
+    return (
         a
         for a in facts.authorizations
-        if a.person_id == facts.viewer.person_id != a.by
+        if a.person_id == facts.viewer.person_id
+        and a.person_id not in a.by
         and facts.purpose in a.purposes
         and a.expires_at > facts.now
         and (a.issued_at is None or a.issued_at <= facts.now)
-    ]
+    )
 
 
 def _accounts_given(facts: Facts) -> Iterable[tuple[str, str]]:
-    """Each account given by now: the officer's person id and the account's name."""
+    """Each account given by now, and since the incident: the officer's person id and the account's name."""
+    incident = classified_incident(facts)
+    since = incident.occurred_at if incident else None
     for report in facts.reports:
-        if report.filed_at <= facts.now:
+        if report.filed_at <= facts.now and (since is None or report.filed_at >= since):
             yield report.officer_id, "reported"
     for statement in facts.statements:
-        if statement.given_at <= facts.now:
+        if statement.given_at <= facts.now and (since is None or statement.given_at >= since):
             for account in accounts_of(statement.to, statement.form):
                 yield statement.officer_id, account
 

@@ -2,7 +2,8 @@
 
 First everything that officers can still report or state is assumed at once. If that opens the clip, the assumptions
 are taken back one after the other, the most demanding first, as long as the clip stays open. What is left is required.
-If it does not open the clip, a legal hold is assumed to be lifted, and after that the chief's authorization is assumed.
+If it does not open the clip, a legal hold is assumed to be lifted, and after that the chief's authorization is assumed;
+where a court is asked for, its order.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from daemon.policy.rules.cedar import CedarResult, ask
-from daemon.policy.rules.question import ACCOUNTS, STRONGER, Account, GivenAccount, Question
+from daemon.policy.rules.question import ACCOUNTS, COURT_PURPOSES, STRONGER, Account, GivenAccount, Question
 from daemon.policy.rules.regime import Regime
 
 
@@ -42,26 +43,37 @@ AUTHORIZATION = Missing("authorization", "chief")
 """The chief has to authorize the viewer."""
 HOLD_LIFTED = Missing("hold_lifted", "records")
 """Records has to lift a legal hold."""
+COURT_ORDER = Missing("court_order", "records")
+"""Records, and the chief or counsel, have to put a court's order on record."""
 
 
 def find_requirements(regime: Regime, question: Question) -> Requirements:
     """The least that would open a clip to a question that the regime refuses."""
     if question.force == "unclassified":
         return Requirements((CLASSIFICATION,), None)
-    now = (question.held, question.authorized)
-    for held, authorized in (now, (False, now[1]), (now[0], True), (False, True)):
-        everything = _assume_all(regime, replace(question, held=held, authorized=authorized))
+    for assumed in _assumptions(question):
+        everything = _assume_all(regime, assumed)
         if not ask(regime, everything).allowed:
             continue
         least = _take_back(regime, question, everything)
         missing = _missing_accounts(question, least)
         missing += [HOLD_LIFTED] if least.held != question.held else []
         missing += [AUTHORIZATION] if least.authorized != question.authorized else []
+        missing += [COURT_ORDER] if least.court_ordered != question.court_ordered else []
         return Requirements(tuple(missing), ask(regime, least))
     if not question.involved and (question.force != "none" or question.in_custody_death):
         # rules wait for the gates of the involved officers, and none is named: a classification must name them
         return Requirements((CLASSIFICATION,), None)
     return Requirements((), None)
+
+
+def _assumptions(question: Question) -> list[Question]:
+    """What could be decided for whoever asks, the least first."""
+    if question.purpose in COURT_PURPOSES:
+        return [question, replace(question, court_ordered=True)]
+    now = (question.held, question.authorized)
+    ways = (now, (False, now[1]), (now[0], True), (False, True))
+    return [replace(question, held=held, authorized=authorized) for held, authorized in ways]
 
 
 def _useful(regime: Regime) -> list[Account]:

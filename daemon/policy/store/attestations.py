@@ -1,13 +1,17 @@
-"""Trust versions and attestations. A stored attestation is used only after its signature was verified again."""
+"""Trust versions and attestations. A stored attestation is used only after its signature was verified again.
+
+An attestation is named by its digest and its signer: two people may sign the same words, and each word counts by who
+gave it. Of what machines sign the digest alone says enough.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Select, bindparam, delete, false, func, or_, select, true, update
+from sqlalchemy import BindParameter, Select, bindparam, delete, false, func, or_, select
 
 from daemon.custody.log import Rows
 from daemon.model import statements as st
@@ -22,35 +26,57 @@ from daemon.seal.verify import Verified
 
 S = TypeVar("S", bound=st.Statement)
 _CACHED = 20_000
-_DECIDING = ("classification", "statement", "report", "authorization", "hold", "correction")
+_DECIDING = (
+    "classification",
+    "statement",
+    "report",
+    "authorization",
+    "hold",
+    "correction",
+    "declaration",
+    "withdrawal",
+)
 """Kinds of attestation that decisions rest on."""
 
-_T, _A = tables.trust.c, tables.attestation.c
+_T, _A, _N, _I = tables.trust.c, tables.attestation.c, tables.named_clip.c, tables.clip_incident.c
 _OF = _A.digest == bindparam("of")
+_BY = _A.signer == bindparam("by")
 _TRUSTS = select(_T.version, _T.envelope).order_by(_T.version)
 _NEWEST_TRUST = select(func.max(_T.version))
 _ADD_TRUST = insert_if_absent(tables.trust)
 _ADD = insert_if_absent(tables.attestation)
-_HAS = select(_A.digest).where(_OF)
-_KIND_AND_SIGNER = select(_A.kind, _A.signer).where(_OF)
-_STORED = select(_A.envelope, _A.trust_version, _A.received_at).where(_OF)
-_WITHDRAW = update(tables.attestation).where(_OF).values(withdrawn=true())
-_SUBJECT = select(_A.incident_id, _A.clip_id).where(_OF)
+_ADD_NAMED = insert_if_absent(tables.named_clip)
+_HAS = select(_A.digest).where(_OF).limit(1)
+_HAS_BY = select(_A.digest).where(_OF, _BY)
+_ROW = (_A.digest, _A.signer, _A.kind, _A.received_at, _A.trust_version)
+_FIND = select(*_ROW, _A.incident_id, _A.clip_id).where(_OF).order_by(_A.signer)
+_STORED = select(_A.envelope, _A.trust_version, _A.received_at).where(_OF).order_by(_A.signer).limit(1)
+_STORED_BY = select(_A.envelope, _A.trust_version, _A.received_at).where(_OF, _BY)
 _DELETE = delete(tables.attestation).where(_OF)
+_COUNTS = _A.withdrawn == false()  # a store of schema 2 marked there what was withdrawn
+_NAMED = select(_N.incident_id, _N.digest, _N.signer).where(_N.clip_id == bindparam("clip"))
+_CLIPS_NAMED = select(_N.clip_id).where(_N.digest == bindparam("of")).distinct().order_by(_N.clip_id)
+_ROW_BY = select(*_ROW).where(_OF, _BY, _COUNTS)
+_CORRECTIONS = (
+    select(_A.clip_id, *_ROW)
+    .join(tables.clip_incident, _I.clip_id == _A.clip_id)
+    .where(
+        _I.incident_id == bindparam("incident"),
+        or_(_A.kind == "correction", _A.kind == "withdrawal"),
+        _COUNTS,
+    )
+)
+_BY_SIGNER = select(_A.digest, _A.incident_id, _A.clip_id).where(_BY, or_(*(_A.kind == kind for kind in _DECIDING)))
 
 
 @functools.cache
 def _about(incidents: int) -> Select[Any]:
     """Finds attestations about one clip and about this many incidents."""
     named: list[BindParameter[str]] = [bindparam(f"incident_{number}") for number in range(incidents)]
-    return (
-        select(_A.digest, _A.signer, _A.kind, _A.incident_id, _A.clip_id)
-        .where(
-            _A.withdrawn == false(),
-            or_(*(_A.kind == kind for kind in _DECIDING)),
-            or_(_A.clip_id == bindparam("clip"), *(_A.incident_id == name for name in named)),
-        )
-        .order_by(_A.received_at, _A.digest)
+    return select(*_ROW).where(
+        _COUNTS,
+        or_(*(_A.kind == kind for kind in _DECIDING)),
+        or_(_A.clip_id == bindparam("clip"), *(_A.incident_id == name for name in named)),
     )
 
 
@@ -61,7 +87,7 @@ class Attestations(QueryRunner):
         """As `QueryRunner`. No trust version is known until `remember_trust` is called."""
         super().__init__(rows, dialect)
         self._trusts: dict[int, Trust] = {}
-        self._verified: OrderedDict[str, st.Statement] = OrderedDict()
+        self._verified: OrderedDict[tuple[str, str | None], st.Statement] = OrderedDict()
 
     # trust: every version that was in force, so that what was signed under it can still be verified
 
@@ -81,10 +107,25 @@ class Attestations(QueryRunner):
         """Keeps a verified trust version in memory, to verify what was accepted under it."""
         self._trusts[trust.version] = trust
 
+    def trust_of(self, version: int) -> Trust:
+        """A trust version that was in force. Raises KeyError for one that never was."""
+        return self._trusts[version]
+
     # attestations
 
-    def add(self, verified: Verified[Any], received_at: str, trust_version: int, officer_id: str | None = None) -> None:
-        """Stores an attestation that was verified under `trust_version`. Stored again, it stays as it is."""
+    def add(
+        self,
+        verified: Verified[Any],
+        received_at: str,
+        trust_version: int,
+        *,
+        incident_id: str | None = None,
+        clip_id: str | None = None,
+    ) -> None:
+        """Stores an attestation that was verified under `trust_version`. Stored again, it stays as it is.
+
+        `incident_id` and `clip_id`: what it is about, where the statement itself does not say so (a withdrawal).
+        """
         statement = verified.statement
         self.run(
             _ADD,
@@ -93,59 +134,80 @@ class Attestations(QueryRunner):
             signer=verified.signer.id,
             received_at=received_at,
             trust_version=trust_version,
-            incident_id=getattr(statement, "incident_id", None),
-            clip_id=getattr(statement, "clip_id", None),
-            officer_id=officer_id or getattr(statement, "officer_id", None),
+            incident_id=incident_id or getattr(statement, "incident_id", None),
+            clip_id=clip_id or getattr(statement, "clip_id", None),
+            officer_id=getattr(statement, "officer_id", None),
             withdrawn=False,
             envelope=verified.envelope.to_bytes(),
         )
-        self._keep(verified.digest, statement)  # its signature was verified a moment ago
+        self._keep(verified.digest, verified.signer.id, statement)  # its signature was verified a moment ago
 
-    def has(self, digest: str) -> bool:
-        """Whether this attestation is stored."""
-        return self.one(_HAS, of=digest) is not None
+    def add_named(self, clip_ids: Iterable[str], digest: str, signer: str, incident_id: str | None) -> None:
+        """Notes which clips a classification names, or takes back. `incident_id`: the incident it attaches them to."""
+        for clip_id in clip_ids:
+            self.run(_ADD_NAMED, clip_id=clip_id, digest=digest, signer=signer, incident_id=incident_id)
 
-    def kind_and_signer(self, digest: str) -> tuple[str, str] | None:
-        """The kind and the signer of a stored attestation, or None when it is not stored."""
-        row = self.one(_KIND_AND_SIGNER, of=digest)
-        return (row[0], row[1]) if row else None
+    def has(self, digest: str, signer: str | None = None) -> bool:
+        """Whether this attestation is stored: from this signer, or from any."""
+        if signer is None:
+            return self.one(_HAS, of=digest) is not None
+        return self.one(_HAS_BY, of=digest, by=signer) is not None
 
-    def statement(self, digest: str, kind: type[S]) -> S:
+    def find(self, digest: str) -> list[tuple[AttestationRow, str | None, str | None]]:
+        """Everybody's attestation with this digest, each with the incident and the clip it is about."""
+        return [(AttestationRow(*row[:5]), row[5], row[6]) for row in self.run(_FIND, of=digest)]
+
+    def clips_named(self, digest: str) -> list[str]:
+        """The clips that this classification names, or this withdrawal takes back the naming of."""
+        return [row[0] for row in self.run(_CLIPS_NAMED, of=digest)]
+
+    def statement(self, digest: str, kind: type[S], signer: str | None = None) -> S:
         """The payload of a stored attestation. Its signature is verified again, once in each process.
 
         Raises TamperedError when it is missing, was changed, or is of another kind.
         """
-        cached = self._verified.get(digest)
+        cached = self._verified.get((digest, signer))
         if cached is None:
-            cached = self._keep(digest, self._read_back(digest, kind))
+            cached = self._keep(digest, signer, self._read_back(digest, kind, signer))
         if not isinstance(cached, kind):
             raise TamperedError(f"the store's attestation {digest[:16]} is a {cached.kind}, not a {kind.kind}")
         return cached
 
     def attestations_about(self, clip_id: str, incident_ids: Sequence[str]) -> list[AttestationRow]:
-        """Every attestation that a decision about the clip may rest on, oldest first. Withdrawn ones are left out."""
+        """Everything attested about a clip, about these incidents, or by a classification of the clip by itself."""
         named = {f"incident_{number}": incident for number, incident in enumerate(incident_ids)}
-        return [AttestationRow(*row) for row in self.run(_about(len(incident_ids)), clip=clip_id, **named)]
+        rows = [AttestationRow(*row) for row in self.run(_about(len(incident_ids)), clip=clip_id, **named)]
+        for incident_id, digest, signer in self.run(_NAMED, clip=clip_id).fetchall():
+            if incident_id is None:
+                rows += [AttestationRow(*row) for row in self.run(_ROW_BY, of=digest, by=signer)]
+        return rows
 
-    def withdraw(self, digest: str) -> tuple[str | None, str | None]:
-        """Marks an attestation as withdrawn. Returns the incident and the clip it is about."""
-        self.run(_WITHDRAW, of=digest)
-        row = self.one(_SUBJECT, of=digest)
-        return row[0], row[1]
+    def incidents_named(self, clip_id: str) -> set[str]:
+        """The incidents that a classification attaches the clip to, whether or not that still counts."""
+        return {row[0] for row in self.run(_NAMED, clip=clip_id) if row[0] is not None}
+
+    def corrections_in(self, incident_id: str) -> list[tuple[str, AttestationRow]]:
+        """Corrections of clips that were tagged with this incident, and withdrawals about them, each with its clip."""
+        return [(row[0], AttestationRow(*row[1:])) for row in self.run(_CORRECTIONS, incident=incident_id)]
+
+    def signed_by(self, signer: str) -> list[tuple[str, str | None, str | None]]:
+        """Everything of this signer that decisions rest on: its digest, incident and clip."""
+        return [(row[0], row[1], row[2]) for row in self.run(_BY_SIGNER, by=signer)]
 
     def delete(self, digest: str) -> None:
         """Deletes an attestation from the database and from memory."""
         self.run(_DELETE, of=digest)
-        self._verified.pop(digest, None)
+        for key in [key for key in self._verified if key[0] == digest]:
+            del self._verified[key]
 
-    def _keep(self, digest: str, statement: st.Statement) -> st.Statement:
-        self._verified[digest] = statement
+    def _keep(self, digest: str, signer: str | None, statement: st.Statement) -> st.Statement:
+        self._verified[digest, signer] = statement
         if len(self._verified) > _CACHED:
             self._verified.popitem(last=False)
         return statement
 
-    def _read_back(self, digest: str, kind: type[S]) -> S:
-        row = self.one(_STORED, of=digest)
+    def _read_back(self, digest: str, kind: type[S], signer: str | None) -> S:
+        row = self.one(_STORED, of=digest) if signer is None else self.one(_STORED_BY, of=digest, by=signer)
         if row is None:
             raise TamperedError(f"the store lacks attestation {digest[:16]}")
         envelope = envelopes.parse(bytes(row[0]), what=f"attestation {digest[:16]}")

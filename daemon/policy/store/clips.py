@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, false, func, select
+from sqlalchemy import bindparam, false, func, select, union
 
+from daemon.custody.log import Rows
 from daemon.policy.store import tables
 from daemon.policy.store.rows import AnnouncedClipRow
 from daemon.policy.store.sql import QueryRunner, insert_if_absent, row_values, upsert
 
-_C, _I, _D = tables.clip.c, tables.clip_incident.c, tables.dock.c
+_C, _I, _D, _N, _X = tables.clip.c, tables.clip_incident.c, tables.dock.c, tables.named_clip.c, tables.refused_clip.c
 _CLIPS = select(tables.clip)
 _OF = _C.clip_id == bindparam("of")
-_FIRST = _CLIPS.where(_OF).order_by(_C.dock_id).limit(1)
+_FIRST = _CLIPS.where(_OF).order_by(_C.disposed, _C.dock_id).limit(1)
 _ON_DOCK = _CLIPS.where(_OF, _C.dock_id == bindparam("dock"))
 _PUT = upsert(tables.clip)
 _RECORDED_BEFORE = _CLIPS.where(_C.disposed == false(), _C.recorded_at <= bindparam("at")).order_by(
@@ -19,24 +20,49 @@ _RECORDED_BEFORE = _CLIPS.where(_C.disposed == false(), _C.recorded_at <= bindpa
 )
 _ADD_INCIDENT = insert_if_absent(tables.clip_incident)
 _INCIDENTS = select(_I.incident_id).where(_I.clip_id == bindparam("of")).order_by(_I.incident_id)
-_OF_INCIDENT = select(_I.clip_id).where(_I.incident_id == bindparam("of")).order_by(_I.clip_id)
+_OF_INCIDENT = union(
+    select(_I.clip_id).where(_I.incident_id == bindparam("of")),
+    select(_N.clip_id).where(_N.incident_id == bindparam("of")),
+)
+_WEARERS = union(
+    select(_C.officer_id).join(tables.clip_incident, _I.clip_id == _C.clip_id).where(_I.incident_id == bindparam("of")),
+    select(_C.officer_id).join(tables.named_clip, _N.clip_id == _C.clip_id).where(_N.incident_id == bindparam("of")),
+)
+_COPIES = _CLIPS.where(_OF).order_by(_C.dock_id)
+_PUT_REFUSED = upsert(tables.refused_clip)
+_IS_REFUSED = select(_X.sequence).where(_X.dock_id == bindparam("dock"), _X.clip_id == bindparam("of"))
 _THROUGH = select(_D.through).where(_D.dock_id == bindparam("dock"))
 _PUT_THROUGH = upsert(tables.dock)
-_NEXT = select(func.max(_C.sequence)).where(
-    _C.dock_id == bindparam("dock"), _C.sequence > bindparam("through"), _C.previous <= bindparam("through")
+_NEXT = tuple(
+    select(func.max(table.sequence)).where(
+        table.dock_id == bindparam("dock"),
+        table.sequence > bindparam("through"),
+        table.previous <= bindparam("through"),
+    )
+    for table in (_C, _X)
 )
 
 
 class AnnouncedClips(QueryRunner):
-    """The clips that docks have announced."""
+    """The clips that docks have announced. One recording may lie at several docks: these are copies of one clip."""
+
+    def __init__(self, rows: Rows, dialect: str) -> None:
+        """As `QueryRunner`."""
+        super().__init__(rows, dialect)
+        self._wearers: dict[str, frozenset[str]] = {}
+
+    def forget_remembered(self) -> None:
+        """Forgets what is remembered within a transaction."""
+        self._wearers.clear()
 
     def clip(self, clip_id: str, dock_id: str | None = None) -> AnnouncedClipRow | None:
-        """The clip as that dock announced it, or None. Without `dock_id`, the first dock that has it."""
+        """The clip as that dock announced it, or None. Without `dock_id`, the first dock that holds it."""
         row = self.one(_FIRST, of=clip_id) if dock_id is None else self.one(_ON_DOCK, of=clip_id, dock=dock_id)
         return AnnouncedClipRow(*row) if row else None
 
     def put_clip(self, clip: AnnouncedClipRow) -> None:
         """Stores a clip, in the place of what the same dock announced of it before."""
+        self._wearers.clear()
         self.run(_PUT, **row_values(clip))
 
     def clips_recorded_before(self, at: str) -> list[AnnouncedClipRow]:
@@ -44,16 +70,37 @@ class AnnouncedClips(QueryRunner):
         return [AnnouncedClipRow(*row) for row in self.run(_RECORDED_BEFORE, at=at)]
 
     def add_incident(self, clip_id: str, incident_id: str) -> None:
-        """Notes that a clip belongs to an incident. This is never taken back."""
+        """Notes that a dock tagged a clip with an incident. This is never taken back."""
+        self._wearers.clear()
         self.run(_ADD_INCIDENT, clip_id=clip_id, incident_id=incident_id)
 
     def incidents(self, clip_id: str) -> list[str]:
-        """The incidents that a clip belongs to, by id."""
+        """The incidents that docks tagged a clip with, by id."""
         return [row[0] for row in self.run(_INCIDENTS, of=clip_id)]
 
     def clips_of_incident(self, incident_id: str) -> list[str]:
-        """The clips that belong to an incident, by id."""
-        return [row[0] for row in self.run(_OF_INCIDENT, of=incident_id)]
+        """The clips that were tagged with an incident, or that a classification ever attached to it, by id."""
+        return sorted(row[0] for row in self.run(_OF_INCIDENT, of=incident_id))
+
+    def captured_by(self, incident_id: str) -> frozenset[str]:
+        """The officers that the captures of an incident's clips name."""
+        found = self._wearers.get(incident_id)
+        if found is None:
+            found = frozenset(row[0] for row in self.run(_WEARERS, of=incident_id))
+            self._wearers[incident_id] = found
+        return found
+
+    def copies(self, clip_id: str) -> list[AnnouncedClipRow]:
+        """The clip as each dock announced it, by dock."""
+        return [AnnouncedClipRow(*row) for row in self.run(_COPIES, of=clip_id)]
+
+    def refuse_clip(self, dock_id: str, clip_id: str, sequence: int, previous: int) -> None:
+        """Notes a notice that is acknowledged and counts for nothing."""
+        self.run(_PUT_REFUSED, dock_id=dock_id, clip_id=clip_id, sequence=sequence, previous=previous)
+
+    def is_refused(self, dock_id: str, clip_id: str) -> bool:
+        """Whether this dock's clip of this id was refused: another dock has other footage under it."""
+        return self.one(_IS_REFUSED, dock=dock_id, of=clip_id) is not None
 
     def through(self, dock_id: str) -> int:
         """The dock's `through`: every notice up to this sequence is stored. 0 for a dock that announced nothing."""
@@ -63,7 +110,7 @@ class AnnouncedClips(QueryRunner):
     def advance_through(self, dock_id: str) -> int:
         """Moves the dock's `through` forward over every stored notice that follows without a gap. Returns it."""
         through = self.through(dock_id)
-        while (row := self.one(_NEXT, dock=dock_id, through=through))[0] is not None:
-            through = int(row[0])
+        while found := [n for query in _NEXT if (n := self.one(query, dock=dock_id, through=through)[0]) is not None]:
+            through = int(max(found))
         self.run(_PUT_THROUGH, dock_id=dock_id, through=through)
         return through

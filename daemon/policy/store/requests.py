@@ -17,6 +17,7 @@ from sqlalchemy import (
     not_,
     select,
     true,
+    union,
     update,
 )
 
@@ -60,6 +61,10 @@ _ERASE_ORDERS = (
 )
 _ERASE_MESSAGES = delete(tables.outbox).where(tables.outbox.c.topic.like(bindparam("topic")))
 
+_ASKED_BY = union(
+    select(_R.clip_id).where(_R.person_id == bindparam("person"), _OPEN),
+    select(_O.clip_id).where(_O.person_id == bindparam("person"), _LIVE),
+)
 _ADD_DECISION = insert_numbered(tables.decision)
 _DECISIONS = (
     select(_D.id, *(_D[field.name] for field in fields(DecisionRow)))
@@ -95,6 +100,10 @@ class Requests(QueryRunner):
         """Marks the decision on every open request to be published again. Returns the clips of these requests."""
         self.run(_MARK_ANSWERS)
         return {row[0] for row in self.run(_WITH_OPEN_REQUEST)}
+
+    def clips_asked_by(self, person_id: str) -> set[str]:
+        """The clips for which this person has an open request or a live order."""
+        return {row[0] for row in self.run(_ASKED_BY, person=person_id)}
 
     # orders
 

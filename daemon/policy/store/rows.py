@@ -81,10 +81,13 @@ class DecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class AttestationRow:
-    """What the index says of an attestation: who signed it, of which kind it is, and what it is about."""
+    """What the index says of an attestation: who signed it, of which kind it is, and when it was accepted.
+
+    `trust_version` is the one in force then.
+    """
 
     digest: str
     signer: str
     kind: str
-    incident_id: str | None
-    clip_id: str | None
+    received_at: str
+    trust_version: int

@@ -11,11 +11,11 @@ from daemon.database.sqlite import Database
 from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.policy.store import tables
-from daemon.policy.store.answers import AttestationAnswers
 from daemon.policy.store.attestations import Attestations
 from daemon.policy.store.clips import AnnouncedClips
 from daemon.policy.store.lead import FileLockLead, Lead
 from daemon.policy.store.outbox import Outbox
+from daemon.policy.store.refusals import Refusals
 from daemon.policy.store.requests import Requests
 from daemon.policy.store.shared import SharedState
 from daemon.policy.store.sql import DIALECTS
@@ -45,7 +45,7 @@ class Transactions(Protocol):
         ...
 
 
-class PolicyDatabase(Attestations, AnnouncedClips, Requests, Standings, Outbox, AttestationAnswers, SharedState):
+class PolicyDatabase(Attestations, AnnouncedClips, Requests, Standings, Outbox, Refusals, SharedState):
     """All tables of the policy service. Everything is written inside `transaction`; outside none is open.
 
     `db` is the connection itself, which the custody log shares.
@@ -55,9 +55,15 @@ class PolicyDatabase(Attestations, AnnouncedClips, Requests, Standings, Outbox, 
         """`rows` is the connection of `database`. `lead` is needed to serve, and not to look only."""
         super().__init__(rows, database.dialect)
         self.db = rows
-        self.transaction = database.transaction
         self._database = database
         self._lead = lead
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A block that is one transaction. Nothing of an earlier one is remembered: others may have written since."""
+        self.forget_remembered()
+        with self._database.transaction():
+            yield
 
     @property
     def lead(self) -> Lead:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-VERSION = 2
+VERSION = 3
 """The number of the schema below."""
 STEPS = {
     "sqlite": (
@@ -33,8 +33,42 @@ STEPS = {
         "CREATE INDEX IF NOT EXISTS standing_overdue ON standing (dock_id) WHERE overdue = 1;"
         "CREATE TABLE pending (clip_id TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (clip_id, at)) WITHOUT ROWID;"
         "CREATE INDEX pending_at ON pending (at);",
+        # 3: two people may sign the same words; what a classification names is not for ever; answers are not looked up
+        "ALTER TABLE attestation RENAME TO attestation_2;"
+        "CREATE TABLE attestation (digest TEXT NOT NULL, kind TEXT NOT NULL, signer TEXT NOT NULL,"
+        " received_at TEXT NOT NULL, trust_version INTEGER NOT NULL, incident_id TEXT, clip_id TEXT, officer_id TEXT,"
+        " withdrawn BOOLEAN NOT NULL, envelope BLOB NOT NULL, PRIMARY KEY (digest, signer));"
+        "INSERT INTO attestation SELECT * FROM attestation_2;"
+        "DROP TABLE attestation_2;"
+        "CREATE INDEX attestation_of_clip ON attestation (clip_id, kind);"
+        "CREATE INDEX attestation_of_incident ON attestation (incident_id, kind);"
+        "CREATE INDEX attestation_of_signer ON attestation (signer, kind);"
+        "CREATE TABLE named_clip (clip_id TEXT NOT NULL, digest TEXT NOT NULL, signer TEXT NOT NULL, incident_id TEXT,"
+        " PRIMARY KEY (clip_id, digest, signer)) WITHOUT ROWID;"
+        "CREATE INDEX named_by ON named_clip (digest);"
+        "CREATE INDEX named_incident ON named_clip (incident_id);"
+        "CREATE TABLE refused_clip (dock_id TEXT NOT NULL, clip_id TEXT NOT NULL, sequence INTEGER NOT NULL,"
+        " previous INTEGER NOT NULL, PRIMARY KEY (dock_id, clip_id)) WITHOUT ROWID;"
+        "CREATE INDEX refused_clip_by_sequence ON refused_clip (dock_id, sequence);"
+        "CREATE INDEX order_of_person ON release_order (person_id, state);"
+        "CREATE INDEX request_of_person ON request (person_id, state);"
+        "DROP TABLE answer;",
     ),
-    "postgresql": (),  # there the first version is 2
+    "postgresql": (  # there the first version is 2
+        "ALTER TABLE attestation DROP CONSTRAINT attestation_pkey;"
+        "ALTER TABLE attestation ADD PRIMARY KEY (digest, signer);"
+        "CREATE INDEX attestation_of_signer ON attestation (signer, kind);"
+        'CREATE TABLE named_clip (clip_id TEXT COLLATE "C" NOT NULL, digest TEXT COLLATE "C" NOT NULL,'
+        ' signer TEXT COLLATE "C" NOT NULL, incident_id TEXT COLLATE "C", PRIMARY KEY (clip_id, digest, signer));'
+        "CREATE INDEX named_by ON named_clip (digest);"
+        "CREATE INDEX named_incident ON named_clip (incident_id);"
+        'CREATE TABLE refused_clip (dock_id TEXT COLLATE "C" NOT NULL, clip_id TEXT COLLATE "C" NOT NULL,'
+        " sequence BIGINT NOT NULL, previous BIGINT NOT NULL, PRIMARY KEY (dock_id, clip_id));"
+        "CREATE INDEX refused_clip_by_sequence ON refused_clip (dock_id, sequence);"
+        "CREATE INDEX order_of_person ON release_order (person_id, state);"
+        "CREATE INDEX request_of_person ON request (person_id, state);"
+        "DROP TABLE answer;",
+    ),
 }
 """For each dialect, the SQL that leads from one version to the next. The last step leads to VERSION."""
 
@@ -77,11 +111,21 @@ attestation = _table(
     *(_text(name, null=True) for name in ("incident_id", "clip_id", "officer_id")),
     _flag("withdrawn"),
     _bytes("envelope"),
-    key=("digest",),
+    key=("digest", "signer"),
     rowid=True,
 )
 Index("attestation_of_incident", attestation.c.incident_id, attestation.c.kind)
 Index("attestation_of_clip", attestation.c.clip_id, attestation.c.kind)
+Index("attestation_of_signer", attestation.c.signer, attestation.c.kind)
+# the clips that a classification names, and those whose classification a withdrawal takes back
+named_clip = _table(
+    "named_clip",
+    *(_text(name) for name in ("clip_id", "digest", "signer")),
+    _text("incident_id", null=True),
+    key=("clip_id", "digest", "signer"),
+)
+Index("named_by", named_clip.c.digest)
+Index("named_incident", named_clip.c.incident_id)
 clip = _table(
     "clip",
     _text("dock_id"),
@@ -101,6 +145,16 @@ Index("clip_by_age", clip.c.recorded_at, sqlite_where=_kept, postgresql_where=_k
 Index("clip_by_sequence", clip.c.dock_id, clip.c.sequence)
 clip_incident = _table("clip_incident", _text("clip_id"), _text("incident_id"), key=("clip_id", "incident_id"))
 Index("incident_clip", clip_incident.c.incident_id)
+# notices that are acknowledged and count for nothing: other footage under a clip id that another dock announced
+refused_clip = _table(
+    "refused_clip",
+    _text("dock_id"),
+    _text("clip_id"),
+    _number("sequence"),
+    _number("previous"),
+    key=("dock_id", "clip_id"),
+)
+Index("refused_clip_by_sequence", refused_clip.c.dock_id, refused_clip.c.sequence)
 dock = _table("dock", _text("dock_id"), _number("through"), key=("dock_id",))
 request = _table(
     "request",
@@ -111,6 +165,7 @@ request = _table(
 )
 Index("request_of_clip", request.c.clip_id, request.c.state)
 Index("request_by_state", request.c.state, request.c.opened_at)
+Index("request_of_person", request.c.person_id, request.c.state)
 release_order = _table(
     "release_order",
     *(_text(name) for name in ("order_id", "request", "dock_id", "clip_id", "person_id", "expires_at", "state")),
@@ -121,6 +176,7 @@ release_order = _table(
 )
 Index("order_of_clip", release_order.c.clip_id, release_order.c.state)
 Index("order_by_state", release_order.c.state, release_order.c.expires_at)
+Index("order_of_person", release_order.c.person_id, release_order.c.state)
 _unlisted = release_order.c.listed == false()
 Index("order_unlisted", release_order.c.order_id, sqlite_where=_unlisted, postgresql_where=_unlisted)
 decision = _counted(
@@ -141,7 +197,6 @@ _waits = (standing.c.overdue == false()) & standing.c.due.is_not(None)
 Index("standing_due", standing.c.due, sqlite_where=_waits, postgresql_where=_waits)
 _late = standing.c.overdue == true()
 Index("standing_overdue", standing.c.dock_id, sqlite_where=_late, postgresql_where=_late)
-answer = _table("answer", _text("digest"), _text("reason", null=True), key=("digest",))
 refusal = _table("refusal", _text("kind"), _text("error"), _number("count"), key=("kind", "error"))
 outbox = _counted("outbox", _text("topic"), _bytes("payload"), _flag("retain"))
 # a hash index: strangers choose a part of the topic that we answer on, and a B-tree takes no key above 2.7 KB

@@ -79,6 +79,7 @@ def test_the_document_has_exactly_the_published_form() -> None:
                 "from": "internal_affairs",
                 "form": "audio",
                 "officer_id": "W1",
+                "incident_id": "i1",
                 "by": "2023-12-01T20:00:00.000Z",
             }
         ],

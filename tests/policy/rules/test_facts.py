@@ -14,7 +14,7 @@ from daemon.policy.rules.decide import decide
 from daemon.policy.rules.facts import Facts, load_facts
 from daemon.policy.rules.question import question_of
 from daemon.policy.rules.regime import bundled
-from tests.policy.world import NOW, OCCURRED, authorization, document, facts
+from tests.policy.world import COURT_ORDER, NOW, OCCURRED, authorization, document, facts
 
 NEGOTIATED = bundled("portland-negotiated-2023")
 CITY = bundled("portland-city-offer-2023")
@@ -24,7 +24,6 @@ now = 2023-11-29T22:00:00Z
 purpose = "report"
 viewer = { person_id = "W1", roles = ["officer"] }
 holds = ["h1", { hold_id = "h2" }]
-colour = "blue"
 [clip]
 clip_id = "c1"
 officer_id = "W1"
@@ -78,6 +77,46 @@ def test_a_naive_toml_time_and_a_missing_file_are_refused(tmp_path: Path) -> Non
     path.write_text("now = ")
     with pytest.raises(ConfigurationError):
         load_facts(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ('purpose = "report"', 'purpose = "report"\npurpos = "x"', ["purpos:", "is purpose meant?"]),
+        ('force = "minimal"', 'force = "minimal"\nforcee = "deadly"', ["incident.forcee", "is force meant?"]),
+        ('to = "supervisor"', 'to = "supervisor"\nby = "S1"', ["statements.1.by", "known are officer_id"]),
+        ('roles = ["officer"]', 'roles = ["superviser"]', ["superviser", "is supervisor meant?"]),
+    ],
+)
+def test_what_a_facts_file_does_not_know_is_refused_with_the_closest(
+    tmp_path: Path, before: str, after: str, named: list[str]
+) -> None:
+    path = tmp_path / "facts.toml"
+    path.write_text(TOML.replace(before, after))
+    with pytest.raises(ConfigurationError) as refused:
+        load_facts(path)
+    shown = f"{refused.value} {refused.value.hint}"
+    assert all(name in shown for name in named), shown
+
+
+def test_by_is_one_id_or_a_list_and_a_court_needs_two(tmp_path: Path) -> None:
+    one = Facts.model_validate(document("none", "records", "court", authorizations=[authorization("records", "court")]))
+    assert one.authorizations[0].by == ("C9",)
+    for by, released in ((["R9", "C9"], True), (["R9"], False), (["R9", "R9"], False)):
+        granted = authorization("records", "court", by=by, court_order=COURT_ORDER)
+        found = Facts.model_validate(document("deadly", "records", "court", authorizations=[granted]))
+        assert decide(NEGOTIATED, found).released is released, by
+
+
+@pytest.mark.parametrize("kind", ["statements", "reports"])
+def test_what_is_dated_before_the_incident_opens_nothing(kind: str) -> None:
+    regime = NEGOTIATED if kind == "statements" else bundled("doj-preferred-2023")
+    given = {("W1", "internal_affairs", "audio"), ("O1", "internal_affairs", "audio"), ("W1", "report", "")}
+    found = facts("deadly", "wearer", "report", given)
+    assert decide(regime, found).released
+    field = "given_at" if kind == "statements" else "filed_at"
+    early = tuple(one.model_copy(update={field: OCCURRED - timedelta(seconds=1)}) for one in getattr(found, kind))
+    assert not decide(regime, found.model_copy(update={kind: early})).released
 
 
 def test_a_clip_and_a_classification_of_different_incidents_do_not_mix() -> None:

@@ -1,0 +1,57 @@
+"""What an accepted word cannot do, in words for its signer: it closes, and opens nothing, while they are a party."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+from daemon.model import statements as st
+from daemon.policy.cases.clip_case import Case
+from daemon.policy.context import PolicyContext
+from daemon.policy.testimony.parties import Parties
+from daemon.seal.verify import Verified
+
+_MOST = 20
+"""How many of the clips that a word is about are looked at for a caveat."""
+
+
+def caveat(context: PolicyContext, verified: Verified[st.Statement]) -> str | None:
+    """Why this word opens nothing by what is known now, or None when nothing is known against it."""
+    statement, person = verified.statement, verified.signer.id
+    if isinstance(statement, st.Request | st.Opened | st.Declaration):
+        return None
+    for clip_id in islice(_about(context, verified), _MOST):
+        clip = context.store.clip(clip_id)
+        if clip is None:
+            continue
+        parties = Case(context, clip).testimony.parties
+        if not _may(parties, statement, person):
+            return (
+                f"accepted, but it can only close and not open: {person} {parties.part_of(person)} (clip {clip_id})."
+                " Somebody who was not there must say it as well"
+            )
+    return None
+
+
+def _may(parties: Parties, statement: st.Statement, person: str) -> bool:
+    match statement:
+        case st.Classification():
+            return parties.may_classify(person)
+        case st.OfficerStatement() | st.Report():
+            return parties.may_take_account(person, statement.officer_id)
+        case _:
+            return parties.may_act(person)
+
+
+def _about(context: PolicyContext, verified: Verified[st.Statement]) -> Iterable[str]:
+    store, statement = context.store, verified.statement
+    if isinstance(statement, st.Withdrawal):
+        found = store.find(statement.attestation_sha256)
+        incident_id, clip_id = (found[0][1], found[0][2]) if found else (None, None)
+        named = store.clips_named(statement.attestation_sha256)
+    else:
+        incident_id = getattr(statement, "incident_id", None)
+        clip_id = getattr(statement, "clip_id", None)
+        named = list(getattr(statement, "clip_ids", ()))
+    tagged = store.clips_of_incident(incident_id) if incident_id else []
+    return dict.fromkeys([*([clip_id] if clip_id else []), *named, *tagged])

@@ -1,0 +1,50 @@
+"""Hearing a clip: everything attested about it is looked up, verified, and weighed (`daemon.policy.testimony`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from daemon.model import statements as st
+from daemon.model.times import parse_instant
+from daemon.policy.context import PolicyContext
+from daemon.policy.store.rows import AnnouncedClipRow, AttestationRow
+from daemon.policy.testimony.testimony import OtherClips, Testimony, weigh
+from daemon.policy.testimony.words import AnyWord, Word
+from daemon.seal.verify import newest_time
+
+
+def hear(context: PolicyContext, clip: AnnouncedClipRow, rows: list[AttestationRow], now: datetime) -> Testimony:
+    """What counts about a clip at `now`. `rows`: those of `rows_about`."""
+    tagged = context.store.incidents(clip.clip_id)
+    incidents = {*tagged, *context.store.incidents_named(clip.clip_id)}
+    others = {name: _clips_of(context, name, clip.clip_id) for name in incidents}
+    words = [word_of(context, row) for row in rows]
+    return weigh(clip.clip_id, clip.officer_id, tagged, words, others, now)
+
+
+def rows_about(context: PolicyContext, clip_id: str) -> list[AttestationRow]:
+    """Everything attested about a clip and about every incident it belongs to, or was ever said to belong to."""
+    store = context.store
+    return store.attestations_about(clip_id, sorted({*store.incidents(clip_id), *store.incidents_named(clip_id)}))
+
+
+def word_of(context: PolicyContext, row: AttestationRow) -> AnyWord:
+    """An attestation with what its signer was when it was accepted, and whether their key is trusted for it still."""
+    statement = context.store.statement(row.digest, st.KINDS[row.kind], row.signer)
+    then = context.store.trust_of(row.trust_version)
+    moment = newest_time(statement) or parse_instant(row.received_at)
+    since = context.trust.revoked_since(then.person_keyid(row.signer))
+    trusted = since is None or (moment < since and parse_instant(row.received_at) < since)
+    return Word(row.digest, row.signer, then.roles(row.signer), moment, trusted, statement)
+
+
+def _clips_of(context: PolicyContext, incident_id: str, but: str) -> OtherClips:
+    words: dict[str, list[AnyWord]] = {}
+    for clip_id, row in _except(context.store.corrections_in(incident_id), but):
+        words.setdefault(clip_id, []).append(word_of(context, row))
+    return OtherClips(context.store.captured_by(incident_id), words)
+
+
+def _except(found: Iterable[tuple[str, AttestationRow]], but: str) -> Iterable[tuple[str, AttestationRow]]:
+    return (pair for pair in found if pair[0] != but)
