@@ -61,6 +61,8 @@ class Office:
     clock: TurnedClock
     sequences: dict[str, int] = field(default_factory=dict)
     notices: dict[tuple[str, str], Notice] = field(default_factory=dict)
+    notes: list[str | None] = field(default_factory=list)
+    """What each answer said beside accepting or refusing."""
 
     def restart(self, trust: Trust) -> None:
         """The service ends and starts again under `trust`: it has what is in the store, and nothing in memory."""
@@ -78,6 +80,7 @@ class Office:
             for clip_id in sorted(changed):
                 reconsideration.reconsider(self.context, clip_id)
         answer = json.loads(self.posted(self.context.topics.answer(person, envelope.digest))[-1])
+        self.notes.append(answer.get("note"))
         return answer["accepted"], answer.get("reason")
 
     def tick(self) -> None:

@@ -290,7 +290,6 @@ def test_who_may_say_what(office: Office) -> None:
     office.announce(office.notice())
     refused = [
         (office.classify("none", by="officer"), "SignerNotAllowedError"),
-        (office.classify("minimal", by="supervisor", involved=["supervisor"]), "SignerNotAllowedError"),
         (office.classify("none", by="stranger"), "BadSignatureError"),
         (office.told(by="supervisor"), "SignerNotAllowedError"),
         (office.told(to="supervisor", by="affairs"), "SignerNotAllowedError"),
@@ -304,10 +303,45 @@ def test_who_may_say_what(office: Office) -> None:
     assert office.context.store.attestations_about(CLIP, [INCIDENT]) == []
 
 
-def test_the_wearer_does_not_classify_their_own_incident(office: Office) -> None:
-    office.announce(office.notice(officer="supervisor"))
-    accepted, reason = office.classify("none", by="supervisor")
-    assert not accepted and "wore a camera" in str(reason)
+@pytest.mark.parametrize("wearer", ["supervisor", "officer"])
+def test_whoever_was_there_is_told_that_their_word_can_only_close(office: Office, wearer: str) -> None:
+    office.announce(office.notice(officer=wearer))
+    involved = [] if wearer == "supervisor" else ["supervisor"]
+    assert office.classify("none", by="supervisor", involved=involved) == (True, None)
+    note = office.notes[-1]
+    assert note is not None and "can only close" in note and CLIP in note
+    decision = office.ask(wearer, CLIP)
+    assert [need["kind"] for need in decision["needs"]] == ["classification"]
+    assert decision["needs"][0]["incident_id"] == INCIDENT
+
+
+def test_when_nobody_unconflicted_holds_a_needed_role_the_need_says_so(office: Office) -> None:
+    office.announce(office.notice())
+    office.classify("minimal", by="affairs", involved=["officer", "supervisor"])
+    [need] = office.ask("officer", CLIP)["needs"]
+    assert (need["kind"], need["from"], need["incident_id"]) == ("statement", "supervisor", INCIDENT)
+    assert "the agency enrols another" in need["note"]
+
+
+def test_two_people_may_sign_the_same_words_and_each_withdraws_their_own(office: Office) -> None:
+    office.announce(office.notice())
+    assert office.classify("deadly", by="supervisor") == office.classify("deadly", by="affairs") == (True, None)
+    one, other = office.context.store.attestations_about(CLIP, [INCIDENT])
+    assert one.digest == other.digest and {one.signer, other.signer} == {"supervisor", "affairs"}
+    office.clock.turn(seconds=1)
+    withdrawal = st.Withdrawal(attestation_sha256=one.digest, reason="error", at=office.clock.now())
+    assert office.attest(withdrawal, "supervisor") == (True, None)
+    office.clock.turn(seconds=1)
+    office.classify("none", by="supervisor")
+    assert office.ask("officer", CLIP)["outcome"] == "refused", "internal affairs' word stands"
+
+
+def test_nobody_takes_over_the_request_of_another(office: Office) -> None:
+    office.announce(office.notice())
+    request = st.Request(request_id="r", clip_id=CLIP, purpose="report", requested_at=office.clock.now())
+    assert office.attest(request, "officer") == (True, None)
+    accepted, reason = office.attest(request, "witness")
+    assert not accepted and "another person's" in str(reason)
 
 
 def test_published_under_another_name_is_refused(office: Office) -> None:
@@ -348,20 +382,31 @@ def test_of_two_who_disagree_the_stricter_stands_until_its_signer_revises(office
 # clips that need more than their tag
 
 
-def test_a_clip_without_incident_counts_as_no_force_only_on_dispatchs_word(office: Office) -> None:
-    start = office.clock.now() - timedelta(hours=3)
-    past_end = start + timedelta(minutes=10)
-    cases: list[tuple[dict[str, Any], str]] = [
-        ({"as_of": None}, "refused"),
-        ({"as_of": past_end - timedelta(seconds=1)}, "refused"),
-        ({"as_of": past_end, "trigger": "sidearm"}, "refused"),
-        ({"as_of": past_end, "trigger": "conducted_energy_weapon"}, "refused"),
-        ({"as_of": past_end}, "released"),
-    ]
-    for number, (options, outcome) in enumerate(cases):
-        clip_id = f"00000000-0000-4000-8000-{number:012d}"
-        office.announce(office.notice(clip_id, incidents=(), recorded=start, **options))
-        assert office.ask("officer", clip_id)["outcome"] == outcome, options
+@pytest.mark.parametrize("as_of", [None, timedelta(0)])
+def test_a_clip_without_incident_opens_once_the_clip_itself_is_classified(
+    office: Office, as_of: timedelta | None
+) -> None:
+    """What dispatch knew, or did not, is never evidence that nothing happened."""
+    office.announce(office.notice(incidents=(), as_of=office.clock.now() if as_of is not None else None))
+    decision = office.ask("officer", CLIP)
+    [need] = decision["needs"]
+    assert (decision["outcome"], need["kind"], need.get("incident_id")) == ("refused", "classification", None)
+    assert office.classify("none", incident_id=None, clip_ids=[CLIP]) == (True, None)
+    assert office.decision("officer", decision["request_id"])["outcome"] == "released"
+
+
+def test_force_on_a_clip_without_incident_is_stated_about_the_clip(office: Office) -> None:
+    office.announce(office.notice(incidents=()))
+    office.classify("deadly", incident_id=None, clip_ids=[CLIP])
+    decision = office.ask("officer", CLIP)
+    [need] = decision["needs"]
+    assert (need["kind"], need.get("incident_id")) == ("statement", None)
+    told = {"clip_id": CLIP, "officer_id": "officer", "to": "internal_affairs", "form": "audio"}
+    statement = st.OfficerStatement.model_validate(
+        told | {"given_at": office.clock.now(), "recording_sha256": "ab" * 32}
+    )
+    assert office.attest(statement, "affairs") == (True, None)
+    assert office.decision("officer", decision["request_id"])["outcome"] == "released"
 
 
 def test_a_classification_that_names_the_clip_ends_its_being_no_incident(office: Office) -> None:
@@ -482,8 +527,8 @@ def test_disposal_is_reported_before_it_happens_and_a_hold_suspends_it(tmp_path:
     office.tick()
     assert report(office.context, office.clock.now())[0].held_by == ("h1",)
     assert office.log("disposal_due") == []
-    lifted = st.Hold(hold_id="h1", incident_id=INCIDENT, state="lifted", reason="settled", at=office.clock.now())
     office.clock.turn(seconds=1)
+    lifted = st.Hold(hold_id="h1", incident_id=INCIDENT, state="lifted", reason="settled", at=office.clock.now())
     office.attest(lifted, "chief")
     office.tick()
     assert len(office.log("disposal_due")) == 1
@@ -509,24 +554,30 @@ def test_the_schedule_keeps_longer_by_force_and_for_ever_what_nobody_classified(
     office.context.store.close()
 
 
-def dispose_early(office: Office, by: str, number: int) -> tuple[bool, str | None]:
-    authorization = st.Authorization(
-        authorization_id=f"d{number}",
-        clip_id=CLIP,
-        purposes=("disposal",),
-        issued_at=office.clock.now(),
-        expires_at=office.clock.now() + timedelta(days=1),
-    )
-    return office.attest(authorization, by)
+def dispose_early(office: Office, by: str, **changes: Any) -> tuple[bool, str | None]:
+    fields = {"authorization_id": "d1", "clip_id": CLIP, "purposes": ("disposal",), "issued_at": office.clock.now()}
+    until = agency.NOW + timedelta(days=60)
+    return office.attest(st.Authorization.model_validate(fields | {"expires_at": until} | changes), by)
 
 
-def test_early_disposal_needs_two_people_and_then_our_own_wraps_go(office: Office) -> None:
-    office.announce(office.notice())
+def kept_for(office: Office, days: float) -> None:
+    """A clip without force, recorded so many days ago."""
+    office.announce(office.notice(recorded=office.clock.now() - timedelta(days=days)))
     office.classify("none")
+
+
+def test_early_disposal_needs_chief_and_records_and_its_notice_and_then_our_own_wraps_go(office: Office) -> None:
+    kept_for(office, 181)
     assert office.ask("officer", CLIP)["outcome"] == "released"
-    assert dispose_early(office, "chief", 1)[0] and dispose_early(office, "chief", 2)[0]
+    assert dispose_early(office, "chief")[0] and dispose_early(office, "chief", authorization_id="d2")[0]
+    office.clock.turn(minutes=5)
+    assert dispose_early(office, "records")[0], "equal but for the signer and when it was issued"
+    assert len(office.log("disposal_due")) == 1
+    office.clock.turn(days=13, hours=23)
+    office.tick()
     assert [order.kind for order in office.orders(CLIP)] == ["release"]
-    assert dispose_early(office, "records", 3)[0]
+    office.clock.turn(hours=2)
+    office.tick()
     disposal = office.orders(CLIP)[-1].statement(st.Disposal)
     assert len(disposal.approvals) == 2
     row = office.context.store.clip(CLIP)
@@ -546,6 +597,21 @@ def test_early_disposal_needs_two_people_and_then_our_own_wraps_go(office: Offic
     assert office.log("disposed")
     assert all(order.envelope == b"" for order in office.context.store.orders(CLIP))
     assert office.orders(CLIP) == []
+
+
+def test_a_courts_order_disposes_before_the_least_time_and_nothing_else_does(office: Office) -> None:
+    kept_for(office, 20)
+    order = {"reference": "23CV-1", "court": "Circuit Court", "dated": office.clock.now(), "sha256": "ab" * 32}
+    for by in ("chief", "records"):
+        assert dispose_early(office, by)[0]
+    office.clock.turn(days=15)
+    office.tick()
+    assert office.orders(CLIP) == []
+    for by in ("chief", "records"):
+        assert dispose_early(office, by, authorization_id="d2", court_order=order)[0]
+    office.clock.turn(days=14, seconds=1)
+    office.tick()
+    assert [one.kind for one in office.orders(CLIP)] == ["disposal"]
 
 
 def test_nothing_disposed_of_comes_back(office: Office) -> None:

@@ -17,7 +17,7 @@ from daemon.policy.rules.decide import Ruling, clip_standing, combine, decide
 from daemon.policy.rules.facts import Facts
 from daemon.policy.rules.question import question_of
 from daemon.policy.rules.regime import bundled, bundled_names
-from tests.policy.world import NOW, OCCURRED, TIERS, VIEWERS, authorization, document, facts
+from tests.policy.world import COURT_ORDER, NOW, OCCURRED, TIERS, VIEWERS, authorization, document, facts
 
 REGIMES = {name: bundled(name) for name in bundled_names()}
 NEGOTIATED = REGIMES["portland-negotiated-2023"]
@@ -241,6 +241,9 @@ def test_what_is_needed_opens_it_and_nothing_in_it_is_idle(scene: dict[str, Any]
     def supplied(needs: list[Any]) -> Ruling:
         kinds = {need.kind for need in needs}
         chief = [authorization(scene["viewer"], scene["purpose"])] if "authorization" in kinds else []
+        if "court_order" in kinds:
+            order = {"by": ["R9", "C9"], "court_order": COURT_ORDER}
+            chief.append(authorization(scene["viewer"], scene["purpose"], **order))
         said = [
             {"officer_id": n.officer_id, "to": n.from_, "form": n.form, "given_at": NOW}
             for n in needs
