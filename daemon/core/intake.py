@@ -21,9 +21,13 @@ class Identity:
     claimed: str | None
 
 
-def identify(claimed: str, fresh: Callable[[], str], *, taken: bool) -> Identity:
-    """The id for a clip that is not held already: its own, unless that is no UUID or is `taken` by other footage."""
-    if is_clip_id(claimed) and not taken:
+def identify(claimed: str, fresh: Callable[[], str], *, verified: bool, taken: bool) -> Identity:
+    """The id for a clip that is not held already: its own only if its capture is `verified`, otherwise a fresh one.
+
+    A file's name alone says nothing: it may be that of a colleague's clip at another dock. The id is fresh as well when
+    the claimed one is no UUID, or is `taken` by other footage here.
+    """
+    if verified and is_clip_id(claimed) and not taken:
         return Identity(claimed, None)
     return Identity(fresh(), ascii(claimed)[1:-1][:200])
 

@@ -59,11 +59,11 @@ def test_one_look_is_never_enough() -> None:
     assert ready(SEEN, SEEN, 1000) == "waiting"
 
 
-@given(hs.text(max_size=300), hs.booleans())
-def test_every_clip_gets_an_id_that_names_one_directory(claimed: str, taken: bool) -> None:
-    identity = identify(claimed, lambda: OTHER_CLIP, taken=taken)
+@given(hs.text(max_size=300) | hs.just(CLIP), hs.booleans(), hs.booleans())
+def test_every_clip_gets_an_id_that_names_one_directory(claimed: str, verified: bool, taken: bool) -> None:
+    identity = identify(claimed, lambda: OTHER_CLIP, verified=verified, taken=taken)
     assert is_clip_id(identity.clip_id)
-    if is_clip_id(claimed) and not taken:
+    if is_clip_id(claimed) and verified and not taken:
         assert identity == Identity(claimed, None)
     else:
         assert identity.clip_id == OTHER_CLIP
@@ -74,8 +74,13 @@ def test_every_clip_gets_an_id_that_names_one_directory(claimed: str, taken: boo
 
 
 def test_a_taken_id_is_kept_as_a_claim() -> None:
-    assert identify(CLIP, lambda: OTHER_CLIP, taken=True) == Identity(OTHER_CLIP, CLIP)
-    assert identify("a\nb\udcff", lambda: OTHER_CLIP, taken=False).claimed == "a\\nb\\udcff"
+    assert identify(CLIP, lambda: OTHER_CLIP, verified=True, taken=True) == Identity(OTHER_CLIP, CLIP)
+    assert identify("a\nb\udcff", lambda: OTHER_CLIP, verified=True, taken=False).claimed == "a\\nb\\udcff"
+
+
+def test_a_file_name_alone_gives_no_id() -> None:
+    """An unsigned file named like a colleague's clip would shadow it."""
+    assert identify(CLIP, lambda: OTHER_CLIP, verified=False, taken=False) == Identity(OTHER_CLIP, CLIP)
 
 
 def test_integrity_table() -> None:

@@ -51,7 +51,9 @@ def _prepare(tx: Transaction, bay: str, camera: CameraSeen, clip: FoundOnCamera)
     held = tx.store.clip_of_file(camera.serial, clip.stem, _spell(clip.footage), claimed)
     if held is not None:
         return held
-    identity = decide.identify(clip.stem, lambda: str(uuid.uuid4()), taken=tx.store.is_known(clip.stem))
+    identity = decide.identify(
+        clip.stem, lambda: str(uuid.uuid4()), verified=verified is not None, taken=tx.store.is_known(clip.stem)
+    )
     job = Job(
         identity.clip_id,
         identity.claimed,

@@ -157,6 +157,9 @@ def _refuse_other_footage(
     for other in context.store.copies(notice.clip_id):
         if other.dock_id == notice.dock_id:
             continue
+        if capture is not None and other.capture_sha256 is None:
+            context.store.demote(other)  # an id is only ever given to footage whose capture verified
+            continue
         same = capture is not None and capture.digest == other.capture_sha256 and seal.clip_sha256 == other.clip_sha256
         if not same:
             raise OtherFootageError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, false, func, select, union
+from sqlalchemy import bindparam, delete, false, func, select, union
 
 from daemon.custody.log import Rows
 from daemon.policy.store import tables
@@ -30,6 +30,7 @@ _WEARERS = union(
 )
 _COPIES = _CLIPS.where(_OF).order_by(_C.dock_id)
 _PUT_REFUSED = upsert(tables.refused_clip)
+_REMOVE = delete(tables.clip).where(_OF, _C.dock_id == bindparam("dock"))
 _IS_REFUSED = select(_X.sequence).where(_X.dock_id == bindparam("dock"), _X.clip_id == bindparam("of"))
 _THROUGH = select(_D.through).where(_D.dock_id == bindparam("dock"))
 _PUT_THROUGH = upsert(tables.dock)
@@ -97,6 +98,12 @@ class AnnouncedClips(QueryRunner):
     def refuse_clip(self, dock_id: str, clip_id: str, sequence: int, previous: int) -> None:
         """Notes a notice that is acknowledged and counts for nothing."""
         self.run(_PUT_REFUSED, dock_id=dock_id, clip_id=clip_id, sequence=sequence, previous=previous)
+
+    def demote(self, clip: AnnouncedClipRow) -> None:
+        """Counts a clip as refused that was taken in before: another dock has the footage that the id belongs to."""
+        self._wearers.clear()
+        self.refuse_clip(clip.dock_id, clip.clip_id, clip.sequence, clip.previous)
+        self.run(_REMOVE, of=clip.clip_id, dock=clip.dock_id)
 
     def is_refused(self, dock_id: str, clip_id: str) -> bool:
         """Whether this dock's clip of this id was refused: another dock has other footage under it."""
