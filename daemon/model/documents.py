@@ -137,11 +137,15 @@ class Notice(Document):
 
 
 class Answer(Document):
-    """Whether what a person attested or asked was accepted; if not, `reason` says why."""
+    """Whether what a person attested or asked was accepted; if not, `reason` says why.
+
+    `note` says what an accepted word cannot do: one of somebody who is in the incident can only close, never open.
+    """
 
     schema_: Annotated[Literal["bwc.answer/1"], Field(alias="schema")] = "bwc.answer/1"
     accepted: bool
     reason: Text | None = None
+    note: Text | None = None
 
 
 class Need(Document):

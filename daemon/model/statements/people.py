@@ -12,10 +12,10 @@ from daemon.model.types import ClipId, Digest, Id, Text
 
 
 class Classification(Statement):
-    """What kind of force an incident involved. `clip_ids` names clips that dispatch missed."""
+    """What kind of force an incident involved. `clip_ids` names clips that dispatch missed, or of no incident."""
 
     kind = "classification"
-    incident_id: Id
+    incident_id: Id | None = None
     clip_ids: ClipIds = ()
     force: Force
     in_custody_death: bool
@@ -23,6 +23,12 @@ class Classification(Statement):
     witnesses: Ids = ()
     occurred_at: Instant
     classified_at: Instant
+
+    @model_validator(mode="after")
+    def _about_something(self) -> Self:
+        if self.incident_id is None and not self.clip_ids:
+            raise ValueError("a classification names an incident_id or clip_ids")
+        return self
 
     @model_validator(mode="after")
     def _names_the_involved(self) -> Self:
