@@ -181,10 +181,13 @@ def _take(levels: tuple[str, ...], message: Received, known: Known) -> None:
 
 
 def _arriving(session: Session, quiet: float, seconds: float) -> Iterator[Received]:
-    """What is retained, one after the other, until a moment of quiet."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        message = session.wait(lambda _: True, quiet)
+    """What is retained, one after the other, until none of it came for `quiet` seconds; and what is said meanwhile."""
+    now = time.monotonic()
+    end, enough = now + seconds, now + quiet
+    while (now := time.monotonic()) < end:
+        message = session.wait(lambda _: True, max(enough - now, 0.05))
         if message is None:
             return
         yield message
+        if message.retained:
+            enough = time.monotonic() + quiet
