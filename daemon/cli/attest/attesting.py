@@ -20,6 +20,9 @@ from daemon.cli.shared.typed_times import AgencyZone
 from daemon.model.errors import BwcError
 from daemon.review.known import PATIENT, Known, hear_dispatched, hear_known
 
+_TOLD = 20
+"""Of what does not fit, so much is told."""
+
 
 @dataclass
 class Attesting:
@@ -48,10 +51,12 @@ class Attesting:
         unknown = known.clips and check.strangers(facts, known)
         dispatched = hear_dispatched(self.person.broker, self.person.topics) if unknown else set()
         found = check.doubts(facts, known, dispatched, self.people)
-        if not self.anyway:
-            check.refuse(found)
-        for doubt in found:
-            note(f"signed anyway: {doubt.text}")
+        for doubt in found[:_TOLD]:
+            note(f"signed anyway: {doubt.text}" if self.anyway else doubt.text, None if self.anyway else doubt.hint)
+        if len(found) > _TOLD:
+            note(f"and {len(found) - _TOLD} more that do not fit")
+        if found and not self.anyway:
+            raise check.DoubtfulError("nothing is signed", hint="--anyway signs it as it is")
 
     def teller(self, known: Known) -> Teller:
         """Says facts in words."""
@@ -60,7 +65,7 @@ class Attesting:
     def sign(self, facts: Sequence[Fact], known: Known) -> list[Accepted]:
         """Says what is signed, signs and publishes it, and tells of each that is accepted. Raises as `sign` does."""
         teller = self.teller(known)
-        note(f"signed by {teller.people.shown(self.person.person_id)}:")
+        note(f"signing as {teller.people.shown(self.person.person_id)}:")
         for fact in facts:
             click.echo(f"  {teller.say(fact)}", err=True)
         try:
@@ -79,9 +84,11 @@ class Attesting:
             click.echo(f"accepted: {one.kind} {one.digest}")
 
 
-def note(words: str) -> None:
+def note(words: str, hint: str | None = None) -> None:
     """Says something beside the result."""
     click.echo(f"bwc: {words}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
 
 
 def accepted_document(accepted: Sequence[Accepted]) -> dict[str, object]:

@@ -65,16 +65,6 @@ def unchecked(facts: Sequence[Fact], known: Known, people: People | None) -> Ite
         yield "could not check whether the persons are enrolled: no --trust and --root"
 
 
-def refuse(found: Sequence[Doubt]) -> None:
-    """Raises DoubtfulError when there are any."""
-    if found:
-        hints = dict.fromkeys(doubt.hint for doubt in found[:10] if doubt.hint)
-        raise DoubtfulError(
-            "not signed: " + "; ".join(doubt.text for doubt in found[:10]) + _and_more(len(found) - 10),
-            hint="; ".join([*hints, "--anyway signs it as it is"]),
-        )
-
-
 def _of_incident(fact: Fact, incidents: set[str]) -> Iterator[Doubt]:
     named = incident_of(fact.statement)
     if named is None or named in incidents:
@@ -129,4 +119,4 @@ def _or(words: Sequence[str]) -> str:
 
 
 def _and_more(count: int) -> str:
-    return f"; and {count} more" if count > 0 else ""
+    return f", and {count} more like it" if count > 0 else ""

@@ -55,7 +55,7 @@ def classify_shift(attesting: Attesting, shift: Shift) -> None:
         _show(group, teller)
         if shift.yes and group.unseen:
             left.append(Left(group.clips, f"{group.name}: {_UNSEEN}; run this again later, or name it"))
-        elif shift.yes or click.confirm(f"  sign {_said(shift.said, teller)}?", default=False, err=True):
+        elif shift.yes or click.confirm(f"  sign: {_said(shift.said, teller)}?", default=False, err=True):
             confirmed.append((group, fact))
     accepted = attesting.sign([fact for _, fact in confirmed], known) if confirmed else []
     _report(attesting, [group for group, _ in confirmed], accepted, left)
