@@ -121,6 +121,7 @@ def test_what_was_not_heard_is_said_and_blocks_nothing() -> None:
     assert doubts([fact], nothing, (), None) == []
     said = list(unchecked([fact], nothing, None))
     assert len(said) == 2 and "not authorized" in said[0] and "--trust" in said[1]
+    assert len(list(unchecked([fact], Known(), PEOPLE))) == 1, "nothing is retained, and nobody says why"
     half = Known(WORLD.clips, WORLD.standings, whole=False, problems=["more than could be heard"])
     assert doubts([fact], half, (), None) == []
     assert "more than could be heard" in next(iter(unchecked([fact], half, PEOPLE)))

@@ -46,7 +46,7 @@ def test_what_is_no_time_in_a_file_is_refused_with_its_place(written: str, tmp_p
     assert "classification 2" in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{}", "[" * 100_000, "\x00", '[{"a": 1, "a": 2}]'])
+@pytest.mark.parametrize("text", ["", "[1]", "{}", "[" * 100_000, "a = " + "[" * 100_000, "\x00", '[{"a": 1, "a": 2}]'])
 def test_a_file_that_is_no_list_of_facts_is_refused(text: str, tmp_path: Path) -> None:
     for suffix in ("json", "toml"):
         with pytest.raises(ConfigurationError):
@@ -55,7 +55,12 @@ def test_a_file_that_is_no_list_of_facts_is_refused(text: str, tmp_path: Path) -
         from_file(tmp_path, "classification")
 
 
-def test_a_file_may_be_large_but_not_without_end() -> None:
+def test_a_file_may_be_large_but_not_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = f"[[classification]]\n{ONE}occurred_at = 2026-11-28 00:47:00\n"
+    monkeypatch.setattr("daemon.cli.attest.facts._LARGEST", len(good))
+    assert occurred(good, tmp_path) == WHEN
+    with pytest.raises(ConfigurationError):
+        occurred(good + "\n", tmp_path)
     with pytest.raises(ConfigurationError):
         from_file(Path("/dev/zero"), "classification")
 
@@ -84,3 +89,6 @@ def test_a_mistake_is_told_in_the_case_that_it_was_typed_in() -> None:
     with pytest.raises(ConfigurationError) as refused:
         classification(occurred_at="2026-11-28T25:00:00Z")
     assert "2026-11-28T25:00:00Z" in str(refused.value)
+    with pytest.raises(ConfigurationError) as refused:
+        facts(st.Hold, {"incident_id": "23-1", "state": "placed", "reason": "x", "at": 7})
+    assert "2023-11-29T21:45:02.120Z" in str(refused.value), "the model's own words, with its example"
