@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,46 +13,16 @@ from daemon.cli.attest.attesting import Attesting, accepted_document
 from daemon.cli.attest.check import DoubtfulError
 from daemon.cli.attest.sign import RefusedError
 from daemon.cli.shared.person import Caller
-from daemon.link.mqtt import Received
-from daemon.model import strict_json
 from daemon.model.config import Broker
 from daemon.model.documents import Answer
 from daemon.model.errors import UnavailableError
 from daemon.model.topics import Topics
 from daemon.review.known import Known
 from daemon.seal.private_keys import new_pair
+from tests.cli.attest.office import ME, Answers, opened
 from tests.cli.attest.world import PEOPLE, PORTLAND, classification, clip, known
 
-ME = "41001"
 WORLD = known(clip(1, "23-310001"))
-Answers = Callable[[int], Answer | None]
-
-
-class Office:
-    """The broker and the policy service as a visit sees them; `answers` says what the n-th attestation is answered."""
-
-    published: list[str]
-    answers: Answers
-
-    def __init__(self, _broker: Broker, _subscriptions: tuple[str, ...]) -> None:
-        self._waiting: list[Received] = []
-
-    def __enter__(self) -> Office:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def publish(self, topic: str, _payload: bytes, **_how: Any) -> None:
-        digest = topic.rpartition("/")[2]
-        type(self).published.append(digest)
-        answer = type(self).answers(len(self.published))
-        if answer is not None:
-            data = strict_json.dump(answer.plain())
-            self._waiting.append(Received("c", Topics("portland").answer(ME, digest), data, False, 1, 1))
-
-    def wait(self, _wanted: object, _seconds: float) -> Received | None:
-        return self._waiting.pop(0) if self._waiting else None
 
 
 @pytest.fixture
@@ -62,9 +31,7 @@ def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Atte
     caller = Caller(ME, tmp_path, Broker(url="mqtt://127.0.0.1:9"), Topics("portland"))
 
     def made(answers: Answers = lambda _: Answer(accepted=True), **how: bool) -> Attesting:
-        monkeypatch.setattr(
-            sign, "Session", type("Told", (Office,), {"answers": staticmethod(answers), "published": []})
-        )
+        monkeypatch.setattr(sign, "Session", opened(answers))
         return Attesting(caller, PORTLAND, PEOPLE, how.get("anyway", False), how.get("as_json", False))
 
     monkeypatch.setattr(room, "hear_dispatched", lambda *_: set())
