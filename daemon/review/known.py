@@ -20,6 +20,7 @@ from daemon.model.errors import UnavailableError, VerificationError
 from daemon.model.parse import parse_model
 from daemon.model.times import parse_instant
 from daemon.model.topics import Topics
+from daemon.model.types import check_id
 from daemon.seal.envelope import LIMIT
 
 HEARING_SECONDS = 60.0
@@ -122,7 +123,7 @@ def hear_dispatched(broker: Broker, topics: Topics, seconds: float = HEARING_SEC
     try:
         with Session(broker, (topics.cad("+"),)) as session:
             found = (topics.split(message.topic) for message in _arriving(session, QUIET, seconds))
-            return {levels[1] for levels in found if len(levels) == 2 and levels[0] == "cad"}
+            return {levels[1] for levels in found if len(levels) == 2 and levels[0] == "cad" and _is_id(levels[1])}
     except UnavailableError:
         return set()
 
@@ -137,7 +138,7 @@ def read_notices(messages: Iterable[Received], refused: list[str]) -> Iterator[N
 
 
 def known_clip(notice: Notice) -> KnownClip:
-    """What a notice says of its clip in plain fields. Raises ValueError for a time that is none."""
+    """What a notice says of its clip in plain fields. Raises ValueError for a time or an id that is none."""
     capture, activation = notice.capture or {}, notice.activation or {}
     taken_in = notice.ingested_at or notice.published_at
     times = (capture.get(name, taken_in) for name in ("started_at", "triggered_at", "stopped_at"))
@@ -145,8 +146,8 @@ def known_clip(notice: Notice) -> KnownClip:
     return KnownClip(
         clip_id=notice.clip_id,
         dock_id=notice.dock_id,
-        officer_id=str(capture.get("officer_id", UNKNOWN)),
-        incidents=tuple(dict.fromkeys(str(each["incident_id"]) for each in activation.get("assignments", []))),
+        officer_id=check_id(capture.get("officer_id", UNKNOWN)),
+        incidents=tuple(dict.fromkeys(check_id(each["incident_id"]) for each in activation.get("assignments", []))),
         started_at=started,
         triggered_at=triggered,
         stopped_at=stopped,
@@ -191,3 +192,11 @@ def _arriving(session: Session, quiet: float, seconds: float) -> Iterator[Receiv
         yield message
         if message.retained:
             enough = time.monotonic() + quiet
+
+
+def _is_id(text: str) -> bool:
+    try:
+        check_id(text)
+    except ValueError:
+        return False
+    return True

@@ -109,6 +109,9 @@ def test_what_is_disposed_of_is_not_known_any_more(monkeypatch: pytest.MonkeyPat
         notice(activation={"assignments": [7]}),
         notice(activation={"assignments": [{}]}),
         notice(activation={"assignments": 7}),
+        notice(activation={"assignments": [{"incident_id": "\x1b[2J"}]}),
+        notice(capture=CAPTURE | {"officer_id": "\x1b[2J"}),
+        notice(capture=CAPTURE | {"officer_id": 7}),
         {"schema": "bwc.notice/2"},
     ],
 )
@@ -125,7 +128,7 @@ def test_what_takes_too_long_is_a_part_and_says_so(monkeypatch: pytest.MonkeyPat
 
 
 def test_dispatch_documents_name_their_incident_in_the_topic(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = ((TOPICS.cad("23-7"), b"{}"), (TOPICS.cad("23-8"), b"{"))
+    said = ((TOPICS.cad("23-7"), b"{}"), (TOPICS.cad("23-8"), b"{"), (TOPICS.cad("\x1b[2J"), b"{"))
     monkeypatch.setattr(room, "Session", type("Said", (Retaining,), {"said": said}))
     assert hear_dispatched(None, TOPICS) == {"23-7", "23-8"}  # type: ignore[arg-type]
 

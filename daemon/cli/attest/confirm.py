@@ -108,7 +108,7 @@ def _line(clip: KnownClip, teller: Teller) -> str:
     if not clip.recorded:
         return f"{clip.clip_id}  {teller.zone.shown(clip.began)}  taken in; who recorded it, and when, is not known"
     length = (clip.stopped_at - clip.started_at).total_seconds()
-    trigger = TRIGGERS.get(clip.trigger, clip.trigger)
+    trigger = TRIGGERS.get(clip.trigger, TRIGGERS["unknown"])
     began = teller.zone.shown(_whole_second(clip.began))
     return f"{clip.clip_id}  {began}  {length:.0f} s  {teller.people.shown(clip.officer_id)}, by {trigger}"
 

@@ -25,8 +25,14 @@ from tests.cli.attest.office import ME, Office, classifications, opened
 from tests.cli.attest.world import EVENING, PEOPLE, PORTLAND, clip, clip_id, known
 
 NOTHING: dict[str, Any] = {
-    "incident_id": None, "clip_ids": (), "force": None, "in_custody_death": False, "involved": (), "witnesses": (),
-    "occurred_at": None, "classified_at": None,
+    "incident_id": None,
+    "clip_ids": (),
+    "force": None,
+    "in_custody_death": False,
+    "involved": (),
+    "witnesses": (),
+    "occurred_at": None,
+    "classified_at": None,
 }
 SPAN = "2026-11-27 20:00/2026-11-28 06:00"
 NIGHT = known(clip(1, "A"), clip(2, "A", officer="52345"), clip(3), clip(4, "B"), clip(5, "B", officer=ME))
