@@ -9,6 +9,7 @@ import pytest
 
 from daemon.link.mqtt import Received
 from daemon.model.documents import Notice
+from daemon.model.errors import UnavailableError
 from daemon.model.topics import Topics
 from daemon.review import known as room
 from daemon.review.known import Known, hear_dispatched, hear_known, known_clip
@@ -131,6 +132,31 @@ def test_dispatch_documents_name_their_incident_in_the_topic(monkeypatch: pytest
     said = ((TOPICS.cad("23-7"), b"{}"), (TOPICS.cad("23-8"), b"{"), (TOPICS.cad("\x1b[2J"), b"{"))
     monkeypatch.setattr(room, "Session", type("Said", (Retaining,), {"said": said}))
     assert hear_dispatched(None, TOPICS) == {"23-7", "23-8"}  # type: ignore[arg-type]
+
+
+class Refusing(Retaining):
+    """A broker that refuses what it does not let somebody hear, and all that is asked in one breath with it."""
+
+    refused: str
+
+    def __init__(self, broker: object, subscriptions: tuple[str, ...]) -> None:
+        if any(f"/{self.refused}/" in topic for topic in subscriptions):
+            raise UnavailableError("the broker refused the subscription: not authorized")
+        super().__init__(broker, subscriptions)
+
+
+@pytest.mark.parametrize("refused", ["standing", "clip", "cad", "v1"])
+def test_what_a_broker_refuses_is_said_and_the_rest_heard(monkeypatch: pytest.MonkeyPatch, refused: str) -> None:
+    said = tuple(
+        (topic, json.dumps(body).encode())
+        for topic, body in ((at(), notice()), (TOPICS.standing("d", CLIP), standing(CLIP)), (TOPICS.cad("23-7"), {}))
+    )
+    monkeypatch.setattr(room, "Session", type("Said", (Refusing,), {"said": said, "refused": refused}))
+    known = hear_known(None, TOPICS)  # type: ignore[arg-type]
+    assert set(known.clips) == (set() if refused in ("clip", "v1") else {CLIP})
+    assert set(known.standings) == (set() if refused in ("standing", "v1") else {CLIP})
+    assert len(known.problems) == {"standing": 1, "clip": 1, "cad": 0, "v1": 2}[refused]
+    assert hear_dispatched(None, TOPICS) == (set() if refused in ("cad", "v1") else {"23-7"})  # type: ignore[arg-type]
 
 
 class Chatting(Retaining):

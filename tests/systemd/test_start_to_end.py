@@ -82,7 +82,7 @@ def person(machine: Machine, who: str, *words: str) -> Any:
         "BWC_CERT": f"{secrets}/broker/clients/person/{who}.pem",
         "BWC_TLS_KEY": f"{secrets}/broker/clients/person/{who}.key",
     }
-    return json.loads(machine.run("bwc", *words, "--json", environment=environment))
+    return json.loads(machine.run("bwc", *words, "--json", environment=environment, result_alone=True))
 
 
 def record(machine: Machine) -> dict[str, Any]:
