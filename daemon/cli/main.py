@@ -11,7 +11,7 @@ from daemon import __version__
 from daemon.model.errors import BwcError
 
 _GROUPS = {
-    "attest": "daemon.cli.attest:attest",
+    "attest": "daemon.cli.attest.command:attest",
     "board": "daemon.cli.board:board",
     "custody": "daemon.cli.custody:custody",
     "demo": "daemon.cli.demo.command:demo",
@@ -75,7 +75,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _print_error(f"{where}{(error.strerror or str(error)).lower()}", None)
+        _print_error(f"{where}{_lowered(error.strerror or str(error))}", None)
         sys.exit(1)
 
 

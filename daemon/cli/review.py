@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 import click
 
-from daemon.cli.attest import KEPT_SECONDS, sign_and_publish
+from daemon.cli.attest.facts import validated
+from daemon.cli.attest.sign import KEPT_SECONDS, sign_and_publish
 from daemon.cli.shared.options import JSON, STORE
 from daemon.cli.shared.output import print_json
 from daemon.cli.shared.person import Caller, as_person
@@ -18,10 +19,11 @@ from daemon.cli.shared.vault_options import source_at
 from daemon.core.words import need_sentence
 from daemon.link.session import Session
 from daemon.model.documents import Decision, Notice
-from daemon.model.errors import LockedError, UnavailableError, VerificationError
+from daemon.model.errors import LockedError, UnavailableError
 from daemon.model.parse import parse_model
 from daemon.model.statements import Purpose, Request
 from daemon.model.times import format_instant, truncate
+from daemon.review.known import read_notices
 from daemon.review.opening import OpenedClip, Viewer, open_clip
 from daemon.seal.envelope import LIMIT, Envelope
 from daemon.seal.keys import load_sign_public
@@ -47,14 +49,10 @@ def list_clips(person: Caller, as_json: bool) -> None:
     """
     with Session(person.broker, (person.topics.clip("+", "+"),)) as session:
         messages = session.retained()
-    rows = []
-    for message in messages:
-        try:
-            notice = parse_model(Notice, message.payload, what=message.topic, limit=LIMIT)
-        except VerificationError as error:
-            click.echo(f"bwc: left out: {error}", err=True)
-            continue
-        rows.append(_row(notice))
+    refused: list[str] = []
+    rows = [_row(notice) for notice in read_notices(messages, refused)]
+    for words in refused:
+        click.echo(f"bwc: {words}", err=True)
     rows.sort(key=lambda row: (str(row["started_at"]), row["clip_id"]))
     if as_json:
         print_json(rows)
@@ -89,7 +87,7 @@ def request(person: Caller, clip: str, purpose: str, wait: float, as_json: bool)
         "requested_at": format_instant(datetime.now(UTC)),
     }
     with Session(person.broker, (topic,)) as session:
-        sign_and_publish(person, [payload], Request)
+        sign_and_publish(person, [validated(Request, payload, "request")])
         message = session.wait(lambda received: received.topic == topic, wait)
     if message is None:
         raise UnavailableError(

@@ -139,7 +139,7 @@ class Notice(Document):
 class Answer(Document):
     """Whether what a person attested or asked was accepted; if not, `reason` says why.
 
-    `note` says of an accepted word that it can close and not open, and why.
+    `note` says what an accepted word cannot do: one of somebody who is in the incident can only close, never open.
     """
 
     schema_: Annotated[Literal["bwc.answer/1"], Field(alias="schema")] = "bwc.answer/1"

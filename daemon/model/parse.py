@@ -33,8 +33,14 @@ def check_model(model: type[M], value: object, *, what: str) -> M:
 
 
 def explain(error: ValidationError) -> str:
-    """Every mistake of a validation, as `field: what is wrong`, in one line."""
+    """Every mistake of a validation, as `field: what is wrong`, in one line. What it shows keeps its case."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or 'document'}: {item['msg'].lower()}"
+        f"{'.'.join(str(part) for part in item['loc']) or 'document'}: {_lowered(item['msg'])}"
         for item in error.errors(include_url=False, include_input=False)[:20]
     )
+
+
+def _lowered(message: str) -> str:
+    """pydantic begins with a capital, and names the type of an error of ours."""
+    text = message.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]

@@ -65,7 +65,7 @@ HEARS = {
         *("attestation/*/opened/d", "attestation/*/correction/d"),
     ],
     "policy": ["dock/*/announcement/c", "dock/*/clip/c", "attestation/*/*/d"],
-    "person": ["answer/{id}/d", "decision/{id}/d", "dock/*/clip/c"],
+    "person": ["answer/{id}/d", "decision/{id}/d", "dock/*/clip/c", "standing/*/c"],
     "dispatch": [],
     "board": ["dock/*/status", "dock/*/bay/b1", "dock/*/clip/c", "dock/*/checkpoint", "standing/*/c"],
     "witness": ["dock/*/checkpoint", "dock/*/custody/7"],

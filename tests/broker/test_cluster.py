@@ -61,7 +61,7 @@ class Agency:
         """A supervisor classifies it, its officer asks for it, the dock honours the order."""
         officer = next(camera.officer for camera in self.cameras if clip_id in camera.recorded)
         facts = ("--incident-id", f"of-{clip_id}", "--clip-ids", clip_id, "--force", "none")
-        times = ("--occurred-at", "2024-01-01T00:00:00.000Z", "--not-in-custody-death")
+        times = ("--occurred-at", "2024-01-01T00:00:00.000Z", "--not-in-custody-death", "--anyway")
         self.person(SUPERVISOR.person_id, "attest classification", *facts, *times)
         self.person(officer, "review request", "--clip", clip_id, "--purpose", "report")
         wait_until(lambda: self.states()[clip_id] == "released", f"clip {clip_id} to be released", _LONG)

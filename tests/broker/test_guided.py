@@ -128,7 +128,8 @@ def test_from_questions_to_an_opened_clip(agency: Agency, tmp_path: Path) -> Non
     [clip] = camera.document["clips"]
     assert clip["erased"], "the policy service opened what the dock sealed, and acknowledged it"
     happened = ("--incident-id", "23-1", "--occurred-at", format_instant(started), "--force", "none")
-    agency.person("41001", "attest", "classification", *happened, "--clip-ids", clip["clip_id"])
+    unknown = ("--clip-ids", clip["clip_id"], "--anyway")  # dispatch knows of no such incident
+    agency.person("41001", "attest", "classification", *happened, *unknown)
     decision = agency.person("51234", "review", "request", "--clip", clip["clip_id"], "--purpose", "report")
     assert decision["outcome"] == "released"
     root = ("--trust", agency.etc / "trust.json", "--root", agency.etc / "keys" / "root.sign.pub.pem")

@@ -112,7 +112,7 @@ def test_new_certificates_and_log_level_while_a_clip_is_read(quiet: Office) -> N
     took_in = [number for number, line in enumerate(words) if line.startswith(f"took in clip {clip['clip_id']}")]
     assert len(took_in) == 1 and took_in[0] > anew, "it was read meanwhile, once, and said at the new level"
     start = format_instant(datetime.now(UTC) - timedelta(hours=1))
-    happened = ("--occurred-at", start, "--force", "none", "--clip-ids", clip["clip_id"])
+    happened = ("--occurred-at", start, "--force", "none", "--clip-ids", clip["clip_id"], "--anyway")
     office.bwc(SUPERVISOR, "attest", "classification", "--incident-id", "23-310009", *happened)
     decision = office.bwc(OFFICER, "review", "request", "--clip", clip["clip_id"], "--purpose", "report")
     assert decision["outcome"] == "released"

@@ -113,7 +113,7 @@ def test_docked_released_and_opened(office: Office, tmp_path: Path) -> None:
         Session(office.broker("witness", "auditor"), (TOPICS.checkpoint("+"), TOPICS.custody("+", "+"))) as auditor,
     ):
 
-        def heard(session: Session, topic: str, **wanted: str) -> dict[str, Any]:
+        def heard(session: Session, topic: str, **wanted: object) -> dict[str, Any]:
             def fits(message: Received) -> bool:
                 document = json.loads(message.payload)
                 flat = document | document.get("lock", {}) | document.get("activation", {})
@@ -143,8 +143,11 @@ def test_docked_released_and_opened(office: Office, tmp_path: Path) -> None:
         clip_id = taken["clip_id"]
         assert taken["erased"], "the policy service's acknowledgement came back to the dock"
         heard(room, f"/clip/{clip_id}", state="locked")
-        heard(room, "/standing/")
+        heard(room, "/standing/", clip_id=clip_id, incidents=["23-310002"], force="unclassified")
 
+        span = f"{format_instant(start)}/{format_instant(datetime.now(UTC))}"
+        shift = office.bwc(SUPERVISOR, "attest", "classification", "--shift", span, "--yes")
+        assert [group["incident_id"] for group in shift["groups"]] == ["23-310002"], "a person hears how clips stand"
         happened = ("--occurred-at", format_instant(start), "--force", "none", "--clip-ids", clip_id)
         office.bwc(SUPERVISOR, "attest", "classification", "--incident-id", "23-310002", *happened)
         [listed] = office.bwc(OFFICER, "review", "list")

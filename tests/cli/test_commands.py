@@ -13,6 +13,7 @@ from daemon.seal.private_keys import new_pair
 
 CLIP = "2d9f5f0e-6e0c-4a93-8a3c-0a8f6b1f9a11"
 WHO = "--as 51234 --agency portland --broker mqtt://127.0.0.1:9"
+ME = "--as p --keys k --agency portland --broker mqtt://127.0.0.1:9"
 
 CASES = [
     ("", 2, "usage: bwc"),
@@ -53,6 +54,20 @@ CASES = [
     (f"attest classification {WHO} --keys missing --force none", 2, "missing"),
     (f"attest statement {WHO} --keys k --form whispered", 2, "whispered"),
     (f"attest hold {WHO} --from broken.toml --keys k", 2, "broken.toml"),
+    (f"attest report {WHO} --timezone America/Los_Angelos", 2, "america/los_angeles"),
+    (f"attest report {WHO} --trust missing.json", 2, "give both"),
+    (f"attest report {WHO} --trust missing.json --root k/p.sign.pub.pem", 2, "missing.json"),
+    (f"attest report {WHO} --from broken.toml --officer-id 51234", 2, "--from"),
+    (f"attest report {ME} --incident-id i --officer-id 51234 --filed-at 2026-13-28T00:47Z", 2, "2026-13-28t00:47z"),
+    (f"attest report {ME} --incident-id i --officer-id 51234", 1, "no connection"),
+    (f"attest classification {ME} --force none --occurred-at 2026-11-28T00:47Z", 2, "clip_ids"),
+    (f"attest classification {ME} --shift yesterday", 2, "yesterday"),
+    (f"attest classification {ME} --shift 2026-11-28 --json", 2, "--yes"),
+    (f"attest classification {ME} --shift 2026-11-28 --incident-id i", 2, "--incident-id"),
+    (f"attest classification {ME} --shift 2026-11-28 --from broken.toml", 2, "--from"),
+    (f"attest classification {ME} --shift 2026-11-28 --involved p", 2, "yourself"),
+    (f"attest classification {WHO} --keys k --shift 2026-11-28", 2, "51234.sign.pem"),
+    (f"attest classification {ME} --shift 2026-11-28", 1, "no connection"),
     ("demo --keep .", 2, "not an empty directory"),
     ("demo --keep a.mp4", 2, "not an empty directory"),
     (f"dock seal a.mp4 --escrow k/p.open.pub.pem --clip-id {CLIP} --out a.mp4", 2, "a.mp4"),

@@ -90,19 +90,22 @@ class Machine:
         """A path of the machine's, as seen from here."""
         return Path(f"/proc/{self._leader}/root{inside}")
 
-    def run(self, *command: str, check: bool = True, environment: dict[str, str] | None = None) -> str:
-        """A command inside, as root; what it says. Raises AssertionError when it fails."""
+    def run(
+        self, *command: str, check: bool = True, environment: dict[str, str] | None = None, result_alone: bool = False
+    ) -> str:
+        """A command inside, as root; what it says, or its result alone. Raises AssertionError when it fails."""
         ran = subprocess.run(
             [*self._inside(), *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE if result_alone else subprocess.STDOUT,
             text=True,
             timeout=240,
             env={"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_PAGER": "", "LANG": "C.UTF-8"}
             | (environment or {}),
         )
-        assert ran.returncode == 0 or not check, f"{command} ended with {ran.returncode}: {ran.stdout}"
+        said = ran.stdout + (ran.stderr or "")
+        assert ran.returncode == 0 or not check, f"{command} ended with {ran.returncode}: {said}"
         return ran.stdout.strip()
 
     def make(self, target: str) -> str:

@@ -82,7 +82,7 @@ def person(machine: Machine, who: str, *words: str) -> Any:
         "BWC_CERT": f"{secrets}/broker/clients/person/{who}.pem",
         "BWC_TLS_KEY": f"{secrets}/broker/clients/person/{who}.key",
     }
-    return json.loads(machine.run("bwc", *words, "--json", environment=environment))
+    return json.loads(machine.run("bwc", *words, "--json", environment=environment, result_alone=True))
 
 
 def record(machine: Machine) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_from_make_install_to_an_opened_clip(machine: Machine, browser: Browser)
         line = clips.locator("#locked tbody tr")
         expect(line).to_contain_text("no release order")
         expect(line).to_contain_text(OFFICER)
-        happened = ("--incident-id", "26-1", "--clip-ids", clip["clip_id"], "--force", "minimal")
+        happened = ("--incident-id", "26-1", "--clip-ids", clip["clip_id"], "--force", "minimal", "--anyway")
         then = ("--occurred-at", format_instant(datetime.now(UTC) - timedelta(hours=1)), "--involved", OFFICER)
         person(machine, SUPERVISOR, "attest", "classification", *happened, *then)
         expect(line).to_contain_text(f"a statement to a supervisor from {OFFICER}")

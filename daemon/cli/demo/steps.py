@@ -94,13 +94,15 @@ class Story:
         for notice in notices:
             self._must(notice.lock.state == "locked", f"clip {notice.clip_id} was not announced locked")
             self._teller.say(f"clip {notice.clip_id}: locked ({notice.lock.reason})", "🔒")
-        occurred = format_instant(self._now - timedelta(hours=3) + timedelta(minutes=4))
+        begun = self._now - timedelta(hours=3)
         entries = [
             {"incident_id": DEADLY, "force": "deadly", "in_custody_death": False, "involved": [cast.OFFICER.person_id]},
             {"incident_id": ROUTINE, "force": "none", "in_custody_death": False},
         ]
+        for entry, minutes in zip(entries, (4, 34), strict=True):
+            entry["occurred_at"] = format_instant(begun + timedelta(minutes=minutes))
         path = self._world.config / "classifications.json"
-        path.write_text(json.dumps([entry | {"occurred_at": occurred} for entry in entries], indent=2))
+        path.write_text(json.dumps(entries, indent=2))
         self._attest(cast.SUPERVISOR, "classification", "--from", path)
         self._teller.say(f"{cast.SUPERVISOR.name} classified {DEADLY} as deadly force, {ROUTINE} as none", "✓")
         routine = self._request(cast.ROUTINE_OFFICER, self._shift.routine_clip, "report", "released")

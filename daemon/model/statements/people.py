@@ -28,9 +28,13 @@ class Classification(Statement):
     classified_at: Instant
 
     @model_validator(mode="after")
-    def _names_the_involved(self) -> Self:
+    def _about_something(self) -> Self:
         if self.incident_id is None and not self.clip_ids:
             raise ValueError("a classification names an incident_id or clip_ids")
+        return self
+
+    @model_validator(mode="after")
+    def _names_the_involved(self) -> Self:
         if (self.force != "none" or self.in_custody_death) and not self.involved:
             raise ValueError("force or a death in custody needs at least one involved officer")
         if set(self.involved) & set(self.witnesses):
