@@ -14,9 +14,9 @@ from daemon.cli.attest.facts import FRESH, NOW, facts_of, from_file, time_fields
 from daemon.cli.attest.people import enrolled, with_people
 from daemon.cli.shared.output import print_json
 from daemon.cli.shared.person import Caller, as_person
-from daemon.cli.shared.typed_times import zone_named
 from daemon.model import statements as st
 from daemon.model.errors import ConfigurationError
+from daemon.model.zones import zone_named
 
 _EXAMPLES = {
     "classification": [

@@ -9,9 +9,9 @@ from typing import Any
 
 from daemon.cli.attest.facts import Fact, clips_of, incident_of
 from daemon.cli.attest.people import People
-from daemon.cli.shared.typed_times import AgencyZone
 from daemon.model import statements as st
 from daemon.model.times import format_instant
+from daemon.model.zones import AgencyZone
 from daemon.review.known import UNKNOWN, Known, KnownClip
 
 FORCES = {

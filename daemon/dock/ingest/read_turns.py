@@ -10,6 +10,7 @@ from daemon.core.read_order import at_once
 from daemon.dock.rate_limits import night_limit
 from daemon.model.clock import Clock
 from daemon.model.config import Ingest
+from daemon.model.zones import MACHINE, AgencyZone
 
 Urgency = tuple[int, int]
 _LOOK_EVERY = 0.5
@@ -18,9 +19,10 @@ _LOOK_EVERY = 0.5
 class ReadTurns:
     """Shared by all bays. A weapon's clip, and a short one, never wait; of the others the most urgent is next."""
 
-    def __init__(self, settings: Ingest, clock: Clock) -> None:
+    def __init__(self, settings: Ingest, clock: Clock, zone: AgencyZone = MACHINE) -> None:
         self._settings = settings
         self._clock = clock
+        self._zone = zone
         self._changed = threading.Condition()
         self._reading = 0
         self._waiting: list[Urgency] = []
@@ -48,7 +50,7 @@ class ReadTurns:
 
     def bytes_per_second(self) -> float:
         """How fast one camera may be read just now; 0 is no limit. At night all cameras share one limit."""
-        at_night = night_limit(self._settings, self._clock) / max(1, self._reading)
+        at_night = night_limit(self._settings, self._clock, self._zone) / max(1, self._reading)
         limits = [self._settings.camera_bytes_per_second, at_night]
         return min((limit for limit in limits if limit > 0), default=0.0)
 

@@ -14,6 +14,7 @@ from pydantic import (
 
 from daemon.model.config.sections import Broker, Enrolment, FilePath, Metrics, Positive, Section
 from daemon.model.types import Id
+from daemon.model.zones import AgencyZone, ZoneName, zone_named
 
 
 def _object_url(url: str) -> str:
@@ -105,7 +106,13 @@ class DockConfig(Section):
     scrub: Scrub = Scrub()
     metrics: Metrics = Metrics()
     replica: ReplicaSettings | None = None
+    timezone: ZoneName | None = None
     log: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def zone(self) -> AgencyZone:
+        """The agency's time zone; the machine's where none is named."""
+        return zone_named(self.timezone)
 
     @model_validator(mode="after")
     def _somewhere_to_replicate(self) -> Self:

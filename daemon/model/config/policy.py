@@ -13,6 +13,7 @@ from pydantic import (
 from daemon.model.config.sections import Broker, Enrolment, FilePath, Metrics, Positive, Section
 from daemon.model.errors import ConfigurationError
 from daemon.model.types import Id
+from daemon.model.zones import AgencyZone, ZoneName, zone_named
 
 
 class Retention(Section):
@@ -80,4 +81,10 @@ class PolicyConfig(Section):
     store: PolicyStore = PolicyStore()
     retention: Retention = Retention()
     metrics: Metrics = Metrics()
+    timezone: ZoneName | None = None
     log: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def zone(self) -> AgencyZone:
+        """The agency's time zone; the machine's where none is named."""
+        return zone_named(self.timezone)
