@@ -84,6 +84,10 @@ _activation = hs.builds(
     revision=hs.integers(1, 99),
     assignments=hs.lists(_assignment, max_size=2).map(tuple),
 )
+_viewing = hs.one_of(
+    several(hs.sampled_from([p for p in get_args(st.Purpose) if p not in {"court", "disclosure"}]), 1),
+    several(hs.sampled_from(["court", "disclosure"]), 1),
+)
 _clip_at_dock = {"clip_id": clip_ids, "dock_id": ids}
 
 BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
@@ -178,13 +182,13 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
     "authorization": _with(
         st.Authorization,
         hs.tuples(
-            _one_subject,
             _ordered.filter(lambda t: t[0] < t[2]).map(lambda t: {"issued_at": t[0], "expires_at": t[2]}),
             hs.one_of(
-                hs.just({"purposes": ("disposal",)}),
-                hs.fixed_dictionaries({"person_id": ids, "purposes": several(literal(st.Purpose), 1)}),
+                hs.tuples(_one_subject, hs.just({"purposes": ("disposal",)})),
+                hs.tuples(hs.fixed_dictionaries({"report_sha256": digests}), hs.just({"purposes": ("disposal",)})),
+                hs.tuples(_one_subject, hs.fixed_dictionaries({"person_id": ids, "purposes": _viewing})),
             ),
-        ).map(lambda parts: parts[0] | parts[1] | parts[2]),
+        ).map(lambda parts: parts[0] | parts[1][0] | parts[1][1]),
         authorization_id=ids,
     ),
     "hold": _with(
@@ -196,6 +200,14 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
         officer_id=hs.none() | ids,
         admit=hs.none() | hs.booleans(),
         reason=texts,
+        at=instants,
+    ),
+    "declaration": hs.builds(st.Declaration, clip_id=clip_ids, declared_at=instants),
+    "label": hs.builds(
+        st.Label,
+        clip_id=clip_ids,
+        category=ids,
+        case_number=hs.none() | texts.filter(bool),
         at=instants,
     ),
     "withdrawal": hs.builds(st.Withdrawal, attestation_sha256=digests, reason=texts, at=instants),

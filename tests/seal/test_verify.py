@@ -47,6 +47,8 @@ ALLOWED: dict[str, set[str]] = {
     "authorization": {"chief"},
     "hold": {"records", "affairs", "chief"},
     "correction": {"records", "supervisor"},
+    "declaration": set(PEOPLE),
+    "label": {"officer", "witness", "supervisor", "records"},
     "withdrawal": set(PEOPLE),  # whether it is their own to withdraw, only the policy service knows
     "request": set(PEOPLE),
     "opened": {"officer"},
@@ -81,8 +83,6 @@ def test_who_may_sign_what(kind: str, signer: str) -> None:
         ("seal", "dock-1", {"dock_id": "dock-2"}),
         ("tag", "dock-1", {"dock_id": "dock-2"}),
         ("receipt", "dock-1", {"dock_id": "dock-2"}),
-        ("classification", "supervisor", {"involved": ["supervisor"]}),
-        ("classification", "supervisor", {"witnesses": ["supervisor"]}),
         ("statement", "supervisor", {}),
         ("statement", "affairs", {"to": "supervisor"}),
         ("statement", "affairs", {"officer_id": "affairs"}),
@@ -104,6 +104,7 @@ def test_not_about_this_subject(kind: str, signer: str, changes: dict[str, Any])
     ("kind", "signer", "changes"),
     [
         ("statement", "supervisor", {"to": "supervisor"}),
+        ("classification", "supervisor", {"involved": ["supervisor"]}),  # it closes; what it opens is judged later
         ("authorization", "records", {"purposes": ["disposal"], "person_id": None}),
         ("authorization", "chief", {"purposes": ["disposal"], "person_id": None}),
         ("correction", "supervisor", {"officer_id": None, "admit": True}),
@@ -128,6 +129,8 @@ TIMES = [
     ("authorization", "issued_at", InconsistentError),
     ("hold", "at", InconsistentError),
     ("correction", "at", InconsistentError),
+    ("declaration", "declared_at", InconsistentError),
+    ("label", "at", InconsistentError),
     ("withdrawal", "at", InconsistentError),
     ("request", "requested_at", InconsistentError),
     ("opened", "opened_at", InconsistentError),

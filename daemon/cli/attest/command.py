@@ -25,9 +25,14 @@ _EXAMPLES = {
     ],
     "statement": ["--incident-id 23-310001 --officer-id 51234 --to supervisor --form unrecorded"],
     "report": ["--incident-id 23-310001 --officer-id 51234"],
-    "authorization": ['--person-id 41001 --clip-id ID --purposes training --expires-at "2023-12-29 12:00"'],
+    "authorization": [
+        '--person-id 41001 --clip-id ID --purposes training --expires-at "2023-12-29 12:00"',
+        '--report-sha256 DIGEST --purposes disposal --expires-at "2023-12-29 12:00"',
+    ],
     "hold": ['--incident-id 23-310001 --state placed --reason "civil suit 23-1187"'],
     "correction": ['--clip-id ID --officer-id 51234 --reason "pool camera, worn by Lee that night"'],
+    "declaration": ["--clip-id ID"],
+    "label": ["--clip-id ID --category dui", '--clip-id ID --category felony --case-number "23CR-1187"'],
     "withdrawal": ['--attestation-sha256 DIGEST --reason "wrong incident"'],
 }
 """What each looks like, without who says it: that is in BWC_PERSON, BWC_KEYS, BWC_BROKER, BWC_AGENCY."""

@@ -21,7 +21,7 @@ from daemon.model.times import format_instant
 from daemon.model.zones import AgencyZone
 
 S = TypeVar("S", bound=st.Statement)
-NOW = frozenset({"classified_at", "given_at", "filed_at", "issued_at", "at"})
+NOW = frozenset({"classified_at", "given_at", "filed_at", "issued_at", "declared_at", "at"})
 """Times that are now where nobody gives them."""
 FRESH = frozenset({"authorization_id", "hold_id"})
 """Ids that are made where nobody gives them."""

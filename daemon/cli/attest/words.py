@@ -76,7 +76,8 @@ class Teller:
 
     def _authorization(self, said: Any) -> str:
         who = self.people.shown(said.person_id) if said.person_id else "whoever is in charge of disposal"
-        return f"authorization of {who} for {', '.join(said.purposes)}: {self.about(said)}"
+        about = f"disposal report {said.report_sha256}" if said.report_sha256 else self.about(said)
+        return f"authorization of {who} for {', '.join(said.purposes)}: {about}"
 
     def _hold(self, said: Any) -> str:
         return f"legal hold {said.state} on {self.about(said)}, for: {said.reason}"
@@ -85,6 +86,13 @@ class Teller:
         worn = [f"worn by {self.people.shown(said.officer_id)}"] if said.officer_id else []
         admitted = ["admitted from quarantine"] if said.admit else []
         return f"correction of {self.about(said)}: {', '.join((*worn, *admitted)) or 'nothing'}, for: {said.reason}"
+
+    def _declaration(self, said: Any) -> str:
+        return f"declaration about {self.about(said)}: no force was used and nobody died, by the signer or in sight"
+
+    def _label(self, said: Any) -> str:
+        case = f", case {said.case_number}" if said.case_number else ""
+        return f"label on {self.about(said)}: {said.category}{case}"
 
     def _withdrawal(self, said: Any) -> str:
         return f"withdrawal of attestation {said.attestation_sha256}, for: {said.reason}"
@@ -97,6 +105,8 @@ _WORDS: dict[type[st.Statement], Callable[[Teller, Any], str]] = {
     st.Authorization: Teller._authorization,
     st.Hold: Teller._hold,
     st.Correction: Teller._correction,
+    st.Declaration: Teller._declaration,
+    st.Label: Teller._label,
     st.Withdrawal: Teller._withdrawal,
 }
 

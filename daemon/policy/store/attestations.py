@@ -34,6 +34,7 @@ _DECIDING = (
     "hold",
     "correction",
     "declaration",
+    "label",
     "withdrawal",
 )
 """Kinds of attestation that decisions rest on."""
