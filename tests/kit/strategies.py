@@ -9,6 +9,7 @@ from hypothesis import strategies as hs
 
 from daemon.model import documents as doc
 from daemon.model import statements as st
+from daemon.model.disposal_report import DisposalReport, KeptBy, ReportedClip
 from daemon.model.times import truncate
 from tests.kit.agency import open_pem, sign_pem
 
@@ -286,6 +287,16 @@ _lock = hs.builds(
     ).map(tuple),
 )
 
+_reported = hs.builds(
+    ReportedClip,
+    dock_id=ids,
+    clip_id=clip_ids,
+    clip_sha256=digests,
+    recorded_at=instants,
+    keep_until=hs.none() | instants,
+    kept_by=hs.builds(KeptBy, kind=hs.sampled_from(["default", "label", "hold"]), days=hs.none() | hs.floats(1, 9e3)),
+)
+_section = hs.lists(_reported, max_size=2).map(tuple)
 DOCUMENTS: dict[str, hs.SearchStrategy[Any]] = {
     "camera": hs.builds(
         doc.Camera,
@@ -378,6 +389,16 @@ DOCUMENTS: dict[str, hs.SearchStrategy[Any]] = {
         clip_sha256=digests,
         sealed_sha256=digests,
         wrapped_keys=wraps.map(lambda wrap: (wrap.plain(),)),
+    ),
+    "disposal-report": hs.builds(
+        DisposalReport,
+        agency=ids,
+        made_at=instants,
+        due=_section,
+        overdue=_section,
+        unclassified=_section,
+        kept=_section,
+        left_out=counts,
     ),
 }
 """Valid documents, by the name of their schema file."""

@@ -67,6 +67,9 @@ _CORRECTIONS = (
         _COUNTS,
     )
 )
+_ABOUT_REPORTS = select(*_ROW).where(
+    or_(_A.kind == "authorization", _A.kind == "withdrawal"), _A.clip_id.is_(None), _A.incident_id.is_(None)
+)
 _BY_SIGNER = select(_A.digest, _A.incident_id, _A.clip_id).where(_BY, or_(*(_A.kind == kind for kind in _DECIDING)))
 
 
@@ -190,6 +193,10 @@ class Attestations(QueryRunner):
     def corrections_in(self, incident_id: str) -> list[tuple[str, AttestationRow]]:
         """Corrections of clips that were tagged with this incident, and withdrawals about them, each with its clip."""
         return [(row[0], AttestationRow(*row[1:])) for row in self.run(_CORRECTIONS, incident=incident_id)]
+
+    def about_reports(self) -> list[AttestationRow]:
+        """Authorizations of disposal reports, and withdrawals that may be about them."""
+        return [AttestationRow(*row) for row in self.run(_ABOUT_REPORTS)]
 
     def signed_by(self, signer: str) -> list[tuple[str, str | None, str | None]]:
         """Everything of this signer that decisions rest on: its digest, incident and clip."""
