@@ -252,6 +252,7 @@ def _values() -> dict[str, dict[str, Any]]:
             "dock_id": "dock-1",
             "because": because,
             "approvals": [DIGEST],
+            "court_order_sha256": DIGEST,
             "ordered_at": EARLIER,
         },
         "acknowledgement": {"dock_id": "dock-1", "through": 3, "recipients": [DIGEST], "at": EARLIER},

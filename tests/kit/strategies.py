@@ -244,6 +244,7 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
         clip_sha256=digests,
         because=because,
         approvals=several(digests),
+        court_order_sha256=hs.none() | digests,
         ordered_at=instants,
     ),
     "acknowledgement": hs.builds(

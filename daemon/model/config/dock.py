@@ -90,6 +90,12 @@ class Scrub(Section):
     every_seconds: Positive = 86_400.0
 
 
+class DisposalSettings(Section):
+    """What the dock itself holds a disposal order against, by its own clock, unless a court has ordered it."""
+
+    minimum_days: Positive = 180.0
+
+
 class DockConfig(Section):
     """`dock.toml`."""
 
@@ -104,6 +110,7 @@ class DockConfig(Section):
     ingest: Ingest = Ingest()
     activation: ActivationSettings = ActivationSettings()
     scrub: Scrub = Scrub()
+    disposal: DisposalSettings = DisposalSettings()
     metrics: Metrics = Metrics()
     replica: ReplicaSettings | None = None
     timezone: ZoneName | None = None
