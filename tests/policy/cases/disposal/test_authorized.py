@@ -129,6 +129,7 @@ def test_a_report_that_is_not_known_is_refused(office: Office) -> None:
 def test_where_the_agency_only_wants_reports_nothing_is_ordered(tmp_path: Path) -> None:
     office = made(tmp_path, dispose="report")
     authorize(office, "chief", "records")
+    assert "nothing is ordered" in (office.notes[-1] or "")
     office.clock.turn(days=15)
     office.tick()
     assert ordered(office) == []

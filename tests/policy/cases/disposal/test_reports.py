@@ -13,6 +13,7 @@ import pytest
 from daemon.model import statements as st
 from daemon.model.disposal_report import DisposalReport
 from daemon.policy.cases.disposal import reports
+from tests.kit import agency
 from tests.kit.agency import CLIP, OTHER_CLIP
 from tests.kit.policy_fixture import INCIDENT, Office, open_office
 
@@ -107,6 +108,24 @@ def test_a_later_label_of_the_same_signer_does_not_replace_a_longer_one(office: 
     office.clock.turn(minutes=1)
     label(office, "traffic", "records")
     assert later(office, days=1) is None
+
+
+def test_whoever_withdraws_a_label_alone_is_told_that_it_takes_two(office: Office) -> None:
+    recorded(office, 181)
+    office.classify("none")
+    digest = agency.signed(label(office, "dui", "supervisor"), "supervisor").digest
+    assert office.notes[-1] is None
+    withdrawal = st.Withdrawal(attestation_sha256=digest, reason="a mistake", at=office.clock.now())
+    assert office.attest(withdrawal, "affairs") == (
+        False,
+        "SignerNotAllowedError: only supervisor or the chief may withdraw it",
+    )
+    assert office.attest(withdrawal, "records")[0]
+    assert "two people" in (office.notes[-1] or "")
+    assert office.attest(withdrawal, "supervisor")[0]
+    assert office.notes[-1] is None
+    report = later(office, days=1)
+    assert report is not None and len(report.due) == 1
 
 
 def test_an_unknown_category_is_refused_with_the_closest(office: Office) -> None:
