@@ -55,7 +55,7 @@ def disposal(wanted: str | None, digest: bool, config_path: Path, as_json: bool)
     _print(row)
     if listed is not None and listed.digest != row.digest:
         count = len(read(listed).unclassified)
-        click.echo(f"report {listed.digest} of {listed.made_at} lists {count} clips that nobody had classified")
+        click.echo(f"report {listed.digest} of {listed.made_at} lists {_counted(count)} that nobody had classified")
     if last is not None:
         _print_outcome(last)
 
@@ -66,7 +66,7 @@ def _print(row: ReportRow) -> None:
     for name, words in _SECTIONS.items():
         clips: tuple[ReportedClip, ...] = getattr(report, name)
         if clips:
-            click.echo(f"{words}: {len(clips)} clips")
+            click.echo(f"{words}: {_counted(len(clips))}")
         for clip in clips:
             until = f"until {format_instant(clip.keep_until)}, " if clip.keep_until else ""
             click.echo(f"  {clip.clip_id}  at {clip.dock_id}  kept {until}{_words(clip.kept_by)}")
@@ -77,9 +77,13 @@ def _print(row: ReportRow) -> None:
 def _print_outcome(row: ReportRow) -> None:
     outcome = outcome_of(row)
     rest = "; it goes on" if outcome.left else ""
-    click.echo(f"report {row.digest} was authorized: {outcome.ordered} clips ordered disposed{rest}")
+    click.echo(f"report {row.digest} was authorized: {_counted(outcome.ordered)} ordered disposed{rest}")
     for clip in outcome.withheld:
         click.echo(f"  {clip.clip_id}  at {clip.dock_id}  withheld: {clip.reason}")
+
+
+def _counted(clips: int) -> str:
+    return f"{clips} clip{'' if clips == 1 else 's'}"
 
 
 def _words(by: KeptBy) -> str:
