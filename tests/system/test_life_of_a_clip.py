@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from daemon.cli.demo import world as cast
-from daemon.cli.demo.world import DOCK, CastMember
+from daemon.cli.demo.world import DOCK, CastMember, World
 from daemon.link.session import Session
 from daemon.model.times import format_instant
 from tests.kit.acts import attest, classify, open_clip, request
@@ -26,7 +26,11 @@ pytestmark = pytest.mark.xdist_group("life")
 
 @pytest.fixture(scope="module")
 def precinct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Precinct]:
-    with running(tmp_path_factory.mktemp("life") / "world", orphan_seconds=1.0) as precinct:
+    def no_notice(world: World) -> None:
+        settings = world.config / "policy.toml"
+        settings.write_text(settings.read_text() + "[retention]\nnotice_days = 0.0\n")
+
+    with running(tmp_path_factory.mktemp("life") / "world", before=no_notice, orphan_seconds=1.0) as precinct:
         yield precinct
 
 
@@ -137,17 +141,21 @@ def test_quarantined_footage_leaves_its_camera_once_admitted(precinct: Precinct)
     precinct.notice(clip_id, lambda n: n["lock"]["state"] == "released")
 
 
-def test_disposal_destroys_the_clip_and_keeps_the_fact(precinct: Precinct) -> None:
+def test_disposal_destroys_the_clip_and_keeps_the_fact(precinct: Precinct, tmp_path: Path) -> None:
     (taken,) = precinct.dock_camera("bay-d", "--bytes", "7000", "--timeout", "30")["clips"]
     clip_id = str(taken["clip_id"])
     precinct.notice(clip_id)
-    until = format_instant(datetime.now(UTC) + timedelta(days=1))
-    options = ("--clip-id", clip_id, "--purposes", "disposal", "--expires-at", until)
-    attest(precinct, cast.CHIEF, "authorization", *options)
+    classify(precinct, clip_id, "none")
+    now = datetime.now(UTC)
+    court = {"reference": "23CV-1", "court": "Circuit Court", "dated": format_instant(now), "sha256": "ab" * 32}
+    times = {"issued_at": format_instant(now), "expires_at": format_instant(now + timedelta(days=1))}
+    signed = {"authorization_id": "d1", "clip_id": clip_id, "purposes": ["disposal"], "court_order": court}
+    (tmp_path / "order.json").write_text(json.dumps([signed | times]))
+    attest(precinct, cast.CHIEF, "authorization", "--from", str(tmp_path / "order.json"))
     assert (precinct.world.vault / "clips" / clip_id).exists()
-    attest(precinct, cast.RECORDS, "authorization", *options)
+    attest(precinct, cast.RECORDS, "authorization", "--from", str(tmp_path / "order.json"))
     entry = precinct.await_custody(action="disposed", clip_id=clip_id)
-    assert len(entry["attestations"]) == 3  # the order and both approvals
+    assert len(entry["attestations"]) == 2  # the order, and what both signed: the same words
     wait_until(lambda: not (precinct.world.vault / "clips" / clip_id).exists(), "the clip's directory to go")
     topic = precinct.topics.clip(DOCK, clip_id)
 
