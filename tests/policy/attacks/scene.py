@@ -1,13 +1,13 @@
 """The stage of the attack table: a few people, docks and clips, and the sentences that say what they do.
 
-A step is one sentence; `SENTENCES` lists every form. Names: clips `c1`, `c2` …; incidents `I1`, `I2` …; people as in
-`CAST`. Times are relative: `+2h`, `-30m`. A word given "N ago" is dated so long before it is spoken.
+A step is one sentence; `SENTENCES` lists every form, those of scene_retention.py too once it is imported. Names: clips
+`c1`, `c2` …; incidents `I1`, `I2` …; people as in `CAST`. Times are relative: `+2h`, `-30m`. A word given "N ago" is
+dated so long before it is spoken.
 """
 
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from daemon.model import statements as st
-from daemon.model.times import format_instant
 from daemon.policy.opening import put_in_force
 from daemon.seal.trust import parse_trust
 from tests.kit import agency
@@ -135,7 +134,7 @@ def staged(folder: Path, regime: str, **settings: Any) -> Scene:
     return scene
 
 
-def _fields(text: str | None) -> dict[str, str]:
+def fields(text: str | None) -> dict[str, str]:
     """`involved a b; witness c` as a dictionary."""
     found = {}
     for part in (text or "").split(";"):
@@ -186,7 +185,7 @@ def _tags(scene: Scene, name: str, incident: str) -> None:
 
 @sentence(r"<person>: <subject> <force>[, {details}]")
 def _classifies(scene: Scene, person: str, subject: str, force: str, details: str | None = None) -> None:
-    given = _fields(details)
+    given = fields(details)
     involved = given.get("involved", "officer" if force not in {"none", "death"} else "").split()
     at = scene.now - span(given["ago"]) if "ago" in given else scene.now
     if "ahead" in given:
@@ -215,7 +214,7 @@ def _classifies(scene: Scene, person: str, subject: str, force: str, details: st
 
 @sentence(r"<person> takes <form> of <officer> about <subject>[, {details}]")
 def _takes(scene: Scene, person: str, form: str, officer: str, subject: str, details: str | None = None) -> None:
-    given = _fields(details)
+    given = fields(details)
     to = given.get("as", "internal_affairs" if "internal_affairs" in CAST[person] else "supervisor")
     values: dict[str, Any] = {
         "officer_id": officer,
@@ -231,45 +230,6 @@ def _takes(scene: Scene, person: str, form: str, officer: str, subject: str, det
 @sentence(r"<person> files the report of <officer> about <incident>")
 def _files(scene: Scene, person: str, officer: str, incident: str) -> None:
     scene.say(person, st.Report(incident_id=incident, officer_id=officer, filed_at=scene.now))
-
-
-@sentence(r"<person> authorizes <viewer> for <purpose> on <subject>[, {details}]")
-def _authorizes(scene: Scene, person: str, viewer: str, purpose: str, subject: str, details: str | None = None) -> None:
-    given = _fields(details)
-    values: dict[str, Any] = {
-        "authorization_id": given.get("id", str(uuid.uuid4())),
-        "person_id": None if viewer == "anybody" else viewer,
-        "purposes": [purpose],
-        "issued_at": scene.now - span(given.get("ago", "0s")),
-        "expires_at": scene.now + span(given.get("until", "1d")),
-    }
-    if "order" in given:
-        values["court_order"] = {
-            "reference": given["order"] or "23CV-1",
-            "court": "Multnomah County Circuit Court",
-            "dated": format_instant(scene.now - timedelta(hours=1)),
-            "sha256": agency.DIGEST,
-        }
-    if "reason" in given:
-        values["reason"] = given["reason"]
-    values["incident_id" if subject.startswith("I") else "clip_id"] = subject if subject[0] == "I" else clip_id(subject)
-    scene.say(person, st.Authorization.model_validate(values))
-
-
-@sentence(r"<person> holds <subject> as <hold>")
-def _holds(scene: Scene, person: str, subject: str, hold: str) -> None:
-    _hold(scene, person, subject, hold, "placed")
-
-
-@sentence(r"<person> lifts <hold> from <subject>")
-def _lifts(scene: Scene, person: str, subject: str, hold: str) -> None:
-    _hold(scene, person, subject, hold, "lifted")
-
-
-def _hold(scene: Scene, person: str, subject: str, hold: str, state: str) -> None:
-    about = {"incident_id": subject} if subject.startswith("I") else {"clip_id": clip_id(subject)}
-    values = {"hold_id": hold, "state": state, "reason": "a suit", "at": scene.now, **about}
-    scene.say(person, st.Hold.model_validate(values))
 
 
 @sentence(r"<person> corrects <name>: worn by <officer>")
@@ -330,34 +290,3 @@ def _declares(scene: Scene, person: str, name: str) -> None:
 @sentence(r"<person> asks for <name> to <purpose>")
 def _asks(scene: Scene, person: str, name: str, purpose: str) -> None:
     scene.office.ask(person, clip_id(name), purpose)
-
-
-@sentence(r"<person> labels <name> as <category>[, case <number>]")
-def _labels(scene: Scene, person: str, name: str, category: str, number: str | None = None) -> None:
-    scene.say(person, st.Label(clip_id=clip_id(name), category=category, case_number=number, at=scene.now))
-
-
-@sentence(r"<person> approves the report[, {details}]")
-def _approves(scene: Scene, person: str, details: str | None = None) -> None:
-    given = _fields(details)
-    newest = scene.office.context.store.newest_report()
-    values = {
-        "authorization_id": given.get("id", "r1"),
-        "report_sha256": given.get("digest", newest.digest if newest else "no report was made"),
-        "purposes": ["disposal"],
-        "issued_at": scene.now,
-        "expires_at": scene.now + span(given.get("until", "60d")),
-    }
-    scene.say(person, st.Authorization.model_validate(values))
-
-
-@sentence(r"the service's clock jumps <time>, the docks' do not")
-def _jumps(scene: Scene, time: str) -> None:
-    scene.office.clock.at += span(time)
-    scene.office.dock_offset = -span(time)
-    scene.office.tick()
-
-
-@sentence(r"no dock is heard")
-def _silence(scene: Scene) -> None:
-    scene.office.dock_offset = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import tests.policy.attacks.scene_retention  # noqa: F401 - its sentences
 from tests.policy.attacks.scene import clip_id, staged
 
 TABLE: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("attacks.toml").read_text())["attack"]
