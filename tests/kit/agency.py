@@ -118,6 +118,7 @@ SIGNERS: dict[str, str] = {
     "authorization": "chief",
     "hold": "records",
     "correction": "records",
+    "declaration": "officer",
     "withdrawal": "chief",
     "request": "officer",
     "opened": "officer",
@@ -207,6 +208,7 @@ def _values() -> dict[str, dict[str, Any]]:
         },
         "hold": {"hold_id": "hold-1", "clip_id": CLIP, "state": "placed", "reason": "a trial", "at": EARLIER},
         "correction": {"clip_id": CLIP, "officer_id": "officer", "reason": "a pool camera", "at": EARLIER},
+        "declaration": {"clip_id": CLIP, "declared_at": EARLIER},
         "withdrawal": {"attestation_sha256": DIGEST, "reason": "an error", "at": EARLIER},
         "request": {"request_id": "request-1", "clip_id": CLIP, "purpose": "report", "requested_at": EARLIER},
         "opened": {

@@ -49,6 +49,7 @@ def _with(kind: type[Any], given: hs.SearchStrategy[dict[str, Any]], **fields: A
 
 
 _ordered = hs.lists(instants, min_size=3, max_size=3).map(sorted)
+_uncourtly = hs.sampled_from([purpose for purpose in get_args(st.Purpose) if purpose not in {"court", "disclosure"}])
 _one_subject = hs.one_of(hs.fixed_dictionaries({"clip_id": clip_ids}), hs.fixed_dictionaries({"incident_id": ids}))
 _recorded = hs.one_of(
     hs.just({"form": "unrecorded"}),
@@ -182,7 +183,16 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
             _ordered.filter(lambda t: t[0] < t[2]).map(lambda t: {"issued_at": t[0], "expires_at": t[2]}),
             hs.one_of(
                 hs.just({"purposes": ("disposal",)}),
-                hs.fixed_dictionaries({"person_id": ids, "purposes": several(literal(st.Purpose), 1)}),
+                hs.fixed_dictionaries({"person_id": ids, "purposes": several(_uncourtly, 1)}),
+                hs.fixed_dictionaries(
+                    {
+                        "person_id": ids,
+                        "purposes": several(hs.sampled_from(["court", "disclosure"]), 1),
+                        "court_order": hs.builds(
+                            st.CourtOrder, reference=texts, court=texts, dated=instants, sha256=digests
+                        ),
+                    }
+                ),
             ),
         ).map(lambda parts: parts[0] | parts[1] | parts[2]),
         authorization_id=ids,
@@ -198,6 +208,7 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
         reason=texts,
         at=instants,
     ),
+    "declaration": hs.builds(st.Declaration, clip_id=clip_ids, declared_at=instants),
     "withdrawal": hs.builds(st.Withdrawal, attestation_sha256=digests, reason=texts, at=instants),
     "request": hs.builds(
         st.Request, request_id=ids, clip_id=clip_ids, purpose=literal(st.Purpose), requested_at=instants

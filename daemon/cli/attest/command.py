@@ -28,6 +28,7 @@ _EXAMPLES = {
     "authorization": ['--person-id 41001 --clip-id ID --purposes training --expires-at "2023-12-29 12:00"'],
     "hold": ['--incident-id 23-310001 --state placed --reason "civil suit 23-1187"'],
     "correction": ['--clip-id ID --officer-id 51234 --reason "pool camera, worn by Lee that night"'],
+    "declaration": ["--clip-id ID"],
     "withdrawal": ['--attestation-sha256 DIGEST --reason "wrong incident"'],
 }
 """What each looks like, without who says it: that is in BWC_PERSON, BWC_KEYS, BWC_BROKER, BWC_AGENCY."""

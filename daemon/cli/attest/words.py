@@ -86,6 +86,9 @@ class Teller:
         admitted = ["admitted from quarantine"] if said.admit else []
         return f"correction of {self.about(said)}: {', '.join((*worn, *admitted)) or 'nothing'}, for: {said.reason}"
 
+    def _declaration(self, said: Any) -> str:
+        return f"declaration that on {self.about(said)} no force was used and nobody died, by you or in your sight"
+
     def _withdrawal(self, said: Any) -> str:
         return f"withdrawal of attestation {said.attestation_sha256}, for: {said.reason}"
 
@@ -97,6 +100,7 @@ _WORDS: dict[type[st.Statement], Callable[[Teller, Any], str]] = {
     st.Authorization: Teller._authorization,
     st.Hold: Teller._hold,
     st.Correction: Teller._correction,
+    st.Declaration: Teller._declaration,
     st.Withdrawal: Teller._withdrawal,
 }
 

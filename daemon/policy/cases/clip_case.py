@@ -11,6 +11,7 @@ from datetime import datetime
 
 from daemon.model import statements as st
 from daemon.policy.cases.approvals import DisposalApproval, approved_orders, approved_together
+from daemon.policy.cases.declarations import declaration_counts, declared
 from daemon.policy.cases.hearing import hear, rows_about
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.facts import (
@@ -93,7 +94,10 @@ class Case:
     def facts(self, person_id: str, purpose: st.Purpose) -> list[Facts]:
         """The facts as they are now, of which each has to open the clip."""
         viewer = ViewerFacts(person_id=person_id, roles=tuple(sorted(self._context.trust.roles(person_id))))
-        return [self._facts(incident, viewer, purpose) for incident in self.judged_alone()]
+        incidents = self.judged_alone()
+        if purpose == "report" and declaration_counts(self._context, self, person_id):
+            incidents = declared(incidents)
+        return [self._facts(incident, viewer, purpose) for incident in incidents]
 
     def judged_alone(self) -> list[IncidentFacts]:
         """Every classification that stands, and every incident that nobody unconflicted has classified."""
@@ -102,6 +106,11 @@ class Case:
         found = [self._alone(one, standing, everybody) for one in standing]
         found += [IncidentFacts(incident_id=name, force="unclassified") for name in self._silent()]
         return sorted(dict.fromkeys(found), key=lambda incident: (incident.incident_id or "", repr(incident)))
+
+    @property
+    def skewed(self) -> bool:
+        """Whether the camera's clock was too far off to say which incident the clip belongs to."""
+        return abs(self._seal.clock_skew_seconds) > self._context.config.max_skew_seconds
 
     def _wearing(self) -> Word[st.Correction] | None:
         named = [word for word in self.testimony.corrections() if word.statement.officer_id is not None]
@@ -117,11 +126,10 @@ class Case:
         Whoever classifies the clip itself speaks for all of them. Where the camera's clock was too far off, only a
         classification that names the clip counts: the incident may be another one's.
         """
-        skewed = abs(self._seal.clock_skew_seconds) > self._context.config.max_skew_seconds
         heard = {
             one.scope
             for one in self.testimony.classifications
-            if one.opens and (not skewed or self.clip.clip_id in one.word.statement.clip_ids)
+            if one.opens and (not self.skewed or self.clip.clip_id in one.word.statement.clip_ids)
         }
         if None in heard:
             return []

@@ -88,6 +88,13 @@ class Testimony:
             and not self.withdrawn(word)
         ]
 
+    def declared_by(self, person: str) -> bool:
+        """Whether this person has declared that no force was used, and nobody entitled took that back."""
+        return any(
+            word.signer == person and word.trusted and not self.withdrawn(word)
+            for word in of_kind(self.words, st.Declaration)
+        )
+
     def authorizations(self) -> list[Word[st.Authorization]]:
         """Authorizations by somebody unconflicted that nobody took back, about the clip or any of its incidents."""
         return [
