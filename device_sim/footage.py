@@ -85,7 +85,7 @@ def of_size(path: Path, size: int, seed: int) -> str:
     If the clip does not fit, or PyAV is not installed, an empty movie takes its place. A file that is too small for
     that, too, has only pseudo-random bytes.
     """
-    lead = next((lead for lead in (_template(), mp4.STAND_IN) if size == len(lead) or size >= len(lead) + 8), b"")
+    lead = next((lead for lead in (one_second_clip(), mp4.STAND_IN) if size == len(lead) or size >= len(lead) + 8), b"")
     digest = hashlib.sha256()
     with path.open("wb") as file:
         _put(file, lead, digest)
@@ -101,7 +101,8 @@ def of_size(path: Path, size: int, seed: int) -> str:
 
 
 @functools.cache
-def _template() -> bytes:
+def one_second_clip() -> bytes:
+    """The clip with which a file of `of_size` begins; an empty movie when PyAV is not installed."""
     with tempfile.TemporaryDirectory(prefix="bwc-sim-") as folder:
         path = Path(folder) / "second.mp4"
         try:

@@ -29,7 +29,7 @@ def box_header(kind: bytes, total: int) -> bytes:
 
 
 def walk(file: BinaryIO, end: int, start: int = 0) -> Iterator[tuple[str, int, int]]:
-    """Yields (kind, offset, size) of each box between `start` and `end`, in bytes. Raises ValueError for a wrong one."""
+    """Yields (kind, offset, size) of each box between `start` and `end`, in bytes. Raises ValueError for a bad one."""
     at = start
     while at < end:
         file.seek(at)
