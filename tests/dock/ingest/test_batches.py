@@ -136,14 +136,13 @@ def test_a_receipt_is_recorded_only_once_it_is_durable_on_the_camera(bay: Bay) -
 
 def test_a_receipt_that_cannot_be_written_is_not_recorded_and_tried_again(bay: Bay) -> None:
     bay.reader.unwritable = {CLIP: UnavailableError("read-only")}
-    [clip, other] = bay.take_in(CLIP, OTHER_CLIP)
-    assert (clip.receipted, clip.done, clip.clip_id) == (False, False, CLIP)
+    clip, other = bay.take_in(CLIP, OTHER_CLIP)
+    assert [one.stem for one in (clip, other) if one.receipted or one.done] == [OTHER_CLIP]
     assert clip.problem is not None and clip.retry_at > time.monotonic()
-    assert other.receipted
     assert [entry["clip_id"] for entry in bay.house.custody("receipted")] == [OTHER_CLIP]
     bay.reader.unwritable = {}
     bay.batches.deliver([clip])
-    assert clip.receipted and clip.problem is None
+    assert {one.stem for one in (clip, other) if one.receipted and one.done} == {CLIP, OTHER_CLIP}
     assert len(bay.house.custody("receipted")) == 2
 
 

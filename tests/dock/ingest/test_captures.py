@@ -79,8 +79,7 @@ def test_one_of_another_enrolled_camera_is_not_this_cameras_word() -> None:
 
 def test_the_key_must_have_been_good_when_it_was_docked() -> None:
     data = signed(statement("capture"), "cam-1").to_bytes()
-    later = {"revoked": [revoked("cam-1", NOW + timedelta(seconds=1))]}
-    assert read(data, **later).state == "verified"
+    assert read(data, revoked=[revoked("cam-1", NOW + timedelta(seconds=1))]).state == "verified"
     assert read(data, revoked=[revoked("cam-1", NOW - timedelta(days=1))]).state == "refused"
 
 

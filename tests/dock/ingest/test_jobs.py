@@ -54,7 +54,7 @@ def test_a_doubtful_capture_says_nothing_of_when_it_was_recorded() -> None:
     assert JOB.recording(capture, "mismatch") is None
     assert JOB.recording(None, "unsigned") is None
     for value in ("verified", "unplayable"):
-        recording = JOB.recording(capture, value)  # type: ignore[arg-type]
+        recording = JOB.recording(capture, value)
         assert recording is not None
         assert (recording.clip_id, recording.officer_id, recording.skew) == (CLIP, "officer", -0.25)
 

@@ -50,8 +50,13 @@ def test_what_would_leave_less_than_the_reserve_is_not_begun(vault: VaultLayout)
 
 
 def test_the_reserve_counts_the_sealed_size(vault: VaultLayout, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = []
-    monkeypatch.setattr(staging, "has_room", lambda _, size: wanted.append(size) or True)
+    wanted: list[int] = []
+
+    def has_room(_: Path, size: int) -> bool:
+        wanted.append(size)
+        return True
+
+    monkeypatch.setattr(staging, "has_room", has_room)
     staging.reserve(vault, CLIP, 5 << 20, 1000)
     assert wanted == [sealed_size(5 << 20) + 1000]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -114,7 +114,7 @@ def test_what_live_orders_have_left_is_noted_also_while_the_clock_is_not_trusted
 
 
 def test_old_dispatch_documents_are_forgotten_once_an_hour(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    pruned = []
+    pruned: list[datetime] = []
     monkeypatch.setattr(house.dock.dispatch, "prune", pruned.append)
     for _ in range(5):  # the first were forgotten at the start
         house.service.step([])
