@@ -33,8 +33,9 @@ def house(tmp_path: Path) -> Iterator[House]:
 class Scripted(InlineReader):
     """A reader whose scans go as `scan` says; what was begun, killed and closed is counted."""
 
-    def __init__(self, mount: Path, scan: Callable[[Scripted], Scanned]) -> None:
+    def __init__(self, mount: Path, scan: Callable[[Scripted], Scanned], number: int = 1) -> None:
         super().__init__(mount)
+        self.number = number
         self._as_told = scan
         self.killed = threading.Event()
         self.closed = False
@@ -66,7 +67,7 @@ class Started:
         self.shown: list[tuple[str, str | None]] = []
 
         def opened(mount: Path, _limits: ReaderLimits, _hang_seconds: float) -> Scripted:
-            self.readers.append(Scripted(mount, scan))
+            self.readers.append(Scripted(mount, scan, len(self.readers) + 1))
             return self.readers[-1]
 
         service = house.service
@@ -97,7 +98,7 @@ class Started:
 
 def test_a_reader_that_ends_is_followed_by_another(house: House) -> None:
     def scan(reader: Scripted) -> Scanned:
-        if len(bay.readers) == 1:
+        if reader.number == 1:
             raise ReaderGoneError("killed")
         return reader.really()
 
