@@ -42,7 +42,7 @@ def test_witnessed_exported_and_forked(tmp_path: Path) -> None:
     bwc("keys", "new", "monitor", "--out", keys)
     with running(tmp_path / "precinct") as precinct:
         world, config = precinct.world, precinct.world.config / "dock.toml"
-        precinct.dock_camera("bay-1", "--clip", "seconds=2")
+        precinct.dock_camera("bay-1", "--clip", "seconds=2", "--stay")  # until the dock has seen that it erased
         precinct.await_custody(action="erased")
         late = witness(precinct, out)
         assert late["entries"] < late["missing"] + late["entries"], "published before anybody listened"
