@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from daemon.cli.demo import world as cast
-from daemon.cli.demo.world import DOCK, CastMember
+from daemon.cli.demo.world import DOCK, CastMember, World
 from daemon.link.session import Session
 from daemon.model.times import format_instant
 from tests.kit.acts import attest, classify, open_clip, request
@@ -26,8 +26,14 @@ pytestmark = pytest.mark.xdist_group("life")
 
 @pytest.fixture(scope="module")
 def precinct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Precinct]:
-    with running(tmp_path_factory.mktemp("life") / "world", orphan_seconds=1.0) as precinct:
+    root = tmp_path_factory.mktemp("life") / "world"
+    with running(root, before=_dispose_without_notice, orphan_seconds=1.0) as precinct:
         yield precinct
+
+
+def _dispose_without_notice(world: World) -> None:
+    settings = world.config / "policy.toml"
+    settings.write_text(settings.read_text() + "\n[retention]\nnotice_days = 0\n")
 
 
 _bays = itertools.count(1)
@@ -96,7 +102,7 @@ def test_a_bundle_verifies_anywhere_and_tampering_is_named(precinct: Precinct, r
     verified = precinct.stage.bwc("custody", "verify", bundle, "--root", root).document
     assert verified["clip_id"] == clip and verified["root_was_given"]
     stranger = precinct.world.key("policy", "sign", public=True)
-    assert "another root key" in precinct.stage.bwc("custody", "verify", bundle, "--root", stranger, expect=4).words
+    assert "is not the agency's" in precinct.stage.bwc("custody", "verify", bundle, "--root", stranger, expect=4).words
     with zipfile.ZipFile(bundle) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     assert any(name.endswith(".release.json") for name in files)
@@ -137,15 +143,20 @@ def test_quarantined_footage_leaves_its_camera_once_admitted(precinct: Precinct)
     precinct.notice(clip_id, lambda n: n["lock"]["state"] == "released")
 
 
-def test_disposal_destroys_the_clip_and_keeps_the_fact(precinct: Precinct) -> None:
+def test_disposal_destroys_the_clip_and_keeps_the_fact(precinct: Precinct, tmp_path: Path) -> None:
+    """A court orders it: nothing else disposes of a clip of today. Chief and records both put the order on record."""
     (taken,) = precinct.dock_camera("bay-d", "--bytes", "7000", "--timeout", "30")["clips"]
     clip_id = str(taken["clip_id"])
     precinct.notice(clip_id)
-    until = format_instant(datetime.now(UTC) + timedelta(days=1))
-    options = ("--clip-id", clip_id, "--purposes", "disposal", "--expires-at", until)
-    attest(precinct, cast.CHIEF, "authorization", *options)
+    classify(precinct, clip_id, "none")
+    now = datetime.now(UTC)
+    order = {"reference": "23CV-1187", "court": "Circuit Court", "dated": format_instant(now), "sha256": "ab" * 32}
+    fields = {"authorization_id": "d1", "clip_id": clip_id, "purposes": ["disposal"], "court_order": order}
+    written = tmp_path / "order.json"
+    written.write_text(json.dumps([fields | {"expires_at": format_instant(now + timedelta(days=1))}]))
+    attest(precinct, cast.CHIEF, "authorization", "--from", str(written))
     assert (precinct.world.vault / "clips" / clip_id).exists()
-    attest(precinct, cast.RECORDS, "authorization", *options)
+    attest(precinct, cast.RECORDS, "authorization", "--from", str(written))
     entry = precinct.await_custody(action="disposed", clip_id=clip_id)
     assert len(entry["attestations"]) == 3  # the order and both approvals
     wait_until(lambda: not (precinct.world.vault / "clips" / clip_id).exists(), "the clip's directory to go")

@@ -79,6 +79,6 @@ def test_witnessed_exported_and_forked(tmp_path: Path) -> None:
         other.write_text(signed)
         bwc("custody", "verify", export / "custody.jsonl", "--key", dock_key, "--witnessed", other, code=4)
         [alarm] = witness(precinct, out, code=4)["alarms"]
-        assert "does not fit what it said before" in alarm["problem"]
+        assert "does not fit its earlier entries" in alarm["problem"]
         evidence = json.loads((out / DOCK / "alarms.jsonl").read_text().splitlines()[0])
         assert base64.b64encode(bytes(32)).decode() in evidence["heard"]
