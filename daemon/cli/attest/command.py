@@ -89,7 +89,7 @@ def _command(kind: type[st.Statement]) -> click.Command:
         payloads = from_file(source, kind.kind) if source is not None else [values]
         _ = person.sign_key  # a missing key is told before anything is asked of the broker
         facts = facts_of(kind, payloads, attesting.zone)
-        refuse_unsignable(facts, alone=source is None and save is None)
+        refuse_unsignable(facts, saved=save is not None)
         known = attesting.hear(facts)
         attesting.check(facts, known)
         if save is not None:

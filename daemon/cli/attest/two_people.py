@@ -66,10 +66,10 @@ def take_court_order(values: dict[str, Any]) -> dict[str, Any] | None:
     return given
 
 
-def refuse_unsignable(facts: Sequence[Fact], *, alone: bool) -> None:
+def refuse_unsignable(facts: Sequence[Fact], *, saved: bool) -> None:
     """Raises ConfigurationError for what could never count, whoever signs it.
 
-    `alone`: it is given as options, and nothing is left for a second person: then both give the same id.
+    `saved`: it is left for a second person. Otherwise both have to give the same id, for a fresh one is each one's own.
     """
     for fact in facts:
         said = fact.statement
@@ -78,9 +78,11 @@ def refuse_unsignable(facts: Sequence[Fact], *, alone: bool) -> None:
         if COURT & set(said.purposes) and said.court_order is None:
             hint = "--court-reference, --court, --court-dated and --court-file say which"
             raise ConfigurationError(f"{fact.where}: {' and '.join(said.purposes)} needs a court's order", hint=hint)
-        if _is_for_two(said) and alone and "authorization_id" not in fact.given:
-            hint = "or --authorization-id, by which both say the same"
-            raise ConfigurationError("two people sign this: --save FILE keeps it for the second", hint=hint)
+        if _is_for_two(said) and not saved and "authorization_id" not in fact.given:
+            hint = "or both give the same authorization_id"
+            raise ConfigurationError(
+                f"{fact.where}: two people sign this: --save FILE keeps it for the second", hint=hint
+            )
 
 
 def tell_of_second(facts: Sequence[Fact], saved: Path | None) -> None:

@@ -139,10 +139,19 @@ def test_a_file_by_hand_may_date_the_order_as_people_do(written: str, tmp_path: 
         f'[authorization.court_order]\nreference = "r"\ncourt = "c"\nsha256 = "{DIGEST}"\ndated = {written}\n'
     )
     found = facts_of(st.Authorization, from_file(path, "authorization"), PORTLAND)
-    refuse_unsignable(found, alone=False)
+    refuse_unsignable(found, saved=False)
     [fact] = found
     assert isinstance(fact.statement, st.Authorization) and fact.statement.court_order is not None
     assert fact.statement.court_order.dated == datetime(2026, 12, 5, 8, tzinfo=UTC)
+
+
+def test_a_file_without_an_id_would_be_two_authorizations(folder: Path) -> None:
+    run("records", *ABOUT, "--purposes", "court", *COURT, "--court-sha256", DIGEST, "--save", "order.json")
+    [document] = json.loads((folder / "order.json").read_text())
+    del document["authorization_id"]
+    (folder / "order.json").write_text(json.dumps([document]))
+    assert isinstance(run("counsel", "--from", "order.json").exception, ConfigurationError)
+    assert len(signed()) == 1
 
 
 def test_no_option_of_an_order_is_no_order() -> None:
