@@ -76,7 +76,12 @@ class Teller:
 
     def _authorization(self, said: Any) -> str:
         who = self.people.shown(said.person_id) if said.person_id else "whoever is in charge of disposal"
-        return f"authorization of {who} for {', '.join(said.purposes)}: {self.about(said)}"
+        words = f"authorization of {who} for {', '.join(said.purposes)}: {self.about(said)}"
+        order = said.court_order
+        if order is not None:
+            dated = f"dated {self.time(order.dated)}, its document's SHA-256 {order.sha256}"
+            words += f"; on the order {order.reference} of {order.court}, {dated}"
+        return f"{words}; for: {said.reason}" if said.reason else words
 
     def _hold(self, said: Any) -> str:
         return f"legal hold {said.state} on {self.about(said)}, for: {said.reason}"
