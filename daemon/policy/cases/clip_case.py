@@ -87,9 +87,12 @@ class Case:
 
     def disposal_approval(self) -> DisposalApproval | None:
         """The authorization to dispose of the clip that chief and records have signed, in force now; or None."""
-        return approved_together(
-            [word for word in self.testimony.authorizations() if "disposal" in word.statement.purposes], self._now
-        )
+        whole = [
+            word
+            for word in self.testimony.authorizations()
+            if word.statement.clip_id is not None or (word.statement.incident_id,) == self.incidents
+        ]
+        return approved_together([word for word in whole if "disposal" in word.statement.purposes], self._now)
 
     def facts(self, person_id: str, purpose: st.Purpose) -> list[Facts]:
         """The facts as they are now, of which each has to open the clip."""
@@ -110,7 +113,14 @@ class Case:
     @property
     def skewed(self) -> bool:
         """Whether the camera's clock was too far off to say which incident the clip belongs to."""
-        return abs(self._seal.clock_skew_seconds) > self._context.config.max_skew_seconds
+        worst = max(abs(self._context.store.statement(digest, st.Seal).clock_skew_seconds) for digest in self._seals)
+        return worst > self._context.config.max_skew_seconds
+
+    @property
+    def _seals(self) -> list[str]:
+        """The seals of the clip at every dock that has it: a copy takes no doubt away."""
+        copies = self._context.store.copies(self.clip.clip_id)
+        return [copy.seal_sha256 for copy in copies if not copy.disposed] or [self.clip.seal_sha256]
 
     def _wearing(self) -> Word[st.Correction] | None:
         named = [word for word in self.testimony.corrections() if word.statement.officer_id is not None]
@@ -133,7 +143,10 @@ class Case:
         }
         if None in heard:
             return []
-        return [name for name in self.incidents if name not in heard] if self.incidents else [None]
+        silent: list[str | None] = [name for name in self.incidents if name not in heard]
+        if not self.testimony.vouched:  # only conflicted words attach it to any incident
+            silent.append(None)
+        return silent
 
     @staticmethod
     def _alone(one: Standing, standing: Iterable[Standing], everybody: set[str]) -> IncidentFacts:

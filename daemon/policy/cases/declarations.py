@@ -5,15 +5,17 @@ It is not taken for what happened: it never stands against any other word, and o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from daemon.core.read_order import WEAPONS
 from daemon.model import statements as st
+from daemon.policy.cases.hearing import word_of
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.facts import IncidentFacts
 from daemon.policy.store.rows import AnnouncedClipRow
 from daemon.policy.testimony.testimony import Testimony
+from daemon.policy.testimony.words import Word, of_kind
 
 
 class DeclaredClip(Protocol):
@@ -43,9 +45,31 @@ def declaration_counts(context: PolicyContext, case: DeclaredClip, person_id: st
         return False
     if case.clip.capture_sha256 is None or not case.testimony.declared_by(person_id):
         return False
-    capture = context.store.statement(case.clip.capture_sha256, st.Capture)
-    tag = context.store.statement(case.clip.tag_sha256, st.Tag)
-    return capture.trigger_on not in WEAPONS and tag.unclear == 0
+    for clip in _clips_beside(context, case):
+        if clip.capture_sha256 is None:
+            return False
+        if context.store.statement(clip.capture_sha256, st.Capture).trigger_on in WEAPONS:
+            return False
+    if any(word.statement.force != "none" or word.statement.in_custody_death for word in _said_beside(context, case)):
+        return False
+    copies = context.store.copies(case.clip.clip_id)
+    return all(context.store.statement(copy.tag_sha256, st.Tag).unclear == 0 for copy in copies)
+
+
+def _clips_beside(context: PolicyContext, case: DeclaredClip) -> Iterator[AnnouncedClipRow]:
+    """Every clip of the incidents that the clip belongs to, itself included."""
+    yield case.clip
+    for incident_id in case.testimony.incidents:
+        for clip_id in context.store.clips_of_incident(incident_id):
+            yield from context.store.copies(clip_id)
+
+
+def _said_beside(context: PolicyContext, case: DeclaredClip) -> Iterator[Word[st.Classification]]:
+    """What was said of other clips of these incidents by themselves."""
+    for incident_id in case.testimony.incidents:
+        yield from of_kind(
+            [word_of(context, row) for row in context.store.words_beside(incident_id)], st.Classification
+        )
 
 
 def declared(incidents: Iterable[IncidentFacts]) -> list[IncidentFacts]:

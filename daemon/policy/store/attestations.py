@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Select, bindparam, delete, false, func, or_, select
+from sqlalchemy import BindParameter, Select, bindparam, delete, false, func, or_, select, union
 
 from daemon.custody.log import Rows
 from daemon.model import statements as st
@@ -57,14 +57,21 @@ _COUNTS = _A.withdrawn == false()  # a store of schema 2 marked there what was w
 _NAMED = select(_N.incident_id, _N.digest, _N.signer).where(_N.clip_id == bindparam("clip"))
 _CLIPS_NAMED = select(_N.clip_id).where(_N.digest == bindparam("of")).distinct().order_by(_N.clip_id)
 _ROW_BY = select(*_ROW).where(_OF, _BY, _COUNTS)
-_CORRECTIONS = (
+_CORRECTS = (or_(_A.kind == "correction", _A.kind == "withdrawal"), _COUNTS)
+_CORRECTIONS = union(
     select(_A.clip_id, *_ROW)
     .join(tables.clip_incident, _I.clip_id == _A.clip_id)
-    .where(
-        _I.incident_id == bindparam("incident"),
-        or_(_A.kind == "correction", _A.kind == "withdrawal"),
-        _COUNTS,
-    )
+    .where(_I.incident_id == bindparam("incident"), *_CORRECTS),
+    select(_A.clip_id, *_ROW)
+    .join(tables.named_clip, _N.clip_id == _A.clip_id)
+    .where(_N.incident_id == bindparam("incident"), *_CORRECTS),
+)
+_BESIDE = (
+    select(*_ROW)
+    .join(tables.named_clip, (_N.digest == _A.digest) & (_N.signer == _A.signer))
+    .join(tables.clip_incident, _I.clip_id == _N.clip_id)
+    .where(_I.incident_id == bindparam("incident"), _N.incident_id.is_(None), _COUNTS)
+    .distinct()
 )
 _BY_SIGNER = select(_A.digest, _A.incident_id, _A.clip_id).where(_BY, or_(*(_A.kind == kind for kind in _DECIDING)))
 
@@ -187,8 +194,12 @@ class Attestations(QueryRunner):
         return {row[0] for row in self.run(_NAMED, clip=clip_id) if row[0] is not None}
 
     def corrections_in(self, incident_id: str) -> list[tuple[str, AttestationRow]]:
-        """Corrections of clips that were tagged with this incident, and withdrawals about them, each with its clip."""
+        """Corrections of the clips of this incident, and withdrawals about them, each with its clip."""
         return [(row[0], AttestationRow(*row[1:])) for row in self.run(_CORRECTIONS, incident=incident_id)]
+
+    def words_beside(self, incident_id: str) -> list[AttestationRow]:
+        """What was said of clips by themselves that are tagged with this incident: classifications, and withdrawals."""
+        return [AttestationRow(*row) for row in self.run(_BESIDE, incident=incident_id)]
 
     def signed_by(self, signer: str) -> list[tuple[str, str | None, str | None]]:
         """Everything of this signer that decisions rest on: its digest, incident and clip."""

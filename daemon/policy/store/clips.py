@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import bindparam, delete, false, func, select, union
 
 from daemon.custody.log import Rows
@@ -24,9 +26,16 @@ _OF_INCIDENT = union(
     select(_I.clip_id).where(_I.incident_id == bindparam("of")),
     select(_N.clip_id).where(_N.incident_id == bindparam("of")),
 )
-_WEARERS = union(
-    select(_C.officer_id).join(tables.clip_incident, _I.clip_id == _C.clip_id).where(_I.incident_id == bindparam("of")),
-    select(_C.officer_id).join(tables.named_clip, _N.clip_id == _C.clip_id).where(_N.incident_id == bindparam("of")),
+_WEARERS = (
+    select(_C.officer_id)
+    .join(tables.clip_incident, _I.clip_id == _C.clip_id)
+    .where(_I.incident_id == bindparam("of"))
+    .distinct()
+)
+_ATTACHED = (
+    select(_C.clip_id, _C.officer_id)
+    .join(tables.named_clip, _N.clip_id == _C.clip_id)
+    .where(_N.incident_id == bindparam("of"))
 )
 _COPIES = _CLIPS.where(_OF).order_by(_C.dock_id)
 _PUT_REFUSED = upsert(tables.refused_clip)
@@ -83,13 +92,22 @@ class AnnouncedClips(QueryRunner):
         """The clips that were tagged with an incident, or that a classification ever attached to it, by id."""
         return sorted(row[0] for row in self.run(_OF_INCIDENT, of=incident_id))
 
+    def clips_beside(self, clip_ids: Iterable[str]) -> set[str]:
+        """Every clip of every incident that any of these clips was tagged with."""
+        incidents = {incident_id for clip_id in clip_ids for incident_id in self.incidents(clip_id)}
+        return {clip_id for incident_id in incidents for clip_id in self.clips_of_incident(incident_id)}
+
     def captured_by(self, incident_id: str) -> frozenset[str]:
-        """The officers that the captures of an incident's clips name."""
+        """The officers that the captures of the clips name which docks tagged with an incident."""
         found = self._wearers.get(incident_id)
         if found is None:
             found = frozenset(row[0] for row in self.run(_WEARERS, of=incident_id))
             self._wearers[incident_id] = found
         return found
+
+    def attached_to(self, incident_id: str) -> dict[str, str]:
+        """The officer that the capture names, of each clip that a classification ever attached to an incident."""
+        return {row[0]: row[1] for row in self.run(_ATTACHED, of=incident_id)}
 
     def copies(self, clip_id: str) -> list[AnnouncedClipRow]:
         """The clip as each dock announced it, by dock."""
