@@ -37,6 +37,7 @@ _DECIDING = (
     "withdrawal",
 )
 """Kinds of attestation that decisions rest on."""
+_SAYS_WHO_WAS_THERE = frozenset({"classification", "correction", "withdrawal"})
 
 _T, _A, _N, _I = tables.trust.c, tables.attestation.c, tables.named_clip.c, tables.clip_incident.c
 _OF = _A.digest == bindparam("of")
@@ -93,8 +94,14 @@ class Attestations(QueryRunner):
     def __init__(self, rows: Rows, dialect: str) -> None:
         """As `QueryRunner`. No trust version is known until `remember_trust` is called."""
         super().__init__(rows, dialect)
+        self.remembered: dict[str, Any] = {}
+        """What was worked out of each incident in this transaction; forgotten when anything it rests on is written."""
         self._trusts: dict[int, Trust] = {}
         self._verified: OrderedDict[tuple[str, str | None], st.Statement] = OrderedDict()
+
+    def forget_remembered(self) -> None:
+        """Forgets what was worked out in this transaction."""
+        self.remembered.clear()
 
     # trust: every version that was in force, so that what was signed under it can still be verified
 
@@ -147,11 +154,15 @@ class Attestations(QueryRunner):
             withdrawn=False,
             envelope=verified.envelope.to_bytes(),
         )
-        self._keep(verified.digest, verified.signer.id, statement)  # its signature was verified a moment ago
+        for signer in (verified.signer.id, None):
+            self._keep(verified.digest, signer, statement)  # its signature was verified a moment ago
+        if statement.kind in _SAYS_WHO_WAS_THERE:
+            self.forget_remembered()
 
     def add_named(self, clip_ids: Iterable[str], digest: str, signer: str, incident_id: str | None) -> None:
         """Notes which clips a classification names, or takes back. `incident_id`: the incident it attaches them to."""
         for clip_id in clip_ids:
+            self.forget_remembered()
             self.run(_ADD_NAMED, clip_id=clip_id, digest=digest, signer=signer, incident_id=incident_id)
 
     def has(self, digest: str, signer: str | None = None) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from sqlalchemy import bindparam, delete, false, func, select, union
 
-from daemon.custody.log import Rows
 from daemon.policy.store import tables
+from daemon.policy.store.attestations import Attestations
 from daemon.policy.store.rows import AnnouncedClipRow
-from daemon.policy.store.sql import QueryRunner, insert_if_absent, row_values, upsert
+from daemon.policy.store.sql import insert_if_absent, row_values, upsert
 
 _C, _I, _D, _N, _X = tables.clip.c, tables.clip_incident.c, tables.dock.c, tables.named_clip.c, tables.refused_clip.c
 _CLIPS = select(tables.clip)
@@ -53,17 +53,8 @@ _NEXT = tuple(
 )
 
 
-class AnnouncedClips(QueryRunner):
+class AnnouncedClips(Attestations):
     """The clips that docks have announced. One recording may lie at several docks: these are copies of one clip."""
-
-    def __init__(self, rows: Rows, dialect: str) -> None:
-        """As `QueryRunner`."""
-        super().__init__(rows, dialect)
-        self._wearers: dict[str, frozenset[str]] = {}
-
-    def forget_remembered(self) -> None:
-        """Forgets what is remembered within a transaction."""
-        self._wearers.clear()
 
     def clip(self, clip_id: str, dock_id: str | None = None) -> AnnouncedClipRow | None:
         """The clip as that dock announced it, or None. Without `dock_id`, the first dock that holds it."""
@@ -72,7 +63,7 @@ class AnnouncedClips(QueryRunner):
 
     def put_clip(self, clip: AnnouncedClipRow) -> None:
         """Stores a clip, in the place of what the same dock announced of it before."""
-        self._wearers.clear()
+        self.forget_remembered()
         self.run(_PUT, **row_values(clip))
 
     def clips_recorded_before(self, at: str) -> list[AnnouncedClipRow]:
@@ -81,7 +72,7 @@ class AnnouncedClips(QueryRunner):
 
     def add_incident(self, clip_id: str, incident_id: str) -> None:
         """Notes that a dock tagged a clip with an incident. This is never taken back."""
-        self._wearers.clear()
+        self.forget_remembered()
         self.run(_ADD_INCIDENT, clip_id=clip_id, incident_id=incident_id)
 
     def incidents(self, clip_id: str) -> list[str]:
@@ -99,11 +90,7 @@ class AnnouncedClips(QueryRunner):
 
     def captured_by(self, incident_id: str) -> frozenset[str]:
         """The officers that the captures of the clips name which docks tagged with an incident."""
-        found = self._wearers.get(incident_id)
-        if found is None:
-            found = frozenset(row[0] for row in self.run(_WEARERS, of=incident_id))
-            self._wearers[incident_id] = found
-        return found
+        return frozenset(row[0] for row in self.run(_WEARERS, of=incident_id))
 
     def attached_to(self, incident_id: str) -> dict[str, str]:
         """The officer that the capture names, of each clip that a classification ever attached to an incident."""
@@ -119,7 +106,7 @@ class AnnouncedClips(QueryRunner):
 
     def demote(self, clip: AnnouncedClipRow) -> None:
         """Counts a clip as refused that was taken in before: another dock has the footage that the id belongs to."""
-        self._wearers.clear()
+        self.forget_remembered()
         self.refuse_clip(clip.dock_id, clip.clip_id, clip.sequence, clip.previous)
         self.run(_REMOVE, of=clip.clip_id, dock=clip.dock_id)
 
