@@ -105,7 +105,7 @@ class DockService:
         self.dock.metrics.started(config.dock_id, config.ingest.reserve_bytes)
         self.connections = Connections(self.dock, self.state, self._mailbox.put)
         self._announcer = self.connections.announcer
-        self.read_turns = ReadTurns(config.ingest, clock)
+        self.read_turns = ReadTurns(config.ingest, clock, config.zone)
         self.ledger = IngestLedger(self.dock, self)
         self._bays = BayThreads(self.ledger, self.read_turns, away_seconds(self.dock), self._announcer.bay)
         self._watch()

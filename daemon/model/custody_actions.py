@@ -33,4 +33,6 @@ class CustodyAction(StrEnum):
     ACCEPTED = "accepted"
     DECIDED = "decided"
     DISPOSAL_DUE = "disposal_due"
+    DISPOSAL_REPORTED = "disposal_reported"
     DISPOSAL_ORDERED = "disposal_ordered"
+    DISPOSAL_WITHHELD = "disposal_withheld"

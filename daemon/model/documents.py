@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from daemon.model.disposal_report import DisposalReport
 from daemon.model.statements import Because, Force, Integrity, Purpose
 from daemon.model.times import Instant
 from daemon.model.types import ClipId, Count, Digest, Document, Id, Seconds, Size, Text
@@ -225,5 +226,6 @@ DOCUMENTS: dict[str, type[Document]] = {
     "standing": Standing,
     "custody": CustodyEntry,
     "wrapped-keys": WrappedKeys,
+    "disposal-report": DisposalReport,
 }
 """Every document that has a JSON Schema, by the schema file's name."""

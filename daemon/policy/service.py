@@ -16,7 +16,8 @@ from daemon.model.clock import Clock
 from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.model.times import format_instant
-from daemon.policy.cases import attestations, decisions, disposal, notices, orders, reconsideration
+from daemon.policy.cases import attestations, decisions, notices, orders, reconsideration
+from daemon.policy.cases.disposal.schedule import run_schedule
 from daemon.policy.mqtt.leadership import Leadership
 from daemon.policy.mqtt.publisher import PUBLISHER
 from daemon.policy.mqtt.subscriptions import INBOX, can_wait
@@ -211,7 +212,7 @@ class PolicyService:
         decisions.expire(context)
         reconsideration.reconsider_overdue(context)
         if self._run_schedule.due(now):
-            disposal.run_schedule(context)
+            run_schedule(context)
         if self._repeat_orders.due(now):
             orders.repeat(context)
 

@@ -34,6 +34,7 @@ _ROLES: dict[str, frozenset[str]] = {
     "authorization": frozenset({"chief", "records", "counsel"}),
     "hold": frozenset({"records", "internal_affairs", "chief"}),
     "correction": frozenset({"records", "supervisor"}),
+    "label": frozenset({"officer", "supervisor", "records"}),
 }
 _COURT = frozenset({"court", "disclosure"})
 _SIGNERS: dict[str, str] = {

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as hs
 
-from daemon.cli.shared.typed_times import AgencyZone, typed_instant, typed_span, zone_named
+from daemon.cli.shared.typed_times import typed_instant, typed_span
 from daemon.model.errors import ConfigurationError
 from daemon.model.times import format_instant, truncate
+from daemon.model.zones import AgencyZone, zone_named
 
 PORTLAND = AgencyZone(ZoneInfo("America/Los_Angeles"))
 BERLIN = AgencyZone(ZoneInfo("Europe/Berlin"))

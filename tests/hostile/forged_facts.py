@@ -117,6 +117,7 @@ def _wrong_people(office: Office) -> Iterator[Forgery]:
     yield of("hold", "supervisor", "may not hold")
     yield of("correction", "officer", "no records")
     yield of("correction", "records", "footage they wore", officer_id="records")
+    yield of("label", "detective", "may not label")
     yield of("opened", "officer", "another's viewing", person_id="detective")
     for owner in ("dock-1", "cam-1", "policy"):
         yield of("authorization", owner, "no person")

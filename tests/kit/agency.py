@@ -119,6 +119,7 @@ SIGNERS: dict[str, str] = {
     "hold": "records",
     "correction": "records",
     "declaration": "officer",
+    "label": "officer",
     "withdrawal": "chief",
     "request": "officer",
     "opened": "officer",
@@ -209,6 +210,7 @@ def _values() -> dict[str, dict[str, Any]]:
         "hold": {"hold_id": "hold-1", "clip_id": CLIP, "state": "placed", "reason": "a trial", "at": EARLIER},
         "correction": {"clip_id": CLIP, "officer_id": "officer", "reason": "a pool camera", "at": EARLIER},
         "declaration": {"clip_id": CLIP, "declared_at": EARLIER},
+        "label": {"clip_id": CLIP, "category": "dui", "case_number": "23CR-1187", "at": EARLIER},
         "withdrawal": {"attestation_sha256": DIGEST, "reason": "an error", "at": EARLIER},
         "request": {"request_id": "request-1", "clip_id": CLIP, "purpose": "report", "requested_at": EARLIER},
         "opened": {
@@ -250,6 +252,7 @@ def _values() -> dict[str, dict[str, Any]]:
             "dock_id": "dock-1",
             "because": because,
             "approvals": [DIGEST],
+            "court_order_sha256": DIGEST,
             "ordered_at": EARLIER,
         },
         "acknowledgement": {"dock_id": "dock-1", "through": 3, "recipients": [DIGEST], "at": EARLIER},

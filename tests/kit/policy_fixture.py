@@ -18,7 +18,9 @@ from daemon.model.config import PolicyConfig, check_config
 from daemon.model.documents import Lock, Notice
 from daemon.model.times import format_instant
 from daemon.model.topics import Topics
-from daemon.policy.cases import attestations, decisions, disposal, notices, reconsideration
+from daemon.policy.cases import attestations, decisions, notices, reconsideration
+from daemon.policy.cases.disposal import clocks
+from daemon.policy.cases.disposal.schedule import run_schedule
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.regime import Regime, bundled
 from daemon.policy.store.store import open_store
@@ -61,6 +63,8 @@ class Office:
     clock: TurnedClock
     sequences: dict[str, int] = field(default_factory=dict)
     notices: dict[tuple[str, str], Notice] = field(default_factory=dict)
+    dock_offset: timedelta | None = timedelta()
+    """How far the docks' clocks are ahead of the service's; None while no dock is heard."""
     notes: list[str | None] = field(default_factory=list)
     """What each answer said beside accepting or refusing."""
 
@@ -85,10 +89,13 @@ class Office:
 
     def tick(self) -> None:
         with self.context.store.transaction():
+            if self.dock_offset is not None:  # docks go on announcing other clips
+                for dock in self.sequences:
+                    clocks.heard(self.context, dock, self.clock.now() + self.dock_offset)
             decisions.expire(self.context)
             reconsideration.reconsider_overdue(self.context)
             reconsideration.reconsider_pending(self.context)
-            disposal.run_schedule(self.context)
+            run_schedule(self.context)
 
     def announce(self, notice: Notice, *, whole: bool = True) -> None:
         """A dock's announcement, or (not `whole`) what the broker retains of it."""

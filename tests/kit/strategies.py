@@ -9,6 +9,7 @@ from hypothesis import strategies as hs
 
 from daemon.model import documents as doc
 from daemon.model import statements as st
+from daemon.model.disposal_report import DisposalReport, KeptBy, ReportedClip
 from daemon.model.times import truncate
 from tests.kit.agency import open_pem, sign_pem
 
@@ -49,7 +50,6 @@ def _with(kind: type[Any], given: hs.SearchStrategy[dict[str, Any]], **fields: A
 
 
 _ordered = hs.lists(instants, min_size=3, max_size=3).map(sorted)
-_uncourtly = hs.sampled_from([purpose for purpose in get_args(st.Purpose) if purpose not in {"court", "disclosure"}])
 _one_subject = hs.one_of(hs.fixed_dictionaries({"clip_id": clip_ids}), hs.fixed_dictionaries({"incident_id": ids}))
 _recorded = hs.one_of(
     hs.just({"form": "unrecorded"}),
@@ -84,6 +84,10 @@ _activation = hs.builds(
     verdict=hs.sampled_from(["on_time", "absent", "ambiguous", "undispatched"]),
     revision=hs.integers(1, 99),
     assignments=hs.lists(_assignment, max_size=2).map(tuple),
+)
+_viewing = hs.one_of(
+    several(hs.sampled_from([p for p in get_args(st.Purpose) if p not in {"court", "disclosure"}]), 1),
+    several(hs.sampled_from(["court", "disclosure"]), 1),
 )
 _clip_at_dock = {"clip_id": clip_ids, "dock_id": ids}
 
@@ -179,22 +183,25 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
     "authorization": _with(
         st.Authorization,
         hs.tuples(
-            _one_subject,
             _ordered.filter(lambda t: t[0] < t[2]).map(lambda t: {"issued_at": t[0], "expires_at": t[2]}),
             hs.one_of(
-                hs.just({"purposes": ("disposal",)}),
-                hs.fixed_dictionaries({"person_id": ids, "purposes": several(_uncourtly, 1)}),
-                hs.fixed_dictionaries(
-                    {
-                        "person_id": ids,
-                        "purposes": several(hs.sampled_from(["court", "disclosure"]), 1),
-                        "court_order": hs.builds(
-                            st.CourtOrder, reference=texts, court=texts, dated=instants, sha256=digests
-                        ),
-                    }
+                hs.tuples(_one_subject, hs.just({"purposes": ("disposal",)})),
+                hs.tuples(hs.fixed_dictionaries({"report_sha256": digests}), hs.just({"purposes": ("disposal",)})),
+                hs.tuples(_one_subject, hs.fixed_dictionaries({"person_id": ids, "purposes": _viewing})),
+                hs.tuples(
+                    _one_subject,
+                    hs.fixed_dictionaries(
+                        {
+                            "person_id": ids,
+                            "purposes": several(hs.sampled_from(["court", "disclosure"]), 1),
+                            "court_order": hs.builds(
+                                st.CourtOrder, reference=texts, court=texts, dated=instants, sha256=digests
+                            ),
+                        }
+                    ),
                 ),
             ),
-        ).map(lambda parts: parts[0] | parts[1] | parts[2]),
+        ).map(lambda parts: parts[0] | parts[1][0] | parts[1][1]),
         authorization_id=ids,
     ),
     "hold": _with(
@@ -209,6 +216,13 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
         at=instants,
     ),
     "declaration": hs.builds(st.Declaration, clip_id=clip_ids, declared_at=instants),
+    "label": hs.builds(
+        st.Label,
+        clip_id=clip_ids,
+        category=ids,
+        case_number=hs.none() | texts.filter(bool),
+        at=instants,
+    ),
     "withdrawal": hs.builds(st.Withdrawal, attestation_sha256=digests, reason=texts, at=instants),
     "request": hs.builds(
         st.Request, request_id=ids, clip_id=clip_ids, purpose=literal(st.Purpose), requested_at=instants
@@ -242,6 +256,7 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
         clip_sha256=digests,
         because=because,
         approvals=several(digests),
+        court_order_sha256=hs.none() | digests,
         ordered_at=instants,
     ),
     "acknowledgement": hs.builds(
@@ -285,6 +300,16 @@ _lock = hs.builds(
     ).map(tuple),
 )
 
+_reported = hs.builds(
+    ReportedClip,
+    dock_id=ids,
+    clip_id=clip_ids,
+    clip_sha256=digests,
+    recorded_at=instants,
+    keep_until=hs.none() | instants,
+    kept_by=hs.builds(KeptBy, kind=hs.sampled_from(["default", "label", "hold"]), days=hs.none() | hs.floats(1, 9e3)),
+)
+_section = hs.lists(_reported, max_size=2).map(tuple)
 DOCUMENTS: dict[str, hs.SearchStrategy[Any]] = {
     "camera": hs.builds(
         doc.Camera,
@@ -377,6 +402,16 @@ DOCUMENTS: dict[str, hs.SearchStrategy[Any]] = {
         clip_sha256=digests,
         sealed_sha256=digests,
         wrapped_keys=wraps.map(lambda wrap: (wrap.plain(),)),
+    ),
+    "disposal-report": hs.builds(
+        DisposalReport,
+        agency=ids,
+        made_at=instants,
+        due=_section,
+        overdue=_section,
+        unclassified=_section,
+        kept=_section,
+        left_out=counts,
     ),
 }
 """Valid documents, by the name of their schema file."""

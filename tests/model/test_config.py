@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import get_args
 
@@ -11,6 +12,7 @@ import pytest
 
 from daemon.model.config import DockConfig, Metrics, PolicyConfig, Section, check_config, load_config
 from daemon.model.errors import ConfigurationError
+from daemon.model.zones import MACHINE
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -51,6 +53,10 @@ def test_the_sections_left_out_of_the_example_load_too() -> None:
         ('sign_key = "credential:dock"', "sign_key: "),
         ('[metrics]\nlisten = "0.0.0.0:9464"', "only programs on this machine may ask"),
         ('[metrics]\nlisten = "dock.example:9464"', "metrics.listen: "),
+        (
+            'timezone = "America/Los_Angelos"',
+            "'America/Los_Angelos'; such as America/Los_Angeles",
+        ),
         ('[metrics]\nlisten = "127.0.0.1"', "metrics.listen: "),
         ('[metrics]\nlisten = "127.0.0.1:70000"', "metrics.listen: "),
         ('[replica]\nurl = "https://store.example/bucket"', "expected s3://bucket/prefix"),
@@ -79,6 +85,14 @@ def test_paths_are_relative_to_the_file_and_credentials_come_from_systemd(
     config = load_config(DockConfig, path)
     assert config.vault == tmp_path / "vault"
     assert config.sign_key == Path("/run/credentials/bwc-dock/sign")
+
+
+def test_the_agencys_zone_is_the_machines_unless_it_is_named() -> None:
+    base = {"broker": {"url": "mqtt://b"}, "trust": {"file": "t", "root": "r"}, "agency": "portland"}
+    files = {"state": "s", "sign_key": "k", "open_key": "o"}
+    named = check_config(PolicyConfig, base | files | {"timezone": "America/Los_Angeles"}, base=CONFIG, what="test")
+    assert named.zone.day_of(datetime(2026, 12, 1, 7, tzinfo=UTC)) == date(2026, 11, 30)
+    assert check_config(PolicyConfig, base | files, base=CONFIG, what="test").zone == MACHINE
 
 
 def test_metrics_are_for_this_machine_by_either_protocol() -> None:

@@ -14,7 +14,6 @@ from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.documents import Lock, NoticeRelease
 from daemon.policy.cases import attestations, notices, orders
-from daemon.policy.cases.disposal import report
 from daemon.policy.cases.replay import replay
 from daemon.policy.rules.regime import bundled
 from daemon.seal import envelope as envelopes
@@ -512,46 +511,6 @@ def test_replay_under_the_same_regime_gives_the_same_answers_and_another_differs
     ]
     other = list(replay(office.context.store, bundled("portland-union-offer-2023")))
     assert [one.differs for one in other] == [True, True, False, False]
-
-
-def test_disposal_is_reported_before_it_happens_and_a_hold_suspends_it(tmp_path: Path, store_url: str) -> None:
-    office = open_office(tmp_path, store={"url": store_url}, retention={"dispose": "automatic", "notice_days": 14})
-    office.announce(office.notice())
-    office.classify("none")
-    office.clock.turn(days=179)
-    office.tick()
-    assert office.log("disposal_due") == []
-    office.clock.turn(days=2)
-    hold = st.Hold(hold_id="h1", incident_id=INCIDENT, state="placed", reason="suit", at=office.clock.now())
-    office.attest(hold, "chief")
-    office.tick()
-    assert report(office.context, office.clock.now())[0].held_by == ("h1",)
-    assert office.log("disposal_due") == []
-    office.clock.turn(seconds=1)
-    lifted = st.Hold(hold_id="h1", incident_id=INCIDENT, state="lifted", reason="settled", at=office.clock.now())
-    office.attest(lifted, "chief")
-    office.tick()
-    assert len(office.log("disposal_due")) == 1
-    office.clock.turn(days=13)
-    office.tick()
-    assert office.orders(CLIP) == []
-    office.clock.turn(days=1)
-    office.tick()
-    (order,) = office.orders(CLIP)
-    assert order.statement(st.Disposal).clip_id == CLIP
-    office.context.store.close()
-
-
-def test_the_schedule_keeps_longer_by_force_and_for_ever_what_nobody_classified(tmp_path: Path, store_url: str) -> None:
-    office = open_office(tmp_path, store={"url": store_url}, retention={"by_force": {"deadly": 900}})
-    office.announce(office.notice())
-    office.announce(office.notice(OTHER_CLIP, incidents=("23-310009",)))
-    office.classify("deadly")
-    office.clock.turn(days=899)
-    assert report(office.context, office.clock.now()) == []
-    office.clock.turn(days=2)
-    assert [due.clip_id for due in report(office.context, office.clock.now())] == [CLIP]
-    office.context.store.close()
 
 
 def dispose_early(office: Office, by: str, **changes: Any) -> tuple[bool, str | None]:

@@ -50,6 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "hold": {"records", "affairs", "chief"},
     "correction": {"records", "supervisor"},
     "declaration": set(PEOPLE),  # whether they wore the clip, only the policy service knows
+    "label": {"officer", "witness", "supervisor", "records"},
     "withdrawal": set(PEOPLE),  # whether it is their own to withdraw, only the policy service knows
     "request": set(PEOPLE),
     "opened": {"officer"},
@@ -107,6 +108,7 @@ def test_not_about_this_subject(kind: str, signer: str, changes: dict[str, Any])
     ("kind", "signer", "changes"),
     [
         ("statement", "supervisor", {"to": "supervisor"}),
+        ("classification", "supervisor", {"involved": ["supervisor"]}),  # it closes; what it opens is judged later
         ("authorization", "records", {"purposes": ["disposal"], "person_id": None}),
         ("authorization", "chief", {"purposes": ["disposal"], "person_id": None}),
         ("authorization", "records", {"purposes": ["court"], "court_order": COURT_ORDER}),
@@ -136,6 +138,7 @@ TIMES = [
     ("hold", "at", InconsistentError),
     ("correction", "at", InconsistentError),
     ("declaration", "declared_at", InconsistentError),
+    ("label", "at", InconsistentError),
     ("withdrawal", "at", InconsistentError),
     ("request", "requested_at", InconsistentError),
     ("opened", "opened_at", InconsistentError),

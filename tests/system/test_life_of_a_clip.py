@@ -26,14 +26,12 @@ pytestmark = pytest.mark.xdist_group("life")
 
 @pytest.fixture(scope="module")
 def precinct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Precinct]:
-    root = tmp_path_factory.mktemp("life") / "world"
-    with running(root, before=_dispose_without_notice, orphan_seconds=1.0) as precinct:
+    def no_notice(world: World) -> None:
+        settings = world.config / "policy.toml"
+        settings.write_text(settings.read_text() + "[retention]\nnotice_days = 0.0\n")
+
+    with running(tmp_path_factory.mktemp("life") / "world", before=no_notice, orphan_seconds=1.0) as precinct:
         yield precinct
-
-
-def _dispose_without_notice(world: World) -> None:
-    settings = world.config / "policy.toml"
-    settings.write_text(settings.read_text() + "\n[retention]\nnotice_days = 0\n")
 
 
 _bays = itertools.count(1)
@@ -150,15 +148,15 @@ def test_disposal_destroys_the_clip_and_keeps_the_fact(precinct: Precinct, tmp_p
     precinct.notice(clip_id)
     classify(precinct, clip_id, "none")
     now = datetime.now(UTC)
-    order = {"reference": "23CV-1187", "court": "Circuit Court", "dated": format_instant(now), "sha256": "ab" * 32}
-    fields = {"authorization_id": "d1", "clip_id": clip_id, "purposes": ["disposal"], "court_order": order}
-    written = tmp_path / "order.json"
-    written.write_text(json.dumps([fields | {"expires_at": format_instant(now + timedelta(days=1))}]))
-    attest(precinct, cast.CHIEF, "authorization", "--from", str(written))
+    court = {"reference": "23CV-1", "court": "Circuit Court", "dated": format_instant(now), "sha256": "ab" * 32}
+    times = {"issued_at": format_instant(now), "expires_at": format_instant(now + timedelta(days=1))}
+    signed = {"authorization_id": "d1", "clip_id": clip_id, "purposes": ["disposal"], "court_order": court}
+    (tmp_path / "order.json").write_text(json.dumps([signed | times]))
+    attest(precinct, cast.CHIEF, "authorization", "--from", str(tmp_path / "order.json"))
     assert (precinct.world.vault / "clips" / clip_id).exists()
-    attest(precinct, cast.RECORDS, "authorization", "--from", str(written))
+    attest(precinct, cast.RECORDS, "authorization", "--from", str(tmp_path / "order.json"))
     entry = precinct.await_custody(action="disposed", clip_id=clip_id)
-    assert len(entry["attestations"]) == 3  # the order and both approvals
+    assert len(entry["attestations"]) == 2  # the order, and what both signed: the same words
     wait_until(lambda: not (precinct.world.vault / "clips" / clip_id).exists(), "the clip's directory to go")
     topic = precinct.topics.clip(DOCK, clip_id)
 

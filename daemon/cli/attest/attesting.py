@@ -16,8 +16,8 @@ from daemon.cli.attest.people import NOBODY, People
 from daemon.cli.attest.sign import Accepted, sign_and_publish
 from daemon.cli.attest.words import Teller
 from daemon.cli.shared.person import Caller
-from daemon.cli.shared.typed_times import AgencyZone
 from daemon.model.errors import BwcError
+from daemon.model.zones import AgencyZone
 from daemon.review.known import PATIENT, Known, hear_dispatched, hear_known
 
 _TOLD = 20

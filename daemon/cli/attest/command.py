@@ -21,9 +21,9 @@ from daemon.cli.attest.two_people import (
 )
 from daemon.cli.shared.output import print_json
 from daemon.cli.shared.person import Caller, as_person
-from daemon.cli.shared.typed_times import zone_named
 from daemon.model import statements as st
 from daemon.model.errors import ConfigurationError
+from daemon.model.zones import zone_named
 
 _EXAMPLES = {
     "classification": [
@@ -39,10 +39,12 @@ _EXAMPLES = {
         '--court "Multnomah County Circuit Court" \\\n      --court-dated 2023-12-05 --court-file order.pdf'
         " --save order.json",
         "--from order.json",
+        '--report-sha256 DIGEST --purposes disposal --expires-at "2023-12-29 12:00"',
     ],
     "hold": ['--incident-id 23-310001 --state placed --reason "civil suit 23-1187"'],
     "correction": ['--clip-id ID --officer-id 51234 --reason "pool camera, worn by Lee that night"'],
     "declaration": ["--clip-id ID"],
+    "label": ["--clip-id ID --category dui", '--clip-id ID --category felony --case-number "23CR-1187"'],
     "withdrawal": ['--attestation-sha256 DIGEST --reason "wrong incident"'],
 }
 """What each looks like, without who says it: that is in BWC_PERSON, BWC_KEYS, BWC_BROKER, BWC_AGENCY."""

@@ -12,12 +12,13 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from daemon.cli.shared.typed_times import AgencyZone, typed_day, typed_instant
+from daemon.cli.shared.typed_times import typed_day, typed_instant
 from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.errors import ConfigurationError, MalformedError
 from daemon.model.parse import explain
 from daemon.model.times import format_instant
+from daemon.model.zones import AgencyZone
 
 S = TypeVar("S", bound=st.Statement)
 NOW = frozenset({"classified_at", "given_at", "filed_at", "issued_at", "declared_at", "at"})

@@ -9,9 +9,9 @@ from typing import Any
 
 from daemon.cli.attest.facts import Fact, clips_of, incident_of
 from daemon.cli.attest.people import People
-from daemon.cli.shared.typed_times import AgencyZone
 from daemon.model import statements as st
 from daemon.model.times import format_instant
+from daemon.model.zones import AgencyZone
 from daemon.review.known import UNKNOWN, Known, KnownClip
 
 FORCES = {
@@ -76,7 +76,8 @@ class Teller:
 
     def _authorization(self, said: Any) -> str:
         who = self.people.shown(said.person_id) if said.person_id else "whoever is in charge of disposal"
-        words = f"authorization of {who} for {', '.join(said.purposes)}: {self.about(said)}"
+        about = f"disposal report {said.report_sha256}" if said.report_sha256 else self.about(said)
+        words = f"authorization of {who} for {', '.join(said.purposes)}: {about}"
         order = said.court_order
         if order is not None:
             dated = f"dated {self.time(order.dated)}, its document's SHA-256 {order.sha256}"
@@ -94,6 +95,10 @@ class Teller:
     def _declaration(self, said: Any) -> str:
         return f"declaration that on {self.about(said)} no force was used and nobody died, by you or in your sight"
 
+    def _label(self, said: Any) -> str:
+        case = f", case {said.case_number}" if said.case_number else ""
+        return f"label on {self.about(said)}: {said.category}{case}"
+
     def _withdrawal(self, said: Any) -> str:
         return f"withdrawal of attestation {said.attestation_sha256}, for: {said.reason}"
 
@@ -106,6 +111,7 @@ _WORDS: dict[type[st.Statement], Callable[[Teller, Any], str]] = {
     st.Hold: Teller._hold,
     st.Correction: Teller._correction,
     st.Declaration: Teller._declaration,
+    st.Label: Teller._label,
     st.Withdrawal: Teller._withdrawal,
 }
 

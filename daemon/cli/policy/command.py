@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from daemon.cli.policy import live
+from daemon.cli.policy.disposal import disposal
 from daemon.cli.policy.output import print_rulings
 from daemon.cli.shared.options import JSON, POLICY_CONFIG
 from daemon.model.statements import Purpose
@@ -149,5 +150,5 @@ def _regime_document(regime: Regime) -> dict[str, object]:
     }
 
 
-for _command in (live.serve, live.replay, live.disposal):
+for _command in (live.serve, live.replay, disposal):
     policy.add_command(_command)

@@ -1,10 +1,9 @@
-"""The `bwc policy` commands that use a service's own store: serve, replay, disposal, and explanations of its facts."""
+"""The `bwc policy` commands that use a service's own store: serve, replay, and explanations of its facts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from daemon.model.clock import SystemClock
 from daemon.model.config import PolicyConfig, load_config
 from daemon.model.errors import ConfigurationError
 from daemon.model.statements import Purpose
-from daemon.model.times import format_instant
-from daemon.policy.cases import disposal as disposals
 from daemon.policy.cases.replay import replay as replay_all
 from daemon.policy.cases.rulings import ruling_on
 from daemon.policy.context import PolicyContext
@@ -97,23 +94,3 @@ def replay(name: str, config_path: Path, as_json: bool) -> None:
         for because in changed["replayed"]["because"]:
             click.echo(f"    because {because['reason']} [{because['policy_id']}]")
     click.echo(f"{total} decisions on record; {len(otherwise)} would have gone otherwise under {regime.name}")
-
-
-@click.command()
-@POLICY_CONFIG
-@JSON
-def disposal(config_path: Path, as_json: bool) -> None:
-    """Report what is due for disposal by the retention schedule, and what a legal hold keeps. Disposes of nothing.
-
-    \b
-    Example:  bwc policy disposal --config config/policy.toml
-    """
-    with opened(config_path) as context:
-        found = disposals.report(context, context.now())
-    if as_json:
-        print_json([asdict(status) | {"keep_until": format_instant(status.keep_until)} for status in found])
-        return
-    for status in found:
-        held = f"held by {', '.join(status.held_by)}" if status.held_by else "may go"
-        click.echo(f"{status.clip_id}  due since {format_instant(status.keep_until)}  {held}")
-    click.echo(f"{len(found)} clips are due")

@@ -46,7 +46,7 @@ def _apply(tx: Transaction, envelope: Envelope, topic_clip: str) -> None:
         case "revocation":
             _revoke(tx, envelope, topic_clip)
         case "disposal":
-            order = verify(envelope, st.Disposal, tx.trust, at=tx.now()).statement
+            order = disposal.verified(tx, envelope)
             disposal.carry_out(tx, envelope, order, _agreed_clip(tx, order, topic_clip))
         case other:
             raise MalformedError(f"order: a {other} is no order this dock carries out")
@@ -130,7 +130,7 @@ def _refuse(tx: Transaction, envelope: Envelope | None, topic_clip: str, error: 
     clip = tx.store.clip(topic_clip)
     kind, reason = type(error).__name__, str(error)
     tx.refuse(
-        "order",
+        "disposal" if envelope is not None and envelope.kind == st.Disposal.kind else "order",
         kind,
         reason,
         repeat=f"{topic_clip} {digest} {kind}",  # orders are repeated; one record of each refusal is enough

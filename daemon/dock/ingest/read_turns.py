@@ -10,6 +10,7 @@ from daemon.core.read_order import at_once
 from daemon.dock.rate_limits import night_limit
 from daemon.model.clock import Clock
 from daemon.model.config import Ingest
+from daemon.model.zones import MACHINE, AgencyZone
 
 Urgency = tuple[int, int]
 _LOOK_EVERY = 0.5
@@ -19,9 +20,10 @@ _LOOK_EVERY = 0.5
 class ReadTurns:
     """Shared by all bays. A weapon's clip and a short clip never wait. Of the others the most urgent is read next."""
 
-    def __init__(self, settings: Ingest, clock: Clock) -> None:
+    def __init__(self, settings: Ingest, clock: Clock, zone: AgencyZone = MACHINE) -> None:
         self._settings = settings
         self._clock = clock
+        self._zone = zone
         self._changed = threading.Condition()
         self._reading = 0
         self._waiting: list[Urgency] = []
@@ -55,7 +57,7 @@ class ReadTurns:
 
     def bytes_per_second(self) -> float:
         """How fast one camera may be read now, in bytes per second; 0: no limit. At night cameras share a limit."""
-        at_night = night_limit(self._settings, self._clock) / max(1, self._reading)
+        at_night = night_limit(self._settings, self._clock, self._zone) / max(1, self._reading)
         limits = [self._settings.camera_bytes_per_second, at_night]
         return min((limit for limit in limits if limit > 0), default=0.0)
 

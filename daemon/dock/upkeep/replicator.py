@@ -208,7 +208,8 @@ class Replicator:
 
     def pace(self, size: int) -> None:
         """Waits as long as moving `size` bytes may take. Raises StoppedError when the dock stops."""
-        limits = (self._settings.bytes_per_second, night_limit(self._dock.config.ingest, self._dock.clock))
+        config = self._dock.config
+        limits = (self._settings.bytes_per_second, night_limit(config.ingest, self._dock.clock, config.zone))
         limit = min((limit for limit in limits if limit > 0), default=0.0)
         self._wait(size / limit if limit else 0.0)
 

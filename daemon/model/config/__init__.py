@@ -8,7 +8,7 @@ commands look that run without systemd, as root.
 from __future__ import annotations
 
 from daemon.model.config.board import BoardConfig, BoardTls, Listen, Login, is_loopback
-from daemon.model.config.dock import ActivationSettings, DockConfig, Ingest, ReplicaSettings, Scrub
+from daemon.model.config.dock import ActivationSettings, DisposalSettings, DockConfig, Ingest, ReplicaSettings, Scrub
 from daemon.model.config.loading import C, check_config, load_config
 from daemon.model.config.policy import PolicyConfig, PolicyStore, Retention
 from daemon.model.config.sections import Broker, Enrolment, FilePath, Metrics, Positive, Section
@@ -19,6 +19,7 @@ __all__ = [
     "BoardTls",
     "Broker",
     "C",
+    "DisposalSettings",
     "DockConfig",
     "Enrolment",
     "FilePath",

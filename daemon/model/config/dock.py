@@ -14,6 +14,7 @@ from pydantic import (
 
 from daemon.model.config.sections import Broker, Enrolment, FilePath, Metrics, Positive, Section
 from daemon.model.types import Id
+from daemon.model.zones import AgencyZone, ZoneName, zone_named
 
 
 def _object_url(url: str) -> str:
@@ -89,6 +90,12 @@ class Scrub(Section):
     every_seconds: Positive = 86_400.0
 
 
+class DisposalSettings(Section):
+    """What the dock itself holds a disposal order against, by its own clock, unless a court has ordered it."""
+
+    minimum_days: Positive = 180.0
+
+
 class DockConfig(Section):
     """`dock.toml`."""
 
@@ -103,9 +110,16 @@ class DockConfig(Section):
     ingest: Ingest = Ingest()
     activation: ActivationSettings = ActivationSettings()
     scrub: Scrub = Scrub()
+    disposal: DisposalSettings = DisposalSettings()
     metrics: Metrics = Metrics()
     replica: ReplicaSettings | None = None
+    timezone: ZoneName | None = None
     log: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def zone(self) -> AgencyZone:
+        """The agency's time zone; the machine's where none is named."""
+        return zone_named(self.timezone)
 
     @model_validator(mode="after")
     def _somewhere_to_replicate(self) -> Self:

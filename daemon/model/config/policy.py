@@ -13,19 +13,24 @@ from pydantic import (
 from daemon.model.config.sections import Broker, Enrolment, FilePath, Metrics, Positive, Section
 from daemon.model.errors import ConfigurationError
 from daemon.model.types import Id
+from daemon.model.zones import AgencyZone, ZoneName, zone_named
 
 
 class Retention(Section):
     """How long footage is kept, in days from the recording; the longest that applies counts.
 
     `minimum_days`: what the law asks for (Oregon: ORS 133.741); before that only a court's order disposes of a clip.
-    `dispose`: `report` only names what is due, `automatic` also orders its disposal `notice_days` after the report.
+    `most_days`: what it allows without a court case (30 months). `categories`: what a clip may be labelled as, and for
+    how long that keeps it. `dispose`: `report` only names what is due; `automatic` also orders its disposal, once chief
+    and records have authorized the report and `notice_days` have passed since it was made.
     """
 
     minimum_days: Positive = 180.0
     days: Positive = 180.0
+    most_days: Positive = 913.0
     by_trigger: dict[str, Positive] = Field(default_factory=dict)
     by_force: dict[str, Positive] = Field(default_factory=dict)
+    categories: dict[Id, Positive] = Field(default_factory=dict)
     in_custody_death_days: Positive = 180.0
     notice_days: Annotated[float, Field(ge=0, le=3650)] = 14.0
     dispose: Literal["report", "automatic"] = "report"
@@ -90,4 +95,10 @@ class PolicyConfig(Section):
     classification: ClassificationRules = ClassificationRules()
     retention: Retention = Retention()
     metrics: Metrics = Metrics()
+    timezone: ZoneName | None = None
     log: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def zone(self) -> AgencyZone:
+        """The agency's time zone; the machine's where none is named."""
+        return zone_named(self.timezone)

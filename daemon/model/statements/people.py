@@ -93,7 +93,7 @@ class Authorization(Statement):
     """Lets a person (or, for disposal, anybody in charge of it) act until `expires_at`.
 
     To view: by the chief. For `court` and `disclosure`, and for `disposal`, two people sign the same authorization:
-    equal in everything but its signer and `issued_at`.
+    equal in everything but its signer and `issued_at`. `report_sha256` names a disposal report, with all its clips.
     """
 
     kind = "authorization"
@@ -101,6 +101,7 @@ class Authorization(Statement):
     person_id: Id | None = None
     clip_id: ClipId | None = None
     incident_id: Id | None = None
+    report_sha256: Digest | None = None
     purposes: Annotated[tuple[Purpose | Literal["disposal"], ...], Field(min_length=1, max_length=16)]
     reason: Text | None = None
     court_order: CourtOrder | None = None
@@ -109,7 +110,10 @@ class Authorization(Statement):
 
     @model_validator(mode="after")
     def _about_one_thing(self) -> Self:
-        exactly_one(self.clip_id, self.incident_id)
+        if self.report_sha256 is None:
+            exactly_one(self.clip_id, self.incident_id)
+        elif (self.clip_id, self.incident_id) != (None, None) or set(self.purposes) != {"disposal"}:
+            raise ValueError("report_sha256 stands alone: no clip_id, no incident_id, and for disposal only")
         if self.person_id is None and set(self.purposes) != {"disposal"}:
             raise ValueError("an authorization to view names a person_id")
         court = {"court", "disclosure"} & set(self.purposes)
@@ -158,6 +162,19 @@ class Declaration(Statement):
     declared_at: Instant
 
 
+class Label(Statement):
+    """What a clip is kept for: a category of the agency's list, and the court case it belongs to, if there is one.
+
+    The longest that any word demands counts: a label keeps a clip longer, and never shorter.
+    """
+
+    kind = "label"
+    clip_id: ClipId
+    category: Id
+    case_number: Annotated[Text, Field(min_length=1)] | None = None
+    at: Instant
+
+
 class Withdrawal(Statement):
     """Takes back what an earlier attestation said, by its digest."""
 
@@ -196,6 +213,7 @@ FACTS: tuple[type[Statement], ...] = (
     Hold,
     Correction,
     Declaration,
+    Label,
     Withdrawal,
 )
 """What people attest about incidents and clips."""

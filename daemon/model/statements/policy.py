@@ -53,7 +53,10 @@ class Revocation(Statement):
 
 
 class Disposal(Statement):
-    """Has a dock destroy a clip's sealed file and wrapped keys; `approvals` are digests of who authorized it."""
+    """Has a dock destroy a clip's sealed file and wrapped keys; `approvals` are digests of who authorized it.
+
+    `court_order_sha256`: the court's order for it, which alone lets a clip go before the least time.
+    """
 
     kind = "disposal"
     order_id: Id
@@ -62,6 +65,7 @@ class Disposal(Statement):
     dock_id: Id
     because: tuple[Because, ...]
     approvals: tuple[Digest, ...]
+    court_order_sha256: Digest | None = None
     ordered_at: Instant
 
 

@@ -28,20 +28,33 @@ def approved_orders(words: Iterable[Word[st.Authorization]]) -> Iterator[tuple[s
 
 @dataclass(frozen=True, slots=True)
 class DisposalApproval:
-    """Chief and records authorize a disposal. `digests`: of what they signed. `by_court`: on a court's order."""
+    """Records and the chief authorize a disposal.
+
+    `digests`: of what they signed. `signers`: who. `court_order`: the court's order that they name, if there is one.
+    """
 
     digests: tuple[str, ...]
-    by_court: bool
+    signers: tuple[str, str]
+    court_order: st.CourtOrder | None
 
 
-def approved_together(words: Iterable[Word[st.Authorization]], now: datetime) -> DisposalApproval | None:
-    """The authorization of disposal, in force now, that records and the chief have signed; None without both."""
-    valid = [word for word in words if word.statement.issued_at <= now < word.statement.expires_at]
+def disposal_approvals(words: Iterable[Word[st.Authorization]], now: datetime) -> list[DisposalApproval]:
+    """The authorizations of disposal, in force now, that records and the chief have signed. On a court's order first.
+
+    `words` are about the same clip, incident or report.
+    """
+    valid = [
+        word
+        for word in words
+        if "disposal" in word.statement.purposes and word.statement.issued_at <= now < word.statement.expires_at
+    ]
     found = [
-        DisposalApproval(tuple(sorted({one.digest, other.digest})), one.statement.court_order is not None)
+        DisposalApproval(
+            tuple(sorted({one.digest, other.digest})), (one.signer, other.signer), one.statement.court_order
+        )
         for one, other in _pairs(valid, _APPROVES_DISPOSAL)
     ]
-    return max(found, key=lambda approval: (approval.by_court, approval.digests), default=None)
+    return sorted(found, key=lambda approval: (approval.court_order is None, approval.digests, approval.signers))
 
 
 def _pairs(words: list[Word[st.Authorization]], second: frozenset[str]) -> Iterator[Pair]:

@@ -6,7 +6,9 @@ counts is judged at each decision (`daemon.policy.testimony`), and the answer sa
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+from collections.abc import Mapping
 
 from daemon.model import statements as st
 from daemon.model.custody_actions import CustodyAction
@@ -16,9 +18,10 @@ from daemon.model.times import format_instant
 from daemon.policy.cases import decisions
 from daemon.policy.cases.caveats import caveat
 from daemon.policy.context import PolicyContext
-from daemon.policy.store.rows import RequestRow
+from daemon.policy.store.rows import AttestationRow, RequestRow
 from daemon.seal import envelope as envelopes
 from daemon.seal.envelope import Envelope
+from daemon.seal.trust import Owner
 from daemon.seal.verify import Verified, newest_time, verify
 
 _KINDS = {kind.kind: kind for kind in st.BY_PEOPLE}
@@ -77,10 +80,30 @@ def _check_known(context: PolicyContext, verified: Verified[st.Statement]) -> No
             found = [row for row, *_ in context.store.find(statement.attestation_sha256)]
             if not any(row.kind in _CAN_BE_WITHDRAWN for row in found):
                 raise InconsistentError(f"no attestation {statement.attestation_sha256[:16]} to withdraw")
-            if signer.id not in {row.signer for row in found} and "chief" not in signer.roles:
+            if not _may_withdraw(found, signer):
                 raise SignerNotAllowedError(f"only {found[0].signer} or the chief may withdraw it")
+        case st.Label():
+            _check_category(context.config.retention.categories, statement.category)
+        case st.Authorization(report_sha256=str(report)) if context.store.report(report) is None:
+            raise InconsistentError(f"no disposal report {report} was made here; bwc policy disposal shows the newest")
         case _:
             pass
+
+
+def _may_withdraw(found: list[AttestationRow], signer: Owner) -> bool:
+    """Its own signer and the chief may; of a label also records, for it takes two (`Withdrawals.together_of`)."""
+    label = any(row.kind == st.Label.kind for row in found)
+    return signer.id in {row.signer for row in found} or bool(
+        signer.roles & ({"chief", "records"} if label else {"chief"})
+    )
+
+
+def _check_category(listed: Mapping[str, float], category: str) -> None:
+    """Raises InconsistentError, naming the closest, for a category that is not in the agency's list."""
+    if category not in listed:
+        close = difflib.get_close_matches(category.casefold(), listed, n=3) or sorted(listed)[:5]
+        offer = f"did you mean {' or '.join(close)}?" if close else "the list is empty"
+        raise InconsistentError(f"no category {category} in [retention.categories]: {offer}")
 
 
 def _accept(context: PolicyContext, verified: Verified[st.Statement]) -> set[str]:

@@ -17,9 +17,34 @@ _MOST = 20
 
 def caveat(context: PolicyContext, verified: Verified[st.Statement]) -> str | None:
     """Why this word opens nothing by what is known now, or None when nothing is known against it."""
-    statement, person = verified.statement, verified.signer.id
-    if isinstance(statement, st.Request | st.Opened | st.Declaration):
+    statement = verified.statement
+    match statement:
+        case st.Request() | st.Opened() | st.Declaration() | st.Label():
+            return None
+        case st.Authorization() if statement.report_sha256 is not None:
+            only = context.config.retention.dispose == "report"
+            return 'accepted, but with dispose = "report" nothing is ordered' if only else None
+        case _:
+            return _party(context, verified) or _half(context, verified)
+
+
+def _half(context: PolicyContext, verified: Verified[st.Statement]) -> str | None:
+    """That a label stands still, though this withdraws it."""
+    if not isinstance(verified.statement, st.Withdrawal):
         return None
+    target = verified.statement.attestation_sha256
+    for clip_id in islice(_about(context, verified), 1):
+        clip = context.store.clip(clip_id)
+        if clip is not None and any(word.digest == target for word in Case(context, clip).testimony.labels()):
+            return (
+                "accepted, but the label counts until two people have withdrawn it: one of records, and its own signer"
+                " or the chief"
+            )
+    return None
+
+
+def _party(context: PolicyContext, verified: Verified[st.Statement]) -> str | None:
+    statement, person = verified.statement, verified.signer.id
     for clip_id in islice(_about(context, verified), _MOST):
         clip = context.store.clip(clip_id)
         if clip is None:

@@ -7,10 +7,10 @@ unconflicted has classified. A clip opens only when each of them would open it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from daemon.model import statements as st
-from daemon.policy.cases.approvals import DisposalApproval, approved_orders, approved_together
+from daemon.policy.cases.approvals import DisposalApproval, approved_orders, disposal_approvals
 from daemon.policy.cases.declarations import declaration_counts, declared
 from daemon.policy.cases.hearing import hear, rows_about
 from daemon.policy.context import PolicyContext
@@ -85,6 +85,11 @@ class Case:
             return capture.started_at, capture.trigger_on
         return self._seal.ingested_at, "unknown"
 
+    @property
+    def kept_from(self) -> datetime:
+        """When retention counts from: the recording, put right where the camera's clock lagged behind the dock's."""
+        return self.recorded[0] + timedelta(seconds=max(0.0, -self._seal.clock_skew_seconds))
+
     def disposal_approval(self) -> DisposalApproval | None:
         """The authorization to dispose of the clip that chief and records have signed, in force now; or None."""
         whole = [
@@ -92,7 +97,7 @@ class Case:
             for word in self.testimony.authorizations()
             if word.statement.clip_id is not None or (word.statement.incident_id,) == self.incidents
         ]
-        return approved_together([word for word in whole if "disposal" in word.statement.purposes], self._now)
+        return next(iter(disposal_approvals(whole, self._now)), None)
 
     def facts(self, person_id: str, purpose: st.Purpose) -> list[Facts]:
         """The facts as they are now, of which each has to open the clip."""

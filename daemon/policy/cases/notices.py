@@ -19,8 +19,10 @@ from daemon.model.errors import InconsistentError, SignerNotAllowedError, Verifi
 from daemon.model.parse import parse_model
 from daemon.model.times import format_instant
 from daemon.model.types import is_clip_id
-from daemon.policy.cases import disposal, orders
+from daemon.policy.cases import orders
 from daemon.policy.cases.clip_case import UNKNOWN_OFFICER
+from daemon.policy.cases.disposal import clocks
+from daemon.policy.cases.disposal import orders as disposals
 from daemon.policy.context import PolicyContext
 from daemon.policy.store.rows import AnnouncedClipRow, IssuedOrderRow
 from daemon.seal import envelope as envelopes
@@ -63,6 +65,7 @@ def receive(context: PolicyContext, data: bytes, dock_id: str, clip_id: str, *, 
         if known is None or notice.sequence > known.sequence:
             accept = _accept_disposed if notice.lock.state == "disposed" else _accept
             accept(context, notice, known)
+            clocks.heard(context, dock_id, notice.published_at)
         elif notice.sequence == known.sequence and notice.previous < known.previous:
             # the same notice with an earlier predecessor: those between were replaced by newer ones and never come
             context.store.put_clip(replace(known, previous=notice.previous))
@@ -97,9 +100,9 @@ def acknowledge(context: PolicyContext) -> None:
 
 def _accept_disposed(context: PolicyContext, notice: Notice, known: AnnouncedClipRow | None) -> None:
     """A dock has carried out a disposal that we ordered: destroys our own wrapped keys as well."""
-    if known is None or not disposal.ordered(context, notice.dock_id, notice.clip_id):
+    if known is None or not disposals.was_ordered(context, notice.dock_id, notice.clip_id):
         raise InconsistentError(f"clip {notice.clip_id} is announced as disposed of without an order")
-    disposal.complete(context, replace(known, sequence=notice.sequence, previous=notice.previous, disposed=True))
+    disposals.complete(context, replace(known, sequence=notice.sequence, previous=notice.previous, disposed=True))
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from daemon.model.times import format_instant
-from daemon.policy.cases import decisions, disposal
+from daemon.policy.cases import decisions
 from daemon.policy.cases.clip_case import Case
+from daemon.policy.cases.disposal.early import order_if_approved
 from daemon.policy.cases.standings import publish_standing
 from daemon.policy.context import PolicyContext
 
@@ -24,7 +25,7 @@ def reconsider(context: PolicyContext, clip_id: str) -> None:
     if clip is not None and not clip.disposed:
         case = Case(context, clip)
         publish_standing(context, case)
-        disposal.order_if_approved(context, case)
+        order_if_approved(context, case)
 
 
 def reconsider_changed(context: PolicyContext, clip_ids: Iterable[str]) -> None:

@@ -34,6 +34,7 @@ _DECIDING = (
     "hold",
     "correction",
     "declaration",
+    "label",
     "withdrawal",
 )
 """Kinds of attestation that decisions rest on."""
@@ -73,6 +74,9 @@ _BESIDE = (
     .join(tables.clip_incident, _I.clip_id == _N.clip_id)
     .where(_I.incident_id == bindparam("incident"), _N.incident_id.is_(None), _COUNTS)
     .distinct()
+)
+_ABOUT_REPORTS = select(*_ROW).where(
+    or_(_A.kind == "authorization", _A.kind == "withdrawal"), _A.clip_id.is_(None), _A.incident_id.is_(None)
 )
 _BY_SIGNER = select(_A.digest, _A.incident_id, _A.clip_id).where(_BY, or_(*(_A.kind == kind for kind in _DECIDING)))
 
@@ -211,6 +215,10 @@ class Attestations(QueryRunner):
     def words_beside(self, incident_id: str) -> list[AttestationRow]:
         """What was said of clips by themselves that are tagged with this incident: classifications, and withdrawals."""
         return [AttestationRow(*row) for row in self.run(_BESIDE, incident=incident_id)]
+
+    def about_reports(self) -> list[AttestationRow]:
+        """Authorizations of disposal reports, and withdrawals that may be about them."""
+        return [AttestationRow(*row) for row in self.run(_ABOUT_REPORTS)]
 
     def signed_by(self, signer: str) -> list[tuple[str, str | None, str | None]]:
         """Everything of this signer that decisions rest on: its digest, incident and clip."""

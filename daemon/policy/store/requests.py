@@ -15,6 +15,7 @@ from sqlalchemy import (
     false,
     literal,
     not_,
+    or_,
     select,
     true,
     union,
@@ -54,6 +55,8 @@ _LIVE_OF_CLIP = _orders(_OF_CLIP, _LIVE)
 _EXPIRED = _orders(_LIVE, _O.expires_at <= bindparam("now"))
 _UNLISTED = _orders(_O.listed == false())
 _DISPOSALS = _orders(_OF_CLIP, _OF_DOCK, _O.state == "disposal")
+_EVER_DISPOSALS = _orders(_OF_CLIP, _OF_DOCK, or_(_O.state == "disposal", _O.state == "taken_back"))
+_WAITING_DISPOSALS = _orders(_O.listed == false(), _O.state == "disposal")
 _ERASE_ORDERS = (
     update(tables.release_order)
     .where(_OF_CLIP, _OF_DOCK)
@@ -137,9 +140,14 @@ class Requests(QueryRunner):
         """Orders that no notice of their clip shows yet."""
         return self._find_orders(_UNLISTED)
 
-    def disposal_ordered(self, dock_id: str, clip_id: str) -> bool:
-        """Whether this dock was ordered to dispose of the clip."""
-        return bool(self._find_orders(_DISPOSALS, clip=clip_id, dock=dock_id))
+    def disposal_ordered(self, dock_id: str, clip_id: str, *, taken_back: bool = False) -> bool:
+        """Whether this dock is ordered to dispose of the clip. `taken_back`: also by an order that was taken back."""
+        query = _EVER_DISPOSALS if taken_back else _DISPOSALS
+        return bool(self._find_orders(query, clip=clip_id, dock=dock_id))
+
+    def waiting_disposals(self) -> list[IssuedOrderRow]:
+        """Disposal orders that their docks have not carried out, as far as it is known."""
+        return self._find_orders(_WAITING_DISPOSALS)
 
     def erase_orders(self, clip_id: str, dock_id: str) -> None:
         """Destroys the wrapped keys in every order for a clip, also in orders that wait in the outbox."""

@@ -46,8 +46,9 @@ class RequestRow:
 class IssuedOrderRow:
     """A release or disposal order that was issued. `request` is the request's digest, empty for a disposal.
 
-    `state`: live, expired, revoked or disposal. `listed`: the dock's notice shows the order in this state. Until it
-    does, the order is published again and again. `envelope` is the order, or its revocation.
+    `state`: live, expired or revoked; of a disposal, disposal or taken_back. `listed`: the dock's notice shows the
+    order in this state. Until it does, the order is published again and again. `envelope` is the order, or its
+    revocation.
     """
 
     order_id: str
@@ -77,6 +78,16 @@ class DecisionRow:
     trust_version: int
     facts: str
     answer: str
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """A disposal report. `document`: its one spelling; `outcome`: what became of it, as JSON, None before it did."""
+
+    digest: str
+    made_at: str
+    document: bytes
+    outcome: str | None
 
 
 @dataclass(frozen=True, slots=True)

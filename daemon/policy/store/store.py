@@ -15,6 +15,7 @@ from daemon.policy.store.clips import AnnouncedClips
 from daemon.policy.store.lead import FileLockLead, Lead
 from daemon.policy.store.outbox import Outbox
 from daemon.policy.store.refusals import Refusals
+from daemon.policy.store.reports import Reports
 from daemon.policy.store.requests import Requests
 from daemon.policy.store.shared import SharedState
 from daemon.policy.store.sql import DIALECTS
@@ -44,7 +45,7 @@ class Transactions(Protocol):
         ...
 
 
-class PolicyDatabase(AnnouncedClips, Requests, Standings, Outbox, Refusals, SharedState):
+class PolicyDatabase(AnnouncedClips, Requests, Reports, Standings, Outbox, Refusals, SharedState):
     """All tables of the policy service. Everything is written inside `transaction`; outside none is open.
 
     `db` is the connection itself, which the custody log shares.

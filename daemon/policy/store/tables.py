@@ -49,6 +49,9 @@ STEPS = {
         "CREATE INDEX named_incident ON named_clip (incident_id);"
         "CREATE TABLE refused_clip (dock_id TEXT NOT NULL, clip_id TEXT NOT NULL, sequence INTEGER NOT NULL,"
         " previous INTEGER NOT NULL, PRIMARY KEY (dock_id, clip_id)) WITHOUT ROWID;"
+        "CREATE TABLE disposal_report (digest TEXT NOT NULL, made_at TEXT NOT NULL, document BLOB NOT NULL,"
+        " outcome TEXT, PRIMARY KEY (digest));"
+        "CREATE INDEX disposal_report_by_age ON disposal_report (made_at);"
         "CREATE INDEX refused_clip_by_sequence ON refused_clip (dock_id, sequence);"
         "CREATE INDEX order_of_person ON release_order (person_id, state);"
         "CREATE INDEX request_of_person ON request (person_id, state);"
@@ -64,6 +67,9 @@ STEPS = {
         "CREATE INDEX named_incident ON named_clip (incident_id);"
         'CREATE TABLE refused_clip (dock_id TEXT COLLATE "C" NOT NULL, clip_id TEXT COLLATE "C" NOT NULL,'
         " sequence BIGINT NOT NULL, previous BIGINT NOT NULL, PRIMARY KEY (dock_id, clip_id));"
+        'CREATE TABLE disposal_report (digest TEXT COLLATE "C" NOT NULL, made_at TEXT COLLATE "C" NOT NULL,'
+        ' document BYTEA NOT NULL, outcome TEXT COLLATE "C", PRIMARY KEY (digest));'
+        "CREATE INDEX disposal_report_by_age ON disposal_report (made_at);"
         "CREATE INDEX refused_clip_by_sequence ON refused_clip (dock_id, sequence);"
         "CREATE INDEX order_of_person ON release_order (person_id, state);"
         "CREATE INDEX request_of_person ON request (person_id, state);"
@@ -201,6 +207,16 @@ refusal = _table("refusal", _text("kind"), _text("error"), _number("count"), key
 outbox = _counted("outbox", _text("topic"), _bytes("payload"), _flag("retain"))
 # a hash index: strangers choose a part of the topic that we answer on, and a B-tree takes no key above 2.7 KB
 Index("outbox_topic", outbox.c.topic, postgresql_using="hash")
+# each disposal report as it is spelt, and what became of it once it was authorized (JSON)
+disposal_report = _table(
+    "disposal_report",
+    *(_text(name) for name in ("digest", "made_at")),
+    _bytes("document"),
+    _text("outcome", null=True),
+    key=("digest",),
+    rowid=True,
+)
+Index("disposal_report_by_age", disposal_report.c.made_at)
 pending = _table("pending", _text("clip_id"), _text("at"), key=("clip_id", "at"))
 Index("pending_at", pending.c.at)
 # the custody log's tables, as daemon.custody.log reads and writes them

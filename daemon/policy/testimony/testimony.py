@@ -112,6 +112,15 @@ class Testimony:
             and not self.withdrawn(word)
         ]
 
+    def labels(self) -> list[Word[st.Label]]:
+        """Labels that stand, oldest first: whoever signed them, for a label only keeps a clip longer."""
+        found = [
+            word
+            for word in of_kind(self.words, st.Label)
+            if not self.withdrawals.together_of(word, self.parties.may_act)
+        ]
+        return sorted(found, key=lambda word: (word.statement.at, word.digest, word.signer))
+
     def holds(self) -> dict[str, datetime]:
         """The legal holds in force, by their id, with the time they were placed.
 

@@ -1,6 +1,7 @@
 """Withdrawals: by its own signer, or by the chief.
 
-What opens is withdrawn by anybody entitled. What closes is withdrawn only by somebody unconflicted.
+What opens is withdrawn by anybody entitled. What closes is withdrawn only by somebody unconflicted. A label takes two
+unconflicted people: one of them records, the other its own signer or the chief.
 """
 
 from __future__ import annotations
@@ -29,6 +30,15 @@ class Withdrawals:
         return any(
             _entitled(withdrawal, word) and withdrawal.trusted and may_act(withdrawal.signer)
             for withdrawal in self._by_target.get(word.digest, ())
+        )
+
+    def together_of(self, word: AnyWord, may_act: Callable[[str], bool]) -> bool:
+        """Whether records and a second person have withdrawn it, both unconflicted: then it keeps nothing any more."""
+        found = [one for one in self._by_target.get(word.digest, ()) if one.trusted and may_act(one.signer)]
+        return any(
+            "records" in records.roles and other.signer != records.signer and _entitled(other, word)
+            for records in found
+            for other in found
         )
 
 

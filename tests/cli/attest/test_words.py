@@ -88,6 +88,17 @@ def test_clips_without_an_incident_are_counted_by_officer() -> None:
             {"clip_id": clip_id(4), "officer_id": "52345", "admit": True, "reason": "Pool camera"},
             (clip_id(4), "of 51234 (Officer Lee)", "worn by 52345 (Officer Park)", "admitted", "Pool camera"),
         ),
+        (
+            st.Authorization,
+            {"report_sha256": "cd" * 32, "purposes": ["disposal"], "expires_at": "2199-01-01 00:00"},
+            ("disposal report", "cd" * 32),
+        ),
+        (st.Declaration, {"clip_id": clip_id(4)}, (clip_id(4), "no force")),
+        (
+            st.Label,
+            {"clip_id": clip_id(4), "category": "dui", "case_number": "23CR-1187"},
+            (clip_id(4), "dui", "23CR-1187"),
+        ),
         (st.Withdrawal, {"attestation_sha256": "ab" * 32, "reason": "Wrong"}, ("ab" * 32, "Wrong")),
     ],
 )

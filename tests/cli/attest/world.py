@@ -8,9 +8,9 @@ from typing import Any
 
 from daemon.cli.attest.facts import Fact, facts_of
 from daemon.cli.attest.people import People
-from daemon.cli.shared.typed_times import AgencyZone, zone_named
 from daemon.model import statements as st
 from daemon.model.documents import Need, Standing
+from daemon.model.zones import AgencyZone, zone_named
 from daemon.review.known import Known, KnownClip
 
 EVENING = datetime(2026, 11, 28, 4, 0, tzinfo=UTC)

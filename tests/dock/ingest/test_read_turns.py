@@ -10,6 +10,7 @@ import pytest
 
 from daemon.dock.ingest.read_turns import ReadTurns, Urgency
 from daemon.model.config import Ingest
+from daemon.model.zones import zone_named
 from tests.kit.agency import NOW
 from tests.kit.patience import PATIENCE
 from tests.kit.precinct import wait_until
@@ -127,6 +128,13 @@ def test_the_pace_at_night(hour: int, start: int, end: int, expected: float) -> 
     assert turns.bytes_per_second() == expected  # two cameras share the night's limit
     for reader in readers:
         reader.end()
+
+
+def test_night_is_the_agencys_and_not_the_machines() -> None:
+    settings = Ingest(night_bytes_per_second=600, night_from=time(22), night_to=time(23))
+    at = datetime(2026, 1, 5, 16, 45, tzinfo=UTC)  # 22:30 in Kathmandu
+    paces = [ReadTurns(settings, Fixed(at), zone_named(name)).bytes_per_second() for name in ("Asia/Kathmandu", "UTC")]
+    assert paces == [600.0, 0.0]
 
 
 def test_no_limit() -> None:

@@ -332,3 +332,34 @@ def _declares(scene: Scene, person: str, name: str) -> None:
 @sentence(r"<person> asks for <name> to <purpose>")
 def _asks(scene: Scene, person: str, name: str, purpose: str) -> None:
     scene.office.ask(person, clip_id(name), purpose)
+
+
+@sentence(r"<person> labels <name> as <category>[, case <number>]")
+def _labels(scene: Scene, person: str, name: str, category: str, number: str | None = None) -> None:
+    scene.say(person, st.Label(clip_id=clip_id(name), category=category, case_number=number, at=scene.now))
+
+
+@sentence(r"<person> approves the report[, {details}]")
+def _approves(scene: Scene, person: str, details: str | None = None) -> None:
+    given = _fields(details)
+    newest = scene.office.context.store.newest_report()
+    values = {
+        "authorization_id": given.get("id", "r1"),
+        "report_sha256": given.get("digest", newest.digest if newest else "no report was made"),
+        "purposes": ["disposal"],
+        "issued_at": scene.now,
+        "expires_at": scene.now + span(given.get("until", "60d")),
+    }
+    scene.say(person, st.Authorization.model_validate(values))
+
+
+@sentence(r"the service's clock jumps <time>, the docks' do not")
+def _jumps(scene: Scene, time: str) -> None:
+    scene.office.clock.at += span(time)
+    scene.office.dock_offset = -span(time)
+    scene.office.tick()
+
+
+@sentence(r"no dock is heard")
+def _silence(scene: Scene) -> None:
+    scene.office.dock_offset = None
