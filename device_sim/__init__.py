@@ -1,5 +1,5 @@
 """Simulated cameras, dispatch and shifts.
 
-Imports nothing from `daemon`: both sides are checked against `config/schemas/*.json`,
-so that they cannot share a mistake.
+Imports nothing from `daemon`, so that both cannot have the same mistake: each is checked against
+`config/schemas/*.json`.
 """

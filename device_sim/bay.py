@@ -1,7 +1,7 @@
 """Putting a camera into a bay and taking it out again.
 
-A camera appears in a bay all at once, by one rename. Where the bay is there already (an empty directory, or a
-filesystem mounted on it) its files are written in place instead, each clip's capture last.
+A camera appears in a bay by one rename. If the bay exists already (an empty directory, or a mounted filesystem), its
+files are copied into it instead, each clip's capture last.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _STEPS = 20
 
 
 class Bay:
-    """One bay, and the one camera that is docked in it."""
+    """One bay, and the camera that is docked in it. `store` is the camera's memory while it is undocked."""
 
     def __init__(self, mounts: Path, name: str, wearer: Wearer, store: Path) -> None:
         self.path = mounts / name
         self._wearer = wearer
         self._store = store
-        # beside the mounts, not in them: nothing half-made must look like a bay, and a rename stays on one filesystem
+        # beside the mounts, not in them: no incomplete folder may look like a bay, and a rename needs one filesystem
         self._beside = mounts.parent / f".bwc-sim-{wearer.serial}"
         self._in_place = False
         if not mounts.is_dir():
@@ -36,18 +36,18 @@ class Bay:
 
     @property
     def mounted(self) -> bool:
-        """Whether something is mounted there."""
+        """Whether a filesystem is mounted on the bay."""
         return self.path.is_mount()
 
     def open(self) -> None:
-        """The camera's memory can be written, at its store."""
+        """Makes the camera's memory ready to be written, at its store."""
         memory.lay_out(self._store)
 
     def close(self) -> None:
-        """Nothing is held beyond a docking; a camera that is a filesystem of its own unmounts its store."""
+        """Ends what `open` began. Here there is nothing to do; LoopBay unmounts the store."""
 
     def check_free(self) -> bool:
-        """Whether to write in place. Raises SimError when another camera is in the bay."""
+        """Whether the bay exists, so that files are copied into it. Raises SimError when another camera is there."""
         if not self.path.exists():
             return False
         if self.mounted or not any(self.path.iterdir()):
@@ -61,7 +61,7 @@ class Bay:
         return True
 
     def dock(self, docked_at: str, *, held: Iterable[str] = ()) -> None:
-        """The camera appears. Clips in `held` come with half their footage; `let_grow` brings the rest."""
+        """Docks the camera. Clips in `held` come with half of their footage; `let_grow` brings the rest."""
         in_place = self.check_free()
         self._hold_back(held)
         if in_place:
@@ -110,7 +110,7 @@ class Bay:
                 target.write(source.read(whole.stat().st_size // 2))
 
     def let_grow(self, held: list[str], seconds: float, until: float | None = None) -> None:
-        """Bring the rest of each held clip over `seconds`, and its capture last; stop at `until` (monotonic)."""
+        """Adds the rest of each held clip during `seconds`, then its capture. Stops at `until` (monotonic seconds)."""
         for clip_id in held:
             whole = self._beside / f"{clip_id}.mp4"
             if not _append(whole, self.path / "clips" / whole.name, seconds, until):
@@ -121,14 +121,17 @@ class Bay:
         shutil.rmtree(self._beside, ignore_errors=True)
 
     def undock(self) -> Path:
-        """Take the camera out; its memory goes back to its store. A mounted filesystem is itself the memory."""
+        """Takes the camera out and moves its memory back to its store; returns where the memory is.
+
+        If a filesystem is mounted on the bay, it stays there: it is the memory.
+        """
         if self.mounted:
             return self.path
         self._remember(self._vanish())
         return self._store
 
     def _vanish(self) -> Path:
-        """Gone from the bay by one rename; where the bay was there before the camera, it stays, empty."""
+        """Removes the camera from the bay by one rename. A bay that existed before the camera stays, empty."""
         leaving = self._fresh("leaving")
         self.path.rename(leaving)
         if self._in_place:
@@ -141,13 +144,16 @@ class Bay:
         shutil.move(contents, self._store)
 
     def shadow(self) -> Path:
-        """A second copy of the memory, made at any time, so that a yank can spoil what is in the bay."""
+        """Copies the memory, so that `yank` can destroy the files in the bay. Returns the copy."""
         copy = self._fresh("shadow")
         shutil.copytree(self._store if self._store.exists() else self.path, copy)
         return copy
 
     def yank(self, shadow: Path, erased: Iterable[str]) -> Path:
-        """Pull the camera out at once. Who is still reading comes to a sudden end, as with a real device."""
+        """Pulls the camera out at once. A program that still reads gets to the end of the file, as on a real device.
+
+        `shadow` becomes the camera's memory, without the clips in `erased`.
+        """
         if self.mounted:
             raise usage(f"{self.path} is a mounted filesystem", "unmount it instead: umount --lazy")
         gone = self._vanish()
@@ -161,7 +167,7 @@ class Bay:
 
 
 def _append(whole: Path, target: Path, seconds: float, until: float | None) -> bool:
-    """Whether all of it was brought."""
+    """Whether the file is complete now."""
     with whole.open("rb") as source, target.open("ab") as file:
         source.seek(file.tell())
         step = max(1, -(-(whole.stat().st_size - file.tell()) // _STEPS))

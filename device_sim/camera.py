@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Stay:
-    """How a docking is to go. `undock` None: after receipts yes, otherwise no."""
+    """How a camera is to be docked. `undock` None: undock if `until_receipted`. `*_seconds`, `*_after`: in seconds."""
 
     mounts: Path
     bay: str
@@ -39,13 +39,13 @@ class Stay:
     yank_after: float = 1.0
     slow_for: float = 3.0
     keep_footage: Path | None = None
-    filesystem: str | None = None  # a real one on a loop device, of `filesystem_bytes`
+    filesystem: str | None = None  # a real filesystem on a loop device, of `filesystem_bytes`
     filesystem_bytes: int = 1 << 30
 
 
 @dataclass
 class Visit:
-    """One clip's fate during a docking. `receipt` is None, "verified", or the problem."""
+    """What happened to one clip while its camera was docked. `receipt` is None, "verified", or the problem."""
 
     clip: Clip
     receipt: str | None = None
@@ -55,7 +55,7 @@ class Visit:
 
 @dataclass
 class Outcome:
-    """What became of a docking."""
+    """The result of a docking. `folder` is where the camera's memory is afterwards."""
 
     wearer: Wearer
     bay: str
@@ -65,7 +65,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 done; 4 an invalid receipt; 1 a receipt that did not come."""
+        """0: done; 4: a receipt was not valid; 1: a receipt did not come."""
         if any(visit.refused for visit in self.visits):
             return 4
         return 0 if all(visit.receipt in (None, VERIFIED) for visit in self.visits) else 1
@@ -83,12 +83,12 @@ class Outcome:
     def _clip(self, visit: Visit, keep_footage: Path | None) -> dict[str, Any]:
         name = f"{visit.clip.clip_id}.mp4"
         path = keep_footage / name if keep_footage else self.folder / "clips" / name
-        lies = None if visit.erased and not keep_footage else str(path)
-        return {**visit.clip.as_dict(), "path": lies, "receipt": visit.receipt, "erased": visit.erased}
+        where = None if visit.erased and not keep_footage else str(path)
+        return {**visit.clip.as_dict(), "path": where, "receipt": visit.receipt, "erased": visit.erased}
 
 
 def run(wearer: Wearer, specs: list[ClipSpec], stay: Stay, say: Say) -> Outcome:
-    """Record `specs` into the camera's memory and dock it. Raises SimError."""
+    """Records `specs` into the camera's memory and docks it. Raises SimError."""
     if stay.until_receipted and not stay.dock_keys:
         raise usage("no dock key to verify receipts with", "give --dock-key FILE.sign.pub.pem, or --until docked")
     bay = bay_of(wearer, stay)
@@ -109,7 +109,7 @@ def run(wearer: Wearer, specs: list[ClipSpec], stay: Stay, say: Say) -> Outcome:
 
 
 def bay_of(wearer: Wearer, stay: Stay) -> Bay:
-    """The bay for this stay: a directory, or a mount of the camera's own filesystem. Raises SimError."""
+    """The bay of this docking: a directory, or a mount of the camera's filesystem. Raises SimError."""
     if stay.filesystem is None:
         return Bay(stay.mounts, stay.bay, wearer, stay.store)
     return LoopBay(stay.mounts, stay.bay, wearer, stay.store, stay.filesystem, stay.filesystem_bytes)
@@ -153,7 +153,7 @@ def _dock(
 def _attend(
     wearer: Wearer, stay: Stay, bay: Bay, remembered: memory.Memory, outcome: Outcome, deadline: float, say: Say
 ) -> None:
-    """Poll for receipts: a simulator may. A clip is erased the moment a valid receipt allows it."""
+    """Looks for receipts again and again, and erases each clip as soon as a valid receipt allows it."""
     pending = list(outcome.visits)
     pause = _POLL_SECONDS
     while pending:
@@ -169,7 +169,7 @@ def _attend(
 def look_at_receipts(
     wearer: Wearer, stay: Stay, folder: Path, remembered: memory.Memory, visits: list[Visit], say: Say, *, keep: bool
 ) -> list[Visit]:
-    """One look at each; erases what may be, unless this camera never does. Returns those still without a receipt."""
+    """Looks once for each receipt, and erases the clips that it allows, unless `keep`. Returns the other visits."""
     pending = []
     for visit in visits:
         if not _look(wearer, stay, folder, visit):
@@ -184,7 +184,7 @@ def look_at_receipts(
 
 
 def _look(wearer: Wearer, stay: Stay, folder: Path, visit: Visit) -> bool:
-    """Whether there is nothing more to wait for on this clip."""
+    """Whether this clip has its receipt, valid or not."""
     path = folder / "receipts" / f"{visit.clip.clip_id}.receipt.json"
     try:
         raw = path.read_bytes()
@@ -199,7 +199,7 @@ def _look(wearer: Wearer, stay: Stay, folder: Path, visit: Visit) -> bool:
     except receipts.ReceiptError as bad:
         visit.receipt, visit.refused = f"receipt {bad}", True
         return True
-    # by true time, not this camera's: docking sets a camera's clock, and a skewed one must not erase early
+    # by true time: a dock sets a camera's clock, and a wrong clock must not erase too early
     if erase_after > datetime.now(UTC):
         visit.receipt = "receipt does not allow erasing yet"
         return False

@@ -1,4 +1,4 @@
-"""`bwc-sim`: the only place of the simulator that sets an exit code."""
+"""`bwc-sim`. Only here does the simulator set an exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from device_sim.errors import SimError
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Cameras on mounts, a dispatch center, a whole shift: what a dock meets, made up.
+    """Simulates what a dock works with: cameras on mounts, a dispatch center, a whole shift.
 
     \b
     Exit: 0 done, 1 failed, 2 usage or configuration, 4 verification failed (an invalid receipt).
@@ -27,7 +27,7 @@ cli.add_command(shift_command)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run `bwc-sim` and exit."""
+    """Runs `bwc-sim` and exits."""
     try:
         result = cli.main(args=arguments, prog_name="bwc-sim", standalone_mode=False)
     except SimError as failed:
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _complain(message: str, hint: str | None) -> None:
-    """Lowercase, no final period, the hint on its own line."""
+    """Prints an error: lowercase, no final period, the hint on its own line."""
     message = " ".join(message.split()).rstrip(".")
     click.echo(f"error: {message[:1].lower()}{message[1:]}", err=True)
     if hint:

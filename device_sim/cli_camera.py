@@ -118,7 +118,7 @@ def _watch(options: dict[str, Any], wearer: recording.Wearer, stay: docking.Stay
 
 
 def _silent(_line: str) -> None:
-    """With --json, the document is all there is."""
+    """With --json only the document is printed."""
 
 
 def _stay(options: dict[str, Any]) -> docking.Stay:
@@ -141,7 +141,7 @@ def _stay(options: dict[str, Any]) -> docking.Stay:
 
 
 def _specs(options: dict[str, Any], store: Path) -> list[recording.ClipSpec]:
-    """--clip, then --video, then --count clips; each starts a minute after the one before ends."""
+    """The clips of --clip, then --video, then --count. Each starts a minute after the one before has ended."""
     seed = options["seed"] if options["seed"] is not None else secrets.randbits(32)
     count = options["count"]
     if count is None:

@@ -20,7 +20,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def broker_options(command: _Command) -> _Command:
-    """Where documents go, and how to get in."""
+    """Adds the options for the target of documents, and for logging in there."""
     for option in (
         click.option("--tls-key", type=_FILE, help="the client certificate's key"),
         click.option("--cert", type=_FILE, help="client certificate, for mqtts"),
@@ -34,7 +34,7 @@ def broker_options(command: _Command) -> _Command:
 
 
 def login(options: dict[str, Any]) -> Login:
-    """How to log in at the broker, from a command's options."""
+    """The login for the broker, from a command's options."""
     names = ("username", "password_file", "ca", "cert", "tls_key")
     return Login(**{name: options[name] for name in names})
 

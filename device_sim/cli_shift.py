@@ -129,10 +129,11 @@ def _stage(options: dict[str, Any], planned: plan.Plan, stack: contextlib.ExitSt
         raise usage("no dock key to verify receipts with", "give --dock-key FILE.sign.pub.pem")
     keys: Path = options["keys"]
     if options["make_keys"]:
-        envelope.make_missing_pairs(keys, [worn.serial for worn in planned.cameras])
-    for worn in planned.cameras:
-        if not (keys / f"{worn.serial}.sign.pem").is_file():
-            raise usage(f"{keys} has no {worn.serial}.sign.pem", "--make-keys makes what is missing; enrol it too")
+        envelope.make_missing_pairs(keys, [camera.serial for camera in planned.cameras])
+    for planned_camera in planned.cameras:
+        name = f"{planned_camera.serial}.sign.pem"
+        if not (keys / name).is_file():
+            raise usage(f"{keys} has no {name}", "--make-keys makes the missing keys; enrol the cameras too")
     target = options["target"]
     return shift.Stage(
         mounts=options["mounts"].absolute(),
@@ -149,10 +150,10 @@ def _stage(options: dict[str, Any], planned: plan.Plan, stack: contextlib.ExitSt
 
 
 class _Lines:
-    """For a log or a pipe: one line for each camera."""
+    """Progress for a log or a pipe: one line for each camera."""
 
     def sent(self) -> None:
-        """Documents are many and alike; the summary counts them."""
+        """Prints nothing: there are many documents, and the summary counts them."""
 
     def docked(self, outcome: camera.Outcome) -> None:
         erased = sum(visit.erased for visit in outcome.visits)
@@ -165,7 +166,7 @@ class _Lines:
 
 class _Silence(_Lines):
     def docked(self, outcome: camera.Outcome) -> None:
-        """With --json, the document is all there is."""
+        """With --json only the document is printed."""
 
 
 @contextlib.contextmanager
@@ -176,7 +177,7 @@ def _audience(planned: plan.Plan, *, quiet: bool) -> Iterator[shift.Audience]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
     with Progress("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
-        clips = sum(len(worn.clips) for worn in planned.cameras)
+        clips = sum(len(each.clips) for each in planned.cameras)
         documents = progress.add_task("dispatch documents", total=None)
         cameras = progress.add_task("cameras docked", total=len(planned.cameras))
         erased = progress.add_task("clips erased against a receipt", total=clips)

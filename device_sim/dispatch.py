@@ -1,4 +1,4 @@
-"""The dispatch center: a shift of incidents made up from a seed, and the documents it sends about them.
+"""The dispatch center: invents the incidents of a shift from a seed, and the documents about them.
 
 Pure: no clock, no files. The same arguments give the same incidents and the same documents, byte for byte.
 """
@@ -24,7 +24,7 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Delivery:
-    """One document on its way. `number` counts an incident's documents as they arrive, from 1."""
+    """One document that is sent at `at`. `number` counts an incident's documents in order of arrival, from 1."""
 
     incident_id: str
     number: int
@@ -44,8 +44,10 @@ class _Unit:
 
 
 def shift(count: int, seed: int, day: date, officers: int | None = None, hours: float = 10) -> list[Incident]:
-    """`count` incidents from 16:00 local on that day: crews of one or two, an officer joining a unit later, calls
-    over midnight, calls never cleared, cancelled, dispatched again, merged and split.
+    """`count` incidents in the `hours` from 16:00 local time on `day`.
+
+    Among them: crews of one and two, an officer who joins a unit later, calls over midnight, calls that are never
+    cleared, are cancelled, dispatched again, merged and split.
     """
     dice = random.Random(f"shift|{seed}|{count}|{day}|{officers}|{hours}")
     begin = times.local_midnight(datetime(day.year, day.month, day.day, tzinfo=UTC)) + timedelta(hours=16)
@@ -56,7 +58,7 @@ def shift(count: int, seed: int, day: date, officers: int | None = None, hours: 
 
 
 def officer_ids(count: int) -> list[str]:
-    """Who is on a shift of that many."""
+    """The ids of a shift's officers."""
     return [str(51000 + number) for number in range(1, count + 1)]
 
 
@@ -79,7 +81,7 @@ def _call(dice: random.Random, incident_id: str, at: datetime, units: list[_Unit
 
 
 def _pick(dice: random.Random, at: datetime, wanted: int, units: list[_Unit]) -> list[_Unit]:
-    """Free units, or those that are free soonest; now and then one that is still on another call."""
+    """Free units, or those that are free soonest. Sometimes a unit that is still on another call."""
     busy = [unit for unit in units if unit.free_at > at]
     free = [unit for unit in units if unit.free_at <= at]
     if busy and dice.random() < 0.06:
@@ -118,7 +120,7 @@ def _assign(dice: random.Random, at: datetime, unit: _Unit) -> UnitCall:
 
 
 def _merged(dice: random.Random, calls: list[Incident]) -> list[Incident]:
-    """About one call in twenty turns out to be one that is known already; one in fifty is split off another."""
+    """Merges about one call in twenty with the call before it, and splits about one in fifty from it."""
     for number in range(1, len(calls)):
         older, newer = calls[number - 1], calls[number]
         at = newer.instants()[min(1, len(newer.instants()) - 1)]
@@ -132,7 +134,7 @@ def _merged(dice: random.Random, calls: list[Incident]) -> list[Incident]:
 
 
 def deliveries(incidents: Iterable[Incident], seed: int, agency: str) -> list[Delivery]:
-    """A snapshot at every change, in order of arrival: most within seconds, some late, some twice."""
+    """A document for every change of an incident, in order of arrival: most within seconds, some late, some twice."""
     dice = random.Random(f"deliveries|{seed}|{agency}")
     sent: list[tuple[datetime, str, dict[str, Any]]] = []
     for incident in incidents:
@@ -149,7 +151,7 @@ def deliveries(incidents: Iterable[Incident], seed: int, agency: str) -> list[De
 
 
 def explicit(incidents: Iterable[Incident], agency: str, *, steps: bool) -> list[Delivery]:
-    """One document an incident with its whole history, or one snapshot for each change; nothing late or twice."""
+    """Each incident as one document with its whole history, or with `steps` as one for each change; none is late."""
     sent: list[tuple[datetime, str, dict[str, Any]]] = []
     for incident in incidents:
         moments = incident.instants() or [datetime(1970, 1, 1, tzinfo=UTC)]

@@ -1,4 +1,4 @@
-"""Where dispatch documents go: a folder that is watched, or an MQTT 5 broker."""
+"""Where dispatch documents are sent: a watched folder, or an MQTT 5 broker."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ from device_sim.errors import SimError, usage
 
 _PATIENCE_SECONDS = 30.0
 _UNSETTLED = 1000
+"""How many documents may wait for their acknowledgement."""
 FORGOTTEN_SECONDS = 120.0
-"""What a broker that crashed may have forgotten: Mosquitto, as it is set up for this, saves once a minute."""
+"""How many seconds of messages a broker may lose when it crashes. Mosquitto, as configured here, saves each minute."""
 
 
 class Outlet(Protocol):
-    """`send` returns where the document went; all that was sent has arrived once `settle` returns."""
+    """Sends documents. When `settle` returns, all documents that were sent have arrived."""
 
     def send(self, delivery: Delivery) -> str:
-        """Sends one document about an incident."""
+        """Sends one document about an incident. Returns where it was sent: a path or a topic."""
 
     def settle(self) -> None:
-        """Returns once everything sent has arrived."""
+        """Waits until every sent document has arrived. Raises SimError when one does not."""
 
 
 @dataclass(frozen=True)
 class Login:
-    """How to get into a broker."""
+    """How to log in at a broker."""
 
     username: str | None = None
     password_file: Path | None = None
@@ -51,9 +52,9 @@ class Login:
 
 @contextlib.contextmanager
 def outlet(target: str, agency: str, login: Login, forgotten: float = FORGOTTEN_SECONDS) -> Iterator[Outlet]:
-    """A folder, or `mqtt://host[:port]`, `mqtts://host[:port]`. Raises SimError.
+    """The outlet for a folder, `mqtt://host[:port]` or `mqtts://host[:port]`. Raises SimError.
 
-    What was sent in the last `forgotten` seconds is said again to a broker that was lost.
+    After a lost connection, the messages of the last `forgotten` seconds are sent to the broker again.
     """
     if "://" not in target:
         yield FolderOutlet(Path(target))
@@ -66,14 +67,14 @@ def outlet(target: str, agency: str, login: Login, forgotten: float = FORGOTTEN_
 
 
 class FolderOutlet:
-    """`<incident_id>-<n>.eido.json`, each there whole or not at all."""
+    """Writes files `<incident_id>-<n>.eido.json`. Each appears complete, by a rename."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def send(self, delivery: Delivery) -> str:
-        """See Outlet: the file appears whole."""
+        """See Outlet. Returns the file's path."""
         path = self._folder / f"{delivery.incident_id}-{delivery.number}.eido.json"
         temporary = path.with_name(f".{path.name}.tmp")
         temporary.write_text(json.dumps(delivery.document))
@@ -81,15 +82,15 @@ class FolderOutlet:
         return str(path)
 
     def settle(self) -> None:
-        """A CAD export promises a whole file, not one that survives a power cut; the names are there."""
+        """See Outlet. Makes the names durable. A dispatch system's export does not promise more."""
         footage.sync_folder(self._folder)
 
 
 class BrokerOutlet:
-    """QoS 1, not retained. A document has arrived when its PUBACK carries no failure code.
+    """Publishes with QoS 1, not retained. A document has arrived when its PUBACK has no failure code.
 
-    A broker that crashed may have forgotten what it acknowledged: after a lost connection the last `forgotten` seconds
-    are said again.
+    A broker that crashes may lose messages that it has acknowledged, so after a lost connection the messages of the
+    last `forgotten` seconds are sent again.
     """
 
     def __init__(self, url: str, agency: str, login: Login, forgotten: float) -> None:
@@ -118,14 +119,14 @@ class BrokerOutlet:
             while now - self._recent[0][0] > self._forgotten:
                 self._recent.popleft()
             many = len(self._sent) >= _UNSETTLED
-        if many:  # message ids are 16 bits and come round again
+        if many:  # a message id has 16 bits, and is used again
             self.settle()
         return topic
 
     def settle(self) -> None:
-        """See Outlet: once the broker has acknowledged."""
+        """See Outlet: waits for the broker's acknowledgements. Raises SimError also when it refused a document."""
         with self._news:
-            # as long as acknowledgements keep coming, however many there are, the broker is alive
+            # wait as long as acknowledgements come, however many: the broker works
             while missing := self._sent.keys() - self._acknowledged.keys():
                 if not self._news.wait(_PATIENCE_SECONDS):
                     raise SimError(f"{len(missing)} documents were not acknowledged by {self._url}")
@@ -147,7 +148,7 @@ class BrokerOutlet:
     def _open(self, login: Login) -> None:
         parts = urlsplit(self._url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-            raise usage(f"cannot send to {self._url}", "a folder, mqtt://host:port or mqtts://host:port")
+            raise usage(f"cannot send to {self._url}", "give a folder, mqtt://host:port or mqtts://host:port")
         secure = parts.scheme == "mqtts"
         self._log_in(login, secure)
         try:
@@ -159,7 +160,7 @@ class BrokerOutlet:
             answered = self._news.wait_for(lambda: self._connected is not None, _PATIENCE_SECONDS)
         if not answered or self._connected is None or self._connected.is_failure:
             self.close()
-            raise SimError(f"the broker {self._url} does not let us in: {self._connected or 'no answer'}")
+            raise SimError(f"the broker {self._url} refuses the connection: {self._connected or 'no answer'}")
 
     def _log_in(self, login: Login, secure: bool) -> None:
         try:

@@ -1,6 +1,6 @@
-"""What officers record on duty: nearly every call they are sent to, and people they meet.
+"""What officers record on duty: nearly every call to which they are sent, and people whom they meet.
 
-Pure: all chance comes from the dice passed in.
+Pure: all random numbers come from the `dice` argument.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 
 from device_sim.incidents import Incident, UnitCall
 
-_LONGEST_SECONDS = 4 * 3600  # what one recording can be
+_LONGEST_SECONDS = 4 * 3600  # longest recording
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A recording before a camera and a size are found for it."""
+    """A recording that has no camera and no size yet. `seconds` and `pre_event` (a part of it) are in seconds."""
 
     officer_id: str
     incident_id: str | None
@@ -28,12 +28,12 @@ class Draft:
 
     @property
     def stopped_at(self) -> datetime:
-        """When the recording ends."""
+        """The time at which the recording ends."""
         return self.started_at + timedelta(seconds=self.seconds)
 
 
 def answered(dice: random.Random, incidents: list[Incident]) -> list[Draft]:
-    """A clip for nearly every officer on nearly every call, one after the other for each officer."""
+    """Recordings for nearly every officer on nearly every call. Those of one officer do not overlap."""
     free: dict[str, datetime] = {}
     drafts = []
     for incident in incidents:
@@ -47,7 +47,7 @@ def answered(dice: random.Random, incidents: list[Incident]) -> list[Draft]:
 
 
 def _for_call(dice: random.Random, incident_id: str, unit: UnitCall, officer: str) -> Draft | None:
-    """Mostly on time; some late, some stopped early, some forgotten altogether."""
+    """Most start on time. Some start late, some stop early, and a few are not made (None)."""
     dispatched, last = unit.statuses[0][1], unit.statuses[-1][1]
     habit = dice.random()
     if habit < 0.03:
@@ -65,19 +65,19 @@ def _for_call(dice: random.Random, incident_id: str, unit: UnitCall, officer: st
 def meet_the_public(
     dice: random.Random, drafts: list[Draft], officers: list[str], begins: datetime, hours: float, count: int
 ) -> None:
-    """Add recordings that dispatch knows nothing of, until there are `count`; no camera records twice at once."""
-    worn: dict[str, list[tuple[datetime, datetime]]] = {officer: [] for officer in officers}
+    """Adds recordings without an incident until there are `count`. Those of one officer do not overlap."""
+    busy: dict[str, list[tuple[datetime, datetime]]] = {officer: [] for officer in officers}
     for draft in drafts:
-        worn[draft.officer_id].append((draft.started_at, draft.stopped_at))
+        busy[draft.officer_id].append((draft.started_at, draft.stopped_at))
     latest = begins + timedelta(hours=hours)
     while len(drafts) < count:
         officer = dice.choice(officers)
         at = begins + timedelta(milliseconds=dice.randrange(int(hours * 3_600_000)))
         until = at + timedelta(seconds=dice.randrange(60, 1500))
-        if any(at < stopped and started < until for started, stopped in worn[officer]):
-            # nobody is free for so long: then after everything else
+        if any(at < stopped and started < until for started, stopped in busy[officer]):
+            # the officer records at that time: put it after everything else
             at, until = latest, latest + (until - at)
             latest = until
-        worn[officer].append((at, until))
+        busy[officer].append((at, until))
         seconds = (until - at).total_seconds()
         drafts.append(Draft(officer, None, at, seconds, 30, dice.choice(("button", "vehicle")), "button"))

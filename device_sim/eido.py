@@ -1,6 +1,6 @@
 """One incident at one moment as an Emergency Incident Data Object (NENA-STA-021.1, EIDO JSON).
 
-With everything a real one carries beside what a dock needs: callers, places, notes, call takers.
+It also has what a real one has and a dock does not need: callers, locations, notes, call takers.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Clock = Callable[[datetime], str]
 
 
 def document(incident: Incident, at: datetime, agency: str, clock: Clock, *, history: bool) -> dict[str, Any]:
-    """A snapshot of the incident as of `at`, its times written by `clock`.
+    """The incident as it was at `at`; `clock` writes its times.
 
-    Each unit appears once with its latest status; with `history` once for each status it has had.
-    Pure: what is made up beside the incident depends on its id alone.
+    Each unit appears once, with its latest status; with `history` once for each status so far.
+    Pure: the invented parts depend only on the incident's id.
     """
     host = f"cad.{agency}.example"
     who = _Author(clock(at), f"d{7 + sum(incident.incident_id.encode()) % 5}@{host}")
@@ -60,7 +60,7 @@ def document(incident: Incident, at: datetime, agency: str, clock: Clock, *, his
 
 
 def tracking_id(incident_id: str, host: str) -> str:
-    """An incident's tracking identifier, as EIDO writes it: `urn:emergency:uid:incidentid:…`."""
+    """An incident's tracking identifier: `urn:emergency:uid:incidentid:<incident_id>:<host>`."""
     return f"urn:emergency:uid:incidentid:{incident_id}:{host}"
 
 
@@ -70,7 +70,7 @@ def incident_ref(incident_id: str, host: str) -> str:
 
 
 class _Author:
-    """The prologue that every component carries (§2.2): id, time, agency, agent."""
+    """Writes the fields that every component has (section 2.2): id, time, agency, agent."""
 
     def __init__(self, at: str, dispatcher: str) -> None:
         self.at = at
@@ -132,7 +132,7 @@ def _dispatch(incident: Incident, who: _Author, resources: list[dict[str, Any]])
 
 
 def _agents(incident: Incident, at: datetime, who: _Author, host: str) -> list[dict[str, Any]]:
-    """The officers on the units, and those at desks: not everybody named here wears a camera."""
+    """The officers on the units, and the people at desks, who have no camera."""
     crews = [u.officers for u in incident.units if u.crew_known_from is None or u.crew_known_from <= at]
     officers = sorted({officer for crew in crews for officer in crew})
     patrol = [

@@ -1,6 +1,6 @@
-"""DSSE envelopes by Ed25519 (Dead Simple Signing Envelope v1), written out so that nothing is shared with the product.
+"""DSSE v1 envelopes (Dead Simple Signing Envelope) with one Ed25519 signature. Shares no code with the product.
 
-The keyid is SHA-256 of the DER SubjectPublicKeyInfo, lowercase hex. Exactly one signature an envelope.
+The keyid is SHA-256 of the DER SubjectPublicKeyInfo, in lowercase hex.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_ENVELOPE_BYTES = 1 << 20
 
 
 class EnvelopeError(Exception):
-    """An envelope that does not hold: the message says at which point."""
+    """An envelope is not valid; the message says why."""
 
 
 def payload_type(kind: str) -> str:
@@ -37,7 +37,7 @@ def keyid(key: Ed25519PublicKey) -> str:
 
 
 def pae(media_type: str, payload: bytes) -> bytes:
-    """Pre-authentication encoding: what is really signed."""
+    """DSSE's pre-authentication encoding: the bytes that are signed."""
     name = media_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(name), name, len(payload), payload)
 
@@ -45,7 +45,7 @@ def pae(media_type: str, payload: bytes) -> bytes:
 def sign(
     kind: str, payload: dict[str, Any], key: Ed25519PrivateKey, claimed_keyid: str | None = None
 ) -> dict[str, Any]:
-    """An envelope around the payload. `claimed_keyid` is for faults: whose signature it pretends to be."""
+    """Signs the payload. `claimed_keyid` is for faults: the envelope names this key instead of the signer's."""
     body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
     signature = key.sign(pae(payload_type(kind), body))
     return {
@@ -58,7 +58,7 @@ def sign(
 
 
 def open_envelope(raw: bytes, kind: str, keys: list[Ed25519PublicKey]) -> dict[str, Any]:
-    """The payload, if exactly one of `keys` signed it as this kind. Raises EnvelopeError otherwise."""
+    """The payload, if one of `keys` signed it as this kind. Raises EnvelopeError otherwise."""
     if len(raw) > MAX_ENVELOPE_BYTES:
         raise EnvelopeError("envelope is too large")
     try:
@@ -82,7 +82,7 @@ def _checked(body: bytes, media_type: str, sig: bytes, key: Ed25519PublicKey) ->
     try:
         key.verify(sig, pae(media_type, body))
     except InvalidSignature as bad:
-        raise EnvelopeError("signature does not hold") from bad
+        raise EnvelopeError("the signature is not valid") from bad
     try:
         payload = json.loads(body, object_pairs_hook=_each_key_once)
     except (ValueError, RecursionError) as bad:
@@ -94,12 +94,12 @@ def _checked(body: bytes, media_type: str, sig: bytes, key: Ed25519PublicKey) ->
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("an object has the same key twice")
     return dict(pairs)
 
 
 def load_private(path: Path) -> Ed25519PrivateKey:
-    """A PKCS#8 PEM Ed25519 key (`<owner>.sign.pem`)."""
+    """The private Ed25519 key in a PKCS#8 PEM file (`<owner>.sign.pem`). Raises SimError."""
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as bad:
@@ -110,7 +110,7 @@ def load_private(path: Path) -> Ed25519PrivateKey:
 
 
 def load_public(path: Path) -> Ed25519PublicKey:
-    """A PEM Ed25519 public key (`<owner>.sign.pub.pem`)."""
+    """The public Ed25519 key in a PEM file (`<owner>.sign.pub.pem`). Raises SimError."""
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as bad:
@@ -125,7 +125,7 @@ def _why(bad: Exception) -> str:
 
 
 def make_missing_pairs(folder: Path, owners: list[str]) -> None:
-    """`<owner>.sign.pem` and `<owner>.sign.pub.pem` for each owner that has none; a key that is there stays."""
+    """Makes `<owner>.sign.pem` and `<owner>.sign.pub.pem` for each owner who has none. Existing keys stay."""
     folder.mkdir(parents=True, exist_ok=True)
     for owner in owners:
         path = folder / f"{owner}.sign.pem"

@@ -1,4 +1,4 @@
-"""The simulator's one error: a message, a hint, and what the command ends with."""
+"""The simulator's error: a message, a hint, and the exit code of the command."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class SimError(Exception):
 
 
 def usage(message: str, hint: str | None = None) -> SimError:
-    """Something given on the command line or in a file cannot be used as it is."""
+    """An error with exit code 2: something on the command line or in a file cannot be used."""
     return SimError(message, hint=hint, exit_code=2)

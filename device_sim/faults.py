@@ -1,4 +1,4 @@
-"""What can be wrong with a camera. One table: name, one line of help."""
+"""The faults that a camera can have: a table of names, each with a line of help."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAULTS = {
 
 
 def checked(names: Iterable[str]) -> frozenset[str]:
-    """The set of these faults. Raises a usage error for one not in the table."""
+    """The faults as a set. Raises a usage error for one that is not in the table."""
     chosen = frozenset(names)
     for name in sorted(chosen - FAULTS.keys()):
         raise usage(f"unknown fault {name}", f"one of: {', '.join(FAULTS)}")
@@ -29,5 +29,5 @@ def checked(names: Iterable[str]) -> frozenset[str]:
 
 
 def help_text() -> str:
-    """Every fault with what it does, a line each."""
+    """A line for each fault: its name and what it does."""
     return "\n".join(f"  {name:17} {what}" for name, what in FAULTS.items())

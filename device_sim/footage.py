@@ -1,7 +1,7 @@
-"""Footage: real H.264 in MP4, or a file of exactly so many bytes.
+"""Footage: real H.264 video in MP4, or a file of an exact size.
 
-Every function writes a new file, makes it durable, and returns the SHA-256 it computed on the way. The same seed
-gives the same bytes.
+`record`, `of_size`, `copy` and `cut` write a file, make it durable, and return its SHA-256 in lowercase hex. The same
+seed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _SIZES = ((320, 240), (352, 288), (320, 180), (400, 224))
 
 
 def record(path: Path, seconds: float, seed: int, label: str) -> str:
-    """A moving picture of `seconds` at 30 frames a second, fast-start; at least one frame."""
+    """Writes a video of `seconds` at 30 frames a second, fast-start; at least one frame."""
     encode(path, max(1, round(seconds * FRAMES_PER_SECOND)), seed, label)
-    return _settle(path)
+    return _sync_and_hash(path)
 
 
 def encode(path: Path, frames: int, seed: int, label: str) -> None:
-    """H.264 in MP4. One encoder thread and no clock in the container: libx264 then repeats itself byte for byte."""
+    """Writes H.264 in MP4. With one encoder thread and no time in the container, the bytes are always the same."""
     try:
         import av
     except ImportError as missing:
@@ -53,14 +53,14 @@ def encode(path: Path, frames: int, seed: int, label: str) -> None:
         graph = _picture(width, height, seed)
         for _ in range(frames):
             frame = graph.pull()
-            if not isinstance(frame, av.VideoFrame):  # the graph has video only; says so to the type checker
+            if not isinstance(frame, av.VideoFrame):  # never happens: it is for the type checker
                 raise SimError("the test picture has no video")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
 
 def _picture(width: int, height: int, seed: int) -> av.filter.Graph:
-    """FFmpeg's moving test picture, coloured and boxed by the seed, so that two clips are told apart by eye."""
+    """FFmpeg's moving test picture. The seed chooses its colour and a box, so that people can tell clips apart."""
     import av.filter
 
     dice = random.Random(seed)
@@ -80,12 +80,12 @@ def _picture(width: int, height: int, seed: int) -> av.filter.Graph:
 
 
 def of_size(path: Path, size: int, seed: int) -> str:
-    """Exactly `size` bytes, quickly and in constant memory: a one-second clip, then a box of pseudo-random bytes.
+    """Writes exactly `size` bytes, in constant memory: a one-second clip, then a box of pseudo-random bytes.
 
-    Where the clip does not fit, or PyAV is not there to make it, an empty movie stands in for it; a file too small
-    even for that is noise alone.
+    If the clip does not fit, or PyAV is not installed, an empty movie takes its place. A file that is too small for
+    that, too, has only pseudo-random bytes.
     """
-    lead = next((lead for lead in (_template(), mp4.STAND_IN) if size == len(lead) or size >= len(lead) + 8), b"")
+    lead = next((lead for lead in (one_second_clip(), mp4.STAND_IN) if size == len(lead) or size >= len(lead) + 8), b"")
     digest = hashlib.sha256()
     with path.open("wb") as file:
         _put(file, lead, digest)
@@ -101,7 +101,8 @@ def of_size(path: Path, size: int, seed: int) -> str:
 
 
 @functools.cache
-def _template() -> bytes:
+def one_second_clip() -> bytes:
+    """The clip with which a file of `of_size` begins; an empty movie when PyAV is not installed."""
     with tempfile.TemporaryDirectory(prefix="bwc-sim-") as folder:
         path = Path(folder) / "second.mp4"
         try:
@@ -112,7 +113,7 @@ def _template() -> bytes:
 
 
 def _noise(file: BinaryIO, count: int, seed: int, digest: hashlib._Hash) -> None:
-    """AES-CTR over zeros: seeded, incompressible, and as fast as the disk."""
+    """Pseudo-random bytes from the seed: AES-CTR over zeros. They cannot be compressed, and are made quickly."""
     key = hashlib.sha256(struct.pack(">Q", seed % (1 << 64))).digest()
     stream = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
     zeros = bytes(min(_CHUNK, count))
@@ -128,30 +129,30 @@ def _put(file: BinaryIO, data: bytes, digest: hashlib._Hash) -> None:
 
 
 def copy(source: Path, path: Path) -> str:
-    """A clip somebody already has."""
+    """Copies an existing clip. Raises SimError when `source` cannot be read."""
     try:
         with source.open("rb") as original, path.open("wb") as file:
             while chunk := original.read(_CHUNK):
                 file.write(chunk)
     except OSError as bad:
         raise usage(f"cannot copy {source}", (bad.strerror or "unreadable").lower()) from bad
-    return _settle(path)
+    return _sync_and_hash(path)
 
 
 def cut(path: Path) -> str:
-    """Loses the end of the file, as a camera does whose battery dies."""
+    """Cuts off the end of the file, as when a camera's battery is empty."""
     os.truncate(path, path.stat().st_size * 3 // 5)
-    return _settle(path)
+    return _sync_and_hash(path)
 
 
-def _settle(path: Path) -> str:
+def _sync_and_hash(path: Path) -> str:
     with path.open("rb") as file:
         os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_durably(path: Path, raw: bytes) -> None:
-    """A small file that is there whole or not at all, and stays after a power cut."""
+    """Writes a small file durably. It appears complete, by a rename."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
         file.write(raw)
@@ -162,7 +163,7 @@ def write_durably(path: Path, raw: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes a folder's names durable."""
+    """Makes the names in a folder durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

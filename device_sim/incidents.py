@@ -1,4 +1,4 @@
-"""Incidents as dispatch knows them: which units, with whom, in what status, when."""
+"""Incidents as dispatch knows them: their units, the officers on these, and their statuses with times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIRECTIONS = ("REPLACING", "REPLACED", "SPLIT")
 
 @dataclass(frozen=True)
 class UnitCall:
-    """One unit on one incident. `officers` log on at `crew_known_from`, where that is later than the dispatch."""
+    """One unit on one incident. Dispatch knows its `officers` from `crew_known_from` on (None: from the start)."""
 
     unit_id: str
     officers: tuple[str, ...]
@@ -27,7 +27,7 @@ class UnitCall:
 
 @dataclass(frozen=True)
 class Merge:
-    """This incident replaces, is replaced by, or was split from another. `at` None: known from the first document."""
+    """This incident replaces another, is replaced by it, or was split from it. `at` None: known from the start."""
 
     direction: str
     incident_id: str
@@ -36,7 +36,7 @@ class Merge:
 
 @dataclass(frozen=True)
 class Incident:
-    """One call for service. `opened_at`: when dispatch sent word of it before any unit was on it."""
+    """One call for service. `opened_at`: when dispatch sent a document before any unit was on it; else None."""
 
     incident_id: str
     incident_type: str
@@ -46,7 +46,7 @@ class Incident:
     opened_at: datetime | None = None
 
     def instants(self) -> list[datetime]:
-        """Every moment at which something about it changed, in order."""
+        """The times at which something about it changed, in order, each once."""
         moments = {at for unit in self.units for _, at in unit.statuses}
         moments |= {unit.crew_known_from for unit in self.units if unit.crew_known_from is not None}
         moments |= {merge.at for merge in self.merges if merge.at is not None}
@@ -54,7 +54,7 @@ class Incident:
         return sorted(moments)
 
     def as_dict(self) -> dict[str, Any]:
-        """As `load` reads it."""
+        """For JSON, as `load` reads it."""
         return {
             "incident_id": self.incident_id,
             "incident_type": self.incident_type,

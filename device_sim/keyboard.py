@@ -14,25 +14,25 @@ _MOMENT = 0.05
 
 
 class Keyboard:
-    """Keys as they are pressed."""
+    """Reads keys one by one."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def next(self) -> str | None:
-        """The next key, None when none came for a moment, "" when there will be none any more."""
+        """The next key; None when none came for a moment; "" when no more will come."""
         readable, _, _ = select.select([self._descriptor], [], [], _MOMENT)
         if not readable:
             return None
         try:
             return os.read(self._descriptor, 1).decode("ascii", "replace")
-        except OSError:  # the terminal is gone
+        except OSError:  # the terminal was closed
             return ""
 
 
 @contextlib.contextmanager
 def keyboard() -> Iterator[Keyboard]:
-    """Standard input without echo and without waiting for Return; as it was afterwards."""
+    """Standard input without echo, key by key, without Return. Afterwards the terminal is as before."""
     descriptor = sys.stdin.fileno()
     if not sys.stdin.isatty():
         yield Keyboard(descriptor)

@@ -1,8 +1,9 @@
 """A camera whose memory is a real filesystem: an image file on a loop device, mounted on the bay when it is docked.
 
-While undocked the image is mounted on the camera's store for as long as it records. Docking is one mount. Undocking is
-`umount --lazy`, as the dock's own udev helper does it (a dock holds what it watches open), once all is written; pulling
-the camera out is the same at any moment. Either way the image is used again only when the last reader has let go of it.
+While the camera is undocked and records, the image is mounted on its store. To dock is one mount. To undock is a sync
+and `umount --lazy`, which is what the dock's udev helper does, because a dock keeps files of the mount open. To pull
+the camera out is the same without the sync. The image is mounted again only after the last program has closed its
+files.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ _PACKAGE = {"mkfs.exfat": "exfatprogs", "mkfs.ext4": "e2fsprogs", "losetup": "mo
 
 
 class LoopBay(Bay):
-    """A bay, and a camera that is a filesystem of its own. `with` it, so that nothing stays mounted on the store."""
+    """A bay, and a camera that is a filesystem. After `open` call `close`, so that the store does not stay mounted."""
 
     def __init__(self, mounts: Path, name: str, wearer: Wearer, store: Path, filesystem: str, size: int) -> None:
-        """`size` in bytes, for an image that is not there yet."""
+        """`size` is in bytes and is used when the image does not exist yet. Raises SimError without root."""
         super().__init__(mounts, name, wearer, store)
         if os.geteuid() != 0:
             raise usage("a camera on a loop device needs root", "without --loop a bay is a plain directory")
@@ -38,7 +39,7 @@ class LoopBay(Bay):
         self._filesystem, self._size = filesystem, size
 
     def open(self) -> None:
-        """The camera's memory can be written, at its store."""
+        """Mounts the camera's memory on its store, so that it can record. Makes the image if there is none."""
         if not self._image.exists():
             self._make()
         self._store.mkdir(parents=True, exist_ok=True)
@@ -47,18 +48,18 @@ class LoopBay(Bay):
         memory.lay_out(self._store)
 
     def close(self) -> None:
-        """Unmounts the camera's own filesystem, where it is mounted."""
+        """Unmounts the camera's store, if it is mounted."""
         if self._store.is_mount():
             _run("umount", str(self._store))
 
     def check_free(self) -> bool:
-        """Raises SimError when the bay is taken."""
+        """Returns False: files are never copied in. Raises SimError when the bay is not free."""
         if self.mounted or (self.path.exists() and any(self.path.iterdir())):
             raise SimError(f"bay {self.path} is taken", hint="choose another --bay, or undock what is there")
         return False
 
     def dock(self, docked_at: str, *, held: Iterable[str] = ()) -> None:
-        """Mounts the camera's filesystem in the bay."""
+        """Mounts the camera's filesystem on the bay."""
         self.check_free()
         self._hold_back(held)
         memory.drop_receipts(self._store)
@@ -68,16 +69,16 @@ class LoopBay(Bay):
         self._mount(self.path)
 
     def undock(self) -> Path:
-        """Unmounts it, as one who pulls the camera in order."""
+        """Syncs and unmounts it."""
         _run("sync", "--file-system", str(self.path))
         return self._leave()
 
     def shadow(self) -> Path:
-        """None is needed: what is pulled out keeps what it had written."""
+        """Needs no copy: the image keeps what was written to it."""
         return self._image
 
     def yank(self, shadow: Path, erased: Iterable[str]) -> Path:
-        """Tears it out while it is in use."""
+        """Unmounts it without a sync, while it is in use."""
         return self._leave()
 
     def _leave(self) -> Path:
@@ -94,7 +95,7 @@ class LoopBay(Bay):
         new.rename(self._image)
 
     def _mount(self, point: Path) -> None:
-        """On a loop device that goes by itself when it is unmounted, whoever does that."""
+        """Mounts the image on a loop device, which the kernel removes when it is unmounted."""
         self._await_let_go()
         device = _run("losetup", "--find", "--show", str(self._image)).strip()
         try:
@@ -102,10 +103,10 @@ class LoopBay(Bay):
         finally:
             _run("losetup", "--detach", device)
         if not point.is_mount():
-            raise SimError(f"{point}: the mount did not happen")
+            raise SimError(f"{point}: is not mounted after the mount")
 
     def _await_let_go(self) -> None:
-        """Until no device holds the image any more: two mounts of one image would spoil it."""
+        """Waits until no loop device uses the image: mounted twice, it would be damaged."""
         end = time.monotonic() + _LET_GO_SECONDS
         while _run("losetup", "--associated", str(self._image)):
             if time.monotonic() >= end:
@@ -113,7 +114,7 @@ class LoopBay(Bay):
             time.sleep(0.05)
 
     def _mounting(self) -> list[str]:
-        """The kernel's own exFAT where it has one, else FUSE's."""
+        """The mount command: with the kernel's exFAT if it has one, else with FUSE's."""
         with Path("/proc/filesystems").open() as known:
             native = any(line.split()[-1] == self._filesystem for line in known)
         if native or self._filesystem != "exfat":
@@ -124,7 +125,7 @@ class LoopBay(Bay):
 
 
 def _run(*command: str) -> str:
-    """Raises SimError with what it said."""
+    """Runs a command; returns its output. Raises SimError with its error output."""
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""A camera's own memory: the folder it records into, and what it remembers of each clip.
+"""A camera's memory: the folder into which it records, and an index of its clips.
 
-`<store>/` is laid out as the mount will be; `<store>.json` beside it is the camera's private index and is never
-seen by a dock.
+`<store>/` has the files that the mount will have. `<store>.json` beside it is the camera's own index; a dock never sees
+it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TOTAL_BYTES = 64_000_000_000
 
 
 class Memory:
-    """The index, kept on disk at every change."""
+    """The index of the clips. Every change is written to disk at once. Raises SimError when it cannot be read."""
 
     def __init__(self, store: Path) -> None:
         self.store = store
@@ -28,15 +28,15 @@ class Memory:
             if self._index.exists():
                 self.clips = {name: Clip(**clip) for name, clip in json.loads(self._index.read_bytes()).items()}
         except (ValueError, TypeError, AttributeError) as bad:
-            raise usage(f"cannot read the camera's memory {self._index}", "remove it to start afresh") from bad
+            raise usage(f"cannot read the camera's memory {self._index}", "remove it to begin again") from bad
 
     def remember(self, clip: Clip) -> None:
-        """Keeps it, durably."""
+        """Adds a clip, durably."""
         self.clips[clip.clip_id] = clip
         self._save()
 
     def forget(self, clip_id: str) -> None:
-        """It was erased."""
+        """Removes a clip that was erased, durably."""
         self.clips.pop(clip_id, None)
         self._save()
 
@@ -46,13 +46,13 @@ class Memory:
 
 
 def lay_out(folder: Path) -> None:
-    """The directories of a camera's mount."""
+    """Creates the directories of a camera's mount."""
     for part in ("clips", "receipts"):
         (folder / part).mkdir(parents=True, exist_ok=True)
 
 
 def introduce(folder: Path, wearer: Wearer, docked_at: str) -> None:
-    """Write `camera.json`: who is docked."""
+    """Writes `camera.json`, which says whose camera it is."""
     used = sum(clip.stat().st_size for clip in (folder / "clips").glob("*.mp4"))
     document = {
         "schema": "bwc.camera/1",
@@ -69,13 +69,13 @@ def introduce(folder: Path, wearer: Wearer, docked_at: str) -> None:
 
 
 def erase(folder: Path, clip_id: str) -> None:
-    """The footage goes first: a capture alone is nothing, footage alone would look like an orphan."""
+    """Erases a clip: first the footage, then the capture. A dock ignores a capture alone, but not footage alone."""
     for name in (f"{clip_id}.mp4", f"{clip_id}.capture.json"):
         (folder / "clips" / name).unlink(missing_ok=True)
     footage.sync_folder(folder / "clips")
 
 
 def drop_receipts(folder: Path) -> None:
-    """Receipts belong to one docking: the next one has to give its own."""
+    """Removes all receipts: each docking must give its own."""
     shutil.rmtree(folder / "receipts", ignore_errors=True)
     lay_out(folder)

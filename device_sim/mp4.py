@@ -1,4 +1,4 @@
-"""ISO base media boxes (ISO/IEC 14496-12 §4.2): as much as is needed to pad, cut and measure a clip."""
+"""ISO base media boxes (ISO/IEC 14496-12, section 4.2): only what is needed to fill up, cut and measure a clip."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 FTYP = struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"isom", 512, b"isom", b"mp42")
 
-# a movie of one second without tracks (§8.2.2): timescale 1000, duration 1000, rate and volume 1, no transformation
+# a movie of one second without tracks (8.2.2): timescale 1000, duration 1000, rate and volume 1, no transformation
 _MVHD = struct.pack(
     ">I4s4xIIIIIH10x9I24xI", 108, b"mvhd", 0, 0, 1000, 1000, 1 << 16, 1 << 8,
     1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30, 1,
@@ -29,13 +29,13 @@ def box_header(kind: bytes, total: int) -> bytes:
 
 
 def walk(file: BinaryIO, end: int, start: int = 0) -> Iterator[tuple[str, int, int]]:
-    """(kind, offset, size) of each box between `start` and `end`. Raises ValueError where the sizes do not add up."""
+    """Yields (kind, offset, size) of each box between `start` and `end`, in bytes. Raises ValueError for a bad one."""
     at = start
     while at < end:
         file.seek(at)
         head = file.read(16)
         if len(head) < 8 or end - at < 8:
-            raise ValueError(f"no box header fits at {at}")
+            raise ValueError(f"there is no room for a box header at {at}")
         size, kind = struct.unpack_from(">I4s", head)
         if size == 1 and len(head) == 16:
             (size,) = struct.unpack_from(">Q", head, 8)
@@ -48,7 +48,7 @@ def walk(file: BinaryIO, end: int, start: int = 0) -> Iterator[tuple[str, int, i
 
 
 def duration_seconds(file: BinaryIO, size: int) -> float | None:
-    """Length of the movie from its `mvhd` box, or None where there is none to be read."""
+    """The movie's length in seconds, from its `mvhd` box; None when it has none. `size` is the file's, in bytes."""
     try:
         moov = next((at, length) for kind, at, length in walk(file, size) if kind == "moov")
         mvhd = next(at for kind, at, _ in walk(file, sum(moov), moov[0] + 8) if kind == "mvhd")

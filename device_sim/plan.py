@@ -1,7 +1,7 @@
-"""A shift made up from a seed: who wears which camera, what they are sent to, what they record, when they dock.
+"""The plan of a shift, made from a seed: who has which camera, the incidents, the recordings, and when cameras dock.
 
-Pure: no clock, no files; one seed gives one plan on every machine. The plan is also the model of what happened:
-whatever a dock says afterwards can be held against it.
+Pure: no clock, no files. One seed gives the same plan on every machine. What a dock says afterwards can be compared
+with the plan.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 from device_sim import dispatch, duty, recording, times
 from device_sim.incidents import Incident
 
-_START_HOUR = 16  # as dispatch.shift
+_START_HOUR = 16  # as in dispatch.shift
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A precinct's day. `patrol` officers are dispatched; the others record when they meet the public."""
+    """The size of a precinct's day. `patrol` officers are dispatched; the others record when they meet people."""
 
     officers: int
     patrol: int
@@ -37,7 +37,7 @@ PRESETS = {
 
 
 def small(officers: int, incidents: int | None = None) -> Preset:
-    """A shift for a developer's machine: short real footage instead of gigabytes."""
+    """A shift for a developer's machine: a few seconds of real footage instead of gigabytes."""
     return Preset(
         officers, officers, incidents if incidents is not None else officers * 3, officers * 4, ("central",), 10, None
     )
@@ -45,7 +45,7 @@ def small(officers: int, incidents: int | None = None) -> Preset:
 
 @dataclass(frozen=True)
 class PlannedClip:
-    """One recording, in true time. `incident_id` is the call it was made for. `size` None: a few seconds of picture."""
+    """One recording, in true time. `incident_id`: its call, if any. `size` in bytes; None: a few seconds of video."""
 
     clip_id: str
     seed: int
@@ -73,7 +73,7 @@ class PlannedClip:
 
 @dataclass(frozen=True)
 class PlannedCamera:
-    """One officer's camera, and when it is back at the precinct."""
+    """One officer's camera, its clips, and when it docks. `skew_seconds`: how far its clock is ahead."""
 
     serial: str
     officer_id: str
@@ -124,7 +124,7 @@ def make(
     size: int | None = None,
     faults: tuple[str, ...] = (),
 ) -> Plan:
-    """The shift that begins on that day. `scale` shrinks bytes and keeps counts; `size` gives every clip one size."""
+    """The shift that begins on that day. `scale` multiplies clip sizes, not counts; `size`: one for all clips."""
     dice = random.Random(f"plan|{seed}|{day}|{preset}|{faults}")
     begins = times.local_midnight(datetime(day.year, day.month, day.day, tzinfo=UTC))
     begins += timedelta(hours=_START_HOUR)
@@ -145,7 +145,7 @@ def make(
 def _sizes(
     drafts: list[duty.Draft], preset: Preset, scale: float, size: int | None
 ) -> list[tuple[duty.Draft, int | None]]:
-    """Bytes in proportion to length, so that the mean is the precinct's."""
+    """Gives each clip a size in proportion to its length, with the precinct's mean."""
     if size is not None or preset.bytes_per_clip is None:
         return [(draft, size) for draft in drafts]
     rate = preset.bytes_per_clip * len(drafts) / max(1.0, sum(draft.seconds for draft in drafts))
@@ -191,7 +191,7 @@ def _camera(
 
 
 def _spoil(dice: random.Random, cameras: list[PlannedCamera], faults: tuple[str, ...]) -> list[PlannedCamera]:
-    """Each kind of fault hits one camera in ten, at least one."""
+    """Gives each fault to one camera in ten, and to at least one."""
     for fault in faults:
         hit = set(dice.sample(range(len(cameras)), max(1, len(cameras) // 10)))
         cameras = [

@@ -1,4 +1,4 @@
-"""When a camera may erase: only against a receipt that a dock it knows has signed, for exactly these bytes."""
+"""When a camera may erase a clip: only with a receipt for exactly its bytes, signed by a dock that it knows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class ReceiptError(Exception):
-    """The receipt does not permit erasing; the message says why."""
+    """The receipt does not allow erasing; the message says why."""
 
 
 def erase_after(raw: bytes, *, serial: str, sha256: str, dock_keys: list[Ed25519PublicKey]) -> datetime:
-    """From when on the clip with this digest may be erased. Raises ReceiptError.
+    """The time from which the clip with the digest `sha256` may be erased. Raises ReceiptError.
 
-    The payload's clip_id may differ from the camera's own (a dock gives a fresh one where the camera's is no UUID
-    or is taken): what binds the receipt to the clip is the digest and the serial.
+    The receipt's clip_id may differ from the camera's: a dock gives a new one when the camera's is not a UUID or is
+    used already. The digest and the serial bind the receipt to the clip.
     """
     try:
         payload = envelope.open_envelope(raw, "receipt", dock_keys)
@@ -35,7 +35,7 @@ def erase_after(raw: bytes, *, serial: str, sha256: str, dock_keys: list[Ed25519
         raise ReceiptError("is for other footage: clip_sha256 differs from what was recorded")
     try:
         return times.parse(payload["erase_after"])
-    except (ValueError, OverflowError) as bad:  # the calendar ends in the year 9999
+    except (ValueError, OverflowError) as bad:  # datetime ends in the year 9999
         raise ReceiptError("erase_after is no time") from bad
 
 

@@ -1,4 +1,4 @@
-"""One clip: what was asked for, what the camera recorded, and the capture it signs about it."""
+"""One clip: its specification, the recording, and the capture that the camera signs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class ClipSpec:
     """A clip to be recorded. `started_at` is true time; the camera's clock adds its skew.
 
-    `seconds` is the recording's length, pre-event buffer included; `footage_seconds` how much picture stands for it.
+    `seconds` is the length of the recording, including the pre-event buffer. `footage_seconds` is the length of the
+    video in the file, which may be shorter. `size` is the file's size in bytes, if it must be exact.
     """
 
     started_at: datetime
@@ -46,7 +47,7 @@ class ClipSpec:
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip in the camera's memory; times as the camera's clock had them."""
+    """A clip in the camera's memory. Its times are by the camera's clock."""
 
     clip_id: str
     size_bytes: int
@@ -62,7 +63,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Wearer:
-    """What a camera writes about itself into everything."""
+    """A camera and its officer: what every capture says about them, and the camera's key and clock."""
 
     serial: str
     officer_id: str
@@ -72,22 +73,22 @@ class Wearer:
     skew_seconds: float = 0.0
 
     def clock(self, at: datetime) -> str:
-        """What this camera's clock shows at that instant."""
+        """The time that this camera's clock shows at `at`."""
         return times.utc_text(at + timedelta(seconds=self.skew_seconds))
 
 
 def clip_seed(serial: str, seed: int, index: int) -> int:
-    """A seed of its own for each clip of each camera."""
+    """A different seed for each clip of each camera."""
     return int.from_bytes(hashlib.sha256(f"{serial}|{seed}|{index}".encode()).digest()[:8])
 
 
 def clip_id(seed: int) -> str:
-    """A clip's id from a seed: a UUID, lowercase with hyphens, the same for the same seed."""
+    """A clip id from a seed: a UUID in lowercase with hyphens. The same seed gives the same id."""
     return str(uuid.UUID(bytes=hashlib.sha256(f"clip|{seed}".encode()).digest()[:16], version=4))
 
 
 def record(wearer: Wearer, spec: ClipSpec, folder: Path, faults: frozenset[str]) -> Clip:
-    """Write footage and, last, its capture into `folder` (the `clips/` of a camera). Durable once it returns."""
+    """Writes footage, then its capture, into `folder` (a camera's `clips/`). Both are durable when it returns."""
     path = folder / f"{spec.clip_id}.mp4"
     sha256 = _footage(spec, path)
     if "truncated" in faults:
@@ -115,7 +116,7 @@ def _footage(spec: ClipSpec, path: Path) -> str:
 
 
 def signed_capture(wearer: Wearer, spec: ClipSpec, clip: Clip, faults: frozenset[str]) -> bytes | None:
-    """The capture file's bytes, with whatever is wrong with them; None where there is to be none."""
+    """The bytes of the capture file, changed by `faults`; None when a fault says that there is none."""
     if "no-capture" in faults:
         return None
     if "wrong-digest" in faults:
@@ -133,7 +134,7 @@ def signed_capture(wearer: Wearer, spec: ClipSpec, clip: Clip, faults: frozenset
 
 
 def capture(wearer: Wearer, spec: ClipSpec, clip: Clip) -> dict[str, Any]:
-    """What the camera asserts about a clip."""
+    """The capture's statement about a clip, as a JSON object."""
     return {
         "clip_id": clip.clip_id,
         "camera_serial": wearer.serial,
@@ -155,7 +156,7 @@ def capture(wearer: Wearer, spec: ClipSpec, clip: Clip) -> dict[str, Any]:
 
 
 def parse_spec(text: str, default: ClipSpec) -> ClipSpec:
-    """`key=value,…` over a default. Raises a usage error that names the key."""
+    """Reads `key=value,…`; what is missing comes from `default`. Raises a usage error that names the key."""
     values: dict[str, str] = {}
     labels: list[str] = []
     for part in text.split(","):
@@ -203,12 +204,12 @@ def _marker(text: str, pre_event: float) -> tuple[str, float]:
 
 
 def usual_pre_event(seconds: float) -> float:
-    """30 s is what agencies set; a third of a short clip."""
+    """The usual pre-event buffer for a clip of `seconds`: 30 s, as agencies set it, but at most a third of the clip."""
     return float(min(30, int(seconds // 3)))
 
 
 def checked(spec: ClipSpec) -> ClipSpec:
-    """The spec, if such a clip can be. Raises a usage error otherwise."""
+    """Returns the spec. Raises a usage error when such a clip cannot exist."""
     if spec.seconds < 0 or spec.footage_seconds < 0 or (spec.size is not None and spec.size < 0):
         raise usage("a clip's length cannot be negative")
     if not 0 <= spec.pre_event <= spec.seconds:
@@ -217,7 +218,7 @@ def checked(spec: ClipSpec) -> ClipSpec:
             "seconds is the whole recording, the buffer included",
         )
     if not _ID.fullmatch(spec.clip_id) or not spec.clip_id.strip("."):
-        raise usage(f"{spec.clip_id!r} is no clip_id", "a UUID, or 1 to 64 of A-Z a-z 0-9 . _ -")
+        raise usage(f"{spec.clip_id!r} is not a clip_id", "a UUID, or 1 to 64 of A-Z a-z 0-9 . _ -")
     for trigger in (spec.trigger_on, spec.trigger_off):
         if trigger not in TRIGGERS:
             raise usage(f"unknown trigger {trigger!r}", f"one of: {', '.join(TRIGGERS)}")

@@ -1,4 +1,4 @@
-"""Plays a plan on this machine: documents leave when dispatch sent them, cameras dock as bays become free."""
+"""Plays a plan on this machine: sends documents when dispatch would, and docks cameras when bays are free."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ from device_sim.plan import Plan, PlannedCamera, PlannedClip
 from device_sim.recording import ClipSpec, Wearer
 
 _PICTURE_SECONDS = 2.0
+"""Longest video in a clip's file."""
 _TICK_SECONDS = 1.0
-"""What falls into one tick happens together: at a high speed, as much as a broker delivers at once."""
+"""Everything within one tick happens together."""
 
 
 class Audience(Protocol):
-    """Who is told how far the shift has come; called from several threads."""
+    """Is told about the progress of the shift. Called from several threads."""
 
     def sent(self) -> None:
         """A dispatch document was sent."""
 
     def docked(self, outcome: camera.Outcome) -> None:
-        """A camera was docked, and is done."""
+        """A camera was docked and is finished."""
 
     def failed(self, serial: str, why: str) -> None:
         """A camera's docking failed."""
@@ -42,7 +43,7 @@ class Audience(Protocol):
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a shift is played. `speed` times as fast as life; 0 waits for nothing."""
+    """Where and how a shift is played. `speed`: how many times faster than real time; 0 never waits."""
 
     mounts: Path
     keys: Path
@@ -56,7 +57,7 @@ class Stage:
 
 @dataclass
 class Played:
-    """What came of it."""
+    """The result of a shift."""
 
     documents: int = 0
     outcomes: list[camera.Outcome] = field(default_factory=list)
@@ -64,7 +65,7 @@ class Played:
     seconds: float = 0.0
 
     def exit_code(self, plan: Plan) -> int:
-        """As for one camera; a camera that was made to fail is expected to go without receipts."""
+        """The highest exit code of the cameras. Cameras with a planned fault do not count."""
         faulty = {planned.serial for planned in plan.cameras if planned.faults}
         codes = [outcome.exit_code for outcome in self.outcomes if outcome.wearer.serial not in faulty]
         return max([*codes, 1 if self.failures else 0], default=0)
@@ -85,7 +86,7 @@ class Played:
 
 
 def play(plan: Plan, stage: Stage, audience: Audience) -> Played:
-    """Play the whole plan; returns when the last camera has left its bay. Raises SimError if dispatch cannot send."""
+    """Plays the whole plan. Returns when the last camera has left its bay. Raises SimError if dispatch cannot send."""
     began = time.monotonic()
     played = Played()
     lock = threading.Lock()
@@ -123,7 +124,7 @@ def play(plan: Plan, stage: Stage, audience: Audience) -> Played:
 
 @contextlib.contextmanager
 def _cancelling(pool: ThreadPoolExecutor) -> Iterator[None]:
-    """When dispatch fails or the reader interrupts: cameras still waiting for a bay stay away."""
+    """After an error or an interrupt, cameras that still wait for a bay are not docked."""
     try:
         yield
     except BaseException:
@@ -134,7 +135,7 @@ def _cancelling(pool: ThreadPoolExecutor) -> Iterator[None]:
 def _events(
     plan: Plan, stage: Stage, played: Played, audience: Audience, arrive: Callable[[PlannedCamera], object]
 ) -> list[tuple[datetime, Callable[[], None]]]:
-    """Everything that happens, in order of time."""
+    """Everything that happens in the shift, with its time, in order."""
 
     def send(delivery: dispatch.Delivery, outlet: Outlet) -> None:
         outlet.send(delivery)

@@ -1,4 +1,4 @@
-"""Instants as cameras and dispatch write them."""
+"""Times as cameras and dispatch write them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def utc_text(at: datetime) -> str:
 
 
 def local_text(at: datetime) -> str:
-    """The same instant on Portland's clocks: `2023-11-29T13:45:02.120-08:00`."""
+    """The same time in Portland: `2023-11-29T13:45:02.120-08:00`."""
     return at.astimezone(pacific(at)).isoformat(timespec="milliseconds")
 
 
 def parse(text: str) -> datetime:
-    """Any ISO 8601 time with an offset or `Z`. Raises ValueError for anything else, also for a time without zone."""
+    """Reads an ISO 8601 time with an offset or `Z`. Raises ValueError for anything else."""
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
@@ -26,10 +26,10 @@ def parse(text: str) -> datetime:
 
 
 def pacific(at: datetime) -> timezone:
-    """Portland's offset at this instant.
+    """Portland's time zone at this time.
 
-    Reckoned here (second Sunday of March to first Sunday of November, at 2:00) and not taken from the machine's
-    zone database, so that one seed gives the same documents on every machine.
+    Daylight time is from the second Sunday of March to the first Sunday of November, at 2:00. This is calculated here
+    and not taken from the machine's time zone database, so that one seed gives the same documents on every machine.
     """
     year = at.astimezone(UTC).year
     begins = _sunday(year, 3, 2).replace(hour=10)
@@ -38,7 +38,7 @@ def pacific(at: datetime) -> timezone:
 
 
 def local_midnight(day: datetime) -> datetime:
-    """The instant at which that calendar day begins in Portland."""
+    """The time at which that calendar day begins in Portland."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return midnight - (pacific(midnight + timedelta(hours=8)).utcoffset(None) or timedelta())
 

@@ -1,6 +1,6 @@
-"""A camera at somebody's hands: docked, undocked, recording, failing, by single keys.
+"""A camera that a person controls by single keys: dock, undock, record, choose a fault.
 
-Nothing here reads the keyboard: keys come in one by one, and what there is to say goes out line by line.
+It does not read the keyboard itself: it gets keys one by one, and gives out lines of text.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _WHILE_DOCKED = ("keep", "yank")
 
 
 class Keys(Protocol):
-    """Where keys come from: the next one, None when none came for a moment, "" when there will be none any more."""
+    """Where keys come from."""
 
     def next(self) -> str | None:
-        """The next key that was pressed; None when none was."""
+        """The next key; None when none came for a moment; "" when no more will come."""
 
 
 @dataclass(frozen=True)
 class Hands:
-    """What the keys act on. `spec` makes the next clip."""
+    """What the keys act on. `spec` makes the specification of the next clip."""
 
     wearer: Wearer
     stay: Stay
@@ -40,7 +40,7 @@ class Hands:
 
 
 class Watch:
-    """One camera until `q`, or until there are no more keys."""
+    """One camera that is controlled until `q`, or until no more keys come."""
 
     def __init__(self, hands: Hands) -> None:
         self._hands = hands
@@ -49,10 +49,10 @@ class Watch:
         self._visits: list[Visit] = []
         self._pending: list[Visit] = []
         self._faults: list[str | None] = [None, *_FAULTS]
-        self._said = ""
+        self._shown = ""
 
     def run(self, keys: Keys) -> None:
-        """Leaves the bay when it ends."""
+        """Handles keys until the end; then undocks the camera."""
         self._hands.say(KEYS)
         self._hands.bay.open()
         try:
@@ -118,7 +118,7 @@ class Watch:
             self._hands.say(f"fault {self._fault}: {faults.FAULTS[self._fault]}")
 
     def _attend(self) -> None:
-        """Looks for receipts; erases what they cover, unless that is what is wrong with this camera."""
+        """Looks for receipts, and erases the clips that they cover, unless the fault is `keep`."""
         hands = self._hands
         if self._docked and self._pending:
             keep = self._fault == "keep"
@@ -127,7 +127,7 @@ class Watch:
             )
 
     def _show(self) -> None:
-        """The standing, when it is another than was said last."""
+        """Prints the camera's state if it has changed."""
         if self._docked:
             received = sum(visit.receipt == VERIFIED for visit in self._visits)
             left = sum((self._hands.bay.path / "clips" / f"{v.clip.clip_id}.mp4").exists() for v in self._visits)
@@ -135,6 +135,6 @@ class Watch:
         else:
             now = f"undocked: {len(self._remembered.clips)} clips"
         now += f"; fault: {self._fault or 'none'}"
-        if now != self._said:
-            self._said = now
+        if now != self._shown:
+            self._shown = now
             self._hands.say(now)

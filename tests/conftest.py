@@ -18,10 +18,12 @@ _OPEN_FILES = 600
 """More than any test needs. From 1,024 on, select(2) and with it paho's network thread refuse: "no connection"."""
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
-    """What tests leave open adds up in a worker; whoever passes the mark is named before others fail for it."""
-    yield  # a test's file system may be a false one until its fixtures have ended
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Fails a test after which too many files are open in this process, before later tests fail because of them.
+
+    It runs last, after the test's fixtures have ended: until then a test may have a pretended filesystem without /proc.
+    """
     if nextitem is not None and len(os.listdir("/proc/self/fd")) > _OPEN_FILES:
         gc.collect()
         held = len(os.listdir("/proc/self/fd"))

@@ -16,7 +16,7 @@ from daemon.cli.shared.options import JSON, STORE
 from daemon.cli.shared.output import print_json
 from daemon.cli.shared.person import Caller, as_person
 from daemon.cli.shared.vault_options import source_at
-from daemon.core.words import need_sentence
+from daemon.core.words import need_told
 from daemon.link.session import Session
 from daemon.model.documents import Decision, Notice
 from daemon.model.errors import LockedError, UnavailableError
@@ -201,17 +201,19 @@ def _write_certificate(opened: OpenedClip, now: datetime) -> list[str]:
 
 
 def _report(decision: Decision, as_json: bool) -> None:
+    """Prints a decision. Raises LockedError unless the clip is released."""
+    needs = [need_told(need) for need in decision.needs]
     if as_json:
         print_json(decision.plain())
     else:
         click.echo(f"request {decision.request_id}: {decision.outcome}")
         for because in decision.because:
             click.echo(f"  because: {because.reason} [{because.policy_id}]")
+        for need in needs:
+            click.echo(f"  needs: {need}")
     if decision.outcome != "released":
-        needs = "; ".join(need_sentence(need) for need in decision.needs)
-        raise LockedError(
-            f"clip {decision.clip_id} stays locked", hint=f"needs {needs}" if needs else "nothing would open it now"
-        )
+        hint = None if needs else "nothing would open it now"
+        raise LockedError(f"clip {decision.clip_id} stays locked", hint=hint)
 
 
 def _decision(data: bytes) -> Decision:

@@ -16,6 +16,8 @@ _WHOM = {
     "records": "the records staff",
 }
 _FORM = {"unrecorded": "a statement", "audio": "an audio-recorded statement", "video": "a statement on video"}
+_ABOUT_INCIDENT = frozenset({"classification", "statement", "report"})
+"""Needs that are about one incident, or about the clip itself."""
 _CUSTODY: dict[str, str] = {
     CustodyAction.DOCKED: "camera {camera_serial} docked in {bay}",
     CustodyAction.INGESTED: "taken in: hashed, sealed and locked",
@@ -65,22 +67,44 @@ class _Given(dict[str, Any]):
 
 def need_words(need: Need) -> str:
     """`an audio-recorded statement to internal affairs from 51234`."""
-    whom = _WHOM.get(need.from_ or "", need.from_ or "somebody")
-    if need.kind == "statement":
-        return f"{_FORM.get(need.form or '', 'a statement')} to {whom} from {need.officer_id}"
-    if need.kind == "report":
-        return f"the filed report of {need.officer_id}"
-    if need.kind == "clip":
-        return "the clip announced by its dock"
-    if need.kind == "hold_lifted":
-        return "the legal hold lifted"
-    return f"{need.kind} by {whom}"
+    return _need(need, "")
 
 
 def need_sentence(need: Need) -> str:
-    """The same, with the time by which it is due: `…, due 2023-12-01T21:40:00.000Z`."""
-    text = need_words(need)
+    """The same, with the incident and when it is due: `… from 51234 about incident 23-1, due 2023-12-01…`."""
+    text = _need(need, _where(need))
     return f"{text}, due {format_instant(need.by)}" if need.by else text
+
+
+def need_told(need: Need) -> str:
+    """The sentence, and what stands in the way: `…; but nobody enrolled who … is outside the incident`."""
+    return f"{need_sentence(need)}; but {need.note}" if need.note else need_sentence(need)
+
+
+def _where(need: Need) -> str:
+    if need.kind not in _ABOUT_INCIDENT:
+        return ""
+    about = "of" if need.kind == "classification" else "about"
+    return f" {about} {f'incident {need.incident_id}' if need.incident_id else 'the clip itself'}"
+
+
+def _need(need: Need, where: str) -> str:
+    whom = _WHOM.get(need.from_ or "", need.from_ or "somebody")
+    match need.kind:
+        case "classification":
+            return f"classification{where} by {whom}"
+        case "statement":
+            return f"{_FORM.get(need.form or '', 'a statement')} to {whom} from {need.officer_id}{where}"
+        case "report":
+            return f"the filed report of {need.officer_id}{where}"
+        case "clip":
+            return "the clip announced by its dock"
+        case "hold_lifted":
+            return "the legal hold lifted"
+        case "court_order":
+            return "a court's order on record, signed by the records staff and by the chief or counsel"
+        case _:
+            return f"{need.kind} by {whom}"
 
 
 def custody_sentence(action: str, detail: Mapping[str, Any]) -> str:

@@ -1,4 +1,5 @@
 """The custody log: entries, Merkle tree, checkpoints, proofs, verification, bundles.
 
-One implementation for the dock's log and the policy service's. May import seal, core, model; never a service.
+The dock and the policy service use the same code. May import what lies below it (database, vault, seal, core, model),
+never a service.
 """

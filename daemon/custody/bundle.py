@@ -1,8 +1,8 @@
-"""An auditor's bundle: everything said and proven about one clip, in one file, checkable where nobody knows the dock.
+"""An auditor's bundle: all statements and proofs about one clip in one file, to be checked without the dock.
 
-A ZIP archive: the clip's statements as they lie in the vault (seal, capture, tags, release orders and revocations with
-their reasons, custody record with proofs and checkpoint), the agency's signed trust attestation, and its root key. The
-footage is not in it.
+A ZIP archive with the clip's statements as they lie in the vault (seal, capture, tags, release orders and revocations
+with their reasons, custody record with proofs and checkpoint), the agency's signed trust attestation, and its root key.
+The footage is not in it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from daemon.vault.layout import ClipDirectory
 from daemon.vault.reading import read_document
 
 _LIMIT = 256 << 20
+"""Most bytes that the files of a bundle may have together, unpacked."""
 _MOST_FILES = 20_000
 _INSIDE = re.compile(
     r"(bundle\.json|trust\.json|root\.sign\.pub\.pem"
@@ -36,12 +37,15 @@ _INSIDE = re.compile(
     re.ASCII,
 )
 _PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same clip gives the same bundle, byte for byte
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same clip gives the same bundle, byte for byte
 
 
 @dataclass(frozen=True)
 class BundleReport:
-    """What a bundle holds, all of it verified. `root_keyid` is the agency key everything rests on."""
+    """What a verified bundle contains. `root_keyid` is the agency's root key, on which all signatures rest.
+
+    `root_was_given`: whether the caller gave this key. Otherwise it comes from the bundle itself.
+    """
 
     clip_id: str
     agency: str
@@ -51,7 +55,10 @@ class BundleReport:
 
 
 def write_bundle(clip: ClipDirectory, agency: str, trust: bytes, root: Ed25519PublicKey, out: Path) -> list[str]:
-    """Packs a clip's statements into the new file `out`; returns the names inside. Raises MissingError."""
+    """Packs a clip's statements into the new file `out`, durably; returns the names of the files inside.
+
+    Raises MissingError when a statement cannot be read, ConfigurationError when `out` exists.
+    """
     files = {"trust.json": trust, "root.sign.pub.pem": public_pem(root).encode()}
     files["bundle.json"] = json.dumps({"schema": "bwc.bundle/1", "clip_id": clip.path.name, "agency": agency}).encode()
     for path in _statements(clip):
@@ -69,15 +76,15 @@ def write_bundle(clip: ClipDirectory, agency: str, trust: bytes, root: Ed25519Pu
 
 
 def verify_bundle(path: Path, root: Ed25519PublicKey | None) -> BundleReport:
-    """Checks a bundle offline. Without `root` it rests on the root key inside: compare its keyid with the agency's.
+    """Verifies a bundle offline. Without `root`, its own root key is used: compare that key's keyid with the agency's.
 
-    Raises VerificationError's subclasses naming what does not hold.
+    Raises a VerificationError naming the file that is wrong, ConfigurationError when the bundle cannot be read.
     """
     files = _read(path)
     about = _about(files, path)
     inside = parse_sign_public(_text(files, "root.sign.pub.pem", path), what=f"{path}: root.sign.pub.pem")
     if root is not None and keyid(root) != keyid(inside):
-        raise TamperedError(f"{path}: rests on another root key ({keyid(inside)[:16]}…) than the agency's")
+        raise TamperedError(f"{path}: its root key ({keyid(inside)[:16]}…) is not the agency's")
     trust = parse_trust(files.get("trust.json", b""), inside, what=f"{path}: trust.json")
     with tempfile.TemporaryDirectory(prefix="bwc-bundle-") as folder:
         clip = ClipDirectory(Path(folder) / about["clip_id"])
@@ -103,7 +110,7 @@ def _statements(clip: ClipDirectory) -> Iterator[Path]:
 
 
 def _read(path: Path) -> dict[str, bytes]:
-    """The archive's files, bounded in number and size, with names that stay inside."""
+    """The archive's files by name. Raises MalformedError for too many, too large, or wrongly named files."""
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
@@ -114,18 +121,18 @@ def _read(path: Path) -> dict[str, bytes]:
     except OSError as error:
         raise ConfigurationError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise MalformedError(f"{path}: not a whole bundle ({error})") from None
+        raise MalformedError(f"{path}: not a complete bundle ({error})") from None
 
 
 def _check_names(infos: list[zipfile.ZipInfo], path: Path) -> None:
-    """Only the files a bundle has, each once: whoever unpacks it sees what was verified."""
+    """Allows only a bundle's own files, each once, so that a person who unpacks it gets exactly what was verified."""
     names = {info.filename for info in infos}
     if not all(map(_INSIDE.match, names)):
-        raise MalformedError(f"{path}: holds a file of a strange name")
+        raise MalformedError(f"{path}: holds a file that does not belong in a bundle")
     if len(names) != len(infos):
         raise MalformedError(f"{path}: holds a file twice")
     if any(info.compress_type not in _PACKED for info in infos):
-        raise MalformedError(f"{path}: packed in a way that bundles are not")
+        raise MalformedError(f"{path}: a file is packed by a method that bundles do not use")
 
 
 def _about(files: dict[str, bytes], path: Path) -> dict[str, str]:
@@ -135,11 +142,11 @@ def _about(files: dict[str, bytes], path: Path) -> dict[str, str]:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise MalformedError(f"{path}: bundle.json is malformed") from None
     if not isinstance(clip_id, str) or not is_clip_id(clip_id):
-        raise MalformedError(f"{path}: bundle.json names no clip")
+        raise MalformedError(f"{path}: bundle.json does not name a clip")
     return {"clip_id": clip_id, "agency": agency}
 
 
 def _text(files: dict[str, bytes], name: str, path: Path) -> str:
     if name not in files:
-        raise MalformedError(f"{path}: lacks {name}")
+        raise MalformedError(f"{path}: {name} is missing")
     return files[name].decode("utf-8", "replace")

@@ -1,9 +1,9 @@
-"""A clip's statements, verified one by one from what lies beside it: for a viewer, and for whoever checks a vault.
+"""Verifying a clip's statements from the files in its directory, for a viewer and for the check of a vault.
 
 Steps, numbered as in `verify_clip`:
   1 the seal is signed by an enrolled dock, and is about this clip
   2 the capture is the one the seal names, signed by its camera, and its footage is what was sealed
-  3 the custody record is proven against a checkpoint that dock signed, and records just this intake
+  3 the custody record is proven against a checkpoint that the same dock signed, and records this very intake
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ S = TypeVar("S", bound=Statement)
 
 @dataclass(frozen=True)
 class ClipEvidence:
-    """A clip's verified statements. `capture` is None where the footage came without one that holds."""
+    """A clip's verified statements. `capture` is None when the footage came without a valid capture."""
 
     seal: Verified[Seal]
     capture: Verified[Capture] | None
@@ -40,7 +40,7 @@ class ClipEvidence:
 
 
 def verify_clip(clip: ClipDirectory, clip_id: str, agency: str, trust: Trust) -> ClipEvidence:
-    """Steps 1 to 3. Raises VerificationError's subclasses, each naming the file that failed."""
+    """Does steps 1 to 3. Raises a VerificationError naming the file that failed, MissingError when one is missing."""
     seal = _seal(clip, clip_id, trust)  # 1
     capture = _capture(clip, seal.statement, trust)  # 2
     dock_key = trust.sign_key_of("dock", seal.statement.dock_id)
@@ -52,10 +52,10 @@ def verify_clip(clip: ClipDirectory, clip_id: str, agency: str, trust: Trust) ->
     if ingested is None or ingested.detail.get("sealed_sha256") != seal.statement.sealed_sha256:
         raise TamperedError(f"{clip.custody}: does not record that this clip was taken in")
     if seal.digest not in ingested.attestations:
-        raise TamperedError(f"{clip.seal}: is not the seal that was recorded at intake")
-    expected = ingested.detail.get("capture_file_sha256")  # the camera's own spelling, so its very bytes are recorded
+        raise TamperedError(f"{clip.seal}: is not the seal that custody recorded at intake")
+    expected = ingested.detail.get("capture_file_sha256")  # a camera writes JSON in its own way, so its bytes count
     if expected is not None and hashlib.sha256(read_document(clip.capture)).hexdigest() != expected:
-        raise TamperedError(f"{clip.capture}: is not the file that was recorded at intake")
+        raise TamperedError(f"{clip.capture}: is not the file that custody recorded at intake")
     return ClipEvidence(seal, capture, custody)
 
 
@@ -65,7 +65,7 @@ def _seal(clip: ClipDirectory, clip_id: str, trust: Trust) -> Verified[Seal]:
         claimed = envelope.statement(Seal)
         seal = verify(envelope, Seal, trust, at=claimed.ingested_at)
     if seal.statement.clip_id != clip_id:
-        raise InconsistentError(f"{clip.seal}: the seal of clip {seal.statement.clip_id}")
+        raise InconsistentError(f"{clip.seal}: is the seal of clip {seal.statement.clip_id}")
     return seal
 
 
@@ -76,27 +76,27 @@ def _capture(clip: ClipDirectory, seal: Seal, trust: Trust) -> Verified[Capture]
     envelope = envelopes.parse(read_document(clip.capture), what=str(clip.capture))
     if envelope.digest != seal.capture_sha256:
         raise TamperedError(f"{clip.capture}: is not the capture that the seal names")
-    if not holds:  # kept as it came, and it did not hold then
+    if not holds:  # it was not valid at intake, and is kept as it came
         return None
     with _naming(clip.capture):
         capture = verify(envelope, Capture, trust, at=seal.ingested_at)
     if capture.statement.sha256 != seal.clip_sha256:
-        raise InconsistentError(f"{clip.capture}: describes other footage than was sealed")
+        raise InconsistentError(f"{clip.capture}: describes other footage than the sealed")
     return capture
 
 
 def _written_by_us(path: Path) -> Envelope:
-    """An envelope that a dock wrote, so that it has one spelling: not even an unsigned bit of it may change."""
+    """An envelope that a dock wrote. A dock writes JSON in one way only, so even a bit outside the signature counts."""
     data = read_document(path)
     envelope = envelopes.parse(data, what=str(path))
     if envelope.to_bytes() != data:
-        raise TamperedError(f"{path}: is not spelled as a dock writes it")
+        raise TamperedError(f"{path}: is not written as a dock writes it")
     return envelope
 
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Puts the file's name before what does not hold about the statement in it."""
+    """Adds the file's name to the message of a VerificationError."""
     try:
         yield
     except VerificationError as error:
@@ -105,7 +105,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that does not hold: which clip (if one), which file, and what is wrong."""
+    """Something that is wrong: in which clip (None: in the log), in which file, and what."""
 
     clip_id: str | None
     path: str
@@ -113,7 +113,7 @@ class Finding:
 
 
 def check_tags_and_orders(clip: ClipDirectory, clip_id: str, trust: Trust, sealed_at: datetime) -> Iterator[Finding]:
-    """Findings about the clip's tags, release orders and revocations: each signed, and about this clip."""
+    """Findings about the clip's tags, release orders and revocations: each must be signed, and be about this clip."""
     tags = sorted((clip.path / "tags").glob("*.json"))
     if not tags:
         yield Finding(clip_id, str(clip.path / "tags"), "holds no tag")
@@ -128,7 +128,7 @@ def check_tags_and_orders(clip: ClipDirectory, clip_id: str, trust: Trust, seale
 def _check_signed(
     trust: Trust, path: Path, clip_id: str, kind: type[S], signed_at: Callable[[S], datetime]
 ) -> Iterator[Finding]:
-    """One signed file about a clip: its signature holds, and it is about this clip."""
+    """Findings about one signed file: its signature must be valid, and it must be about this clip."""
     try:
         envelope = _written_by_us(path)
         claimed = envelope.statement(kind)

@@ -1,4 +1,4 @@
-"""A custody log inside somebody's database: appended in the caller's transaction, proven at any time."""
+"""A custody log inside a service's database. Entries are added in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DIGEST = re.compile(r"^[0-9a-f]{64}\Z", re.ASCII)
 
 @dataclass(frozen=True)
 class NewEntry:
-    """What happened, before it has a place in the log."""
+    """An entry that is not in the log yet. `attestations` are digests: SHA-256 in lowercase hex."""
 
     action: CustodyAction
     clip_id: str | None = None
@@ -41,23 +41,23 @@ class NewEntry:
     attestations: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """What a reader of the log will ask of it. Raises ValueError."""
+        """Raises ValueError for what a reader of the log would refuse."""
         if not _ACTION.match(self.action):
-            raise ValueError(f"{self.action!r} is no action")
+            raise ValueError(f"{self.action!r} is not a valid action")
         if self.clip_id is not None:
             check_clip_id(self.clip_id)
         if not all(_DIGEST.match(digest) for digest in self.attestations):
-            raise ValueError("an attestation is named by its digest")
+            raise ValueError("an attestation must be given as a SHA-256 digest in hex")
 
 
 class Cursor(Protocol):
-    """What a statement found."""
+    """The rows that a statement found."""
 
     def fetchone(self) -> Any:
         """The next row; None after the last."""
 
     def fetchall(self) -> list[Any]:
-        """Every row that is left."""
+        """All rows that are left."""
 
     def __iter__(self) -> Iterator[Any]: ...
 
@@ -65,7 +65,7 @@ class Cursor(Protocol):
 class Rows(Protocol):
     """A connection to a database that has the log's tables: SQLite's, or PostgreSQL's (daemon.database.postgres).
 
-    Values stand as `?` in the SQL. What is written is durable when the owner's transaction is.
+    `?` stands for a value in the SQL. What is written is durable when the owner's transaction is committed.
     """
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor:
@@ -73,12 +73,12 @@ class Rows(Protocol):
 
 
 class CustodyLog:
-    """The log of one origin. Not thread-safe: it belongs to whoever owns the connection."""
+    """The log of one origin. Not thread-safe: use it on the thread that owns the connection."""
 
     def __init__(self, rows: Rows, origin: str, actor: str, *, create: bool = True) -> None:
-        """Creates the tables when missing (SQLite's; on PostgreSQL they are in the owner's schema).
+        """With `create`, creates missing tables in SQLite. (On PostgreSQL the owner's schema has them.)
 
-        `actor` stands in every entry.
+        `origin` names the log in its checkpoints; `actor` is written into every entry.
         """
         self._db = rows
         self.origin = origin
@@ -94,14 +94,14 @@ class CustodyLog:
         return 0 if row[0] is None else int(row[0]) + 1
 
     def append(self, entry: NewEntry, at: datetime) -> int:
-        """Adds an entry; returns its sequence. Durable when the caller's transaction is.
+        """Adds an entry; returns its sequence. Durable when the caller's transaction is committed.
 
-        Raises ValueError for one that would be no `CustodyEntry`.
+        Raises ValueError for one that would not be a valid `CustodyEntry`.
         """
         return self.append_all([entry], at)
 
     def append_all(self, entries: Sequence[NewEntry], at: datetime) -> int:
-        """As `append`, for what happened at once; returns the sequence of the first."""
+        """As `append`, for several entries with the same time; returns the sequence of the first."""
         first = self.size
         lines = [(entry.clip_id, self._line(entry, number, at)) for number, entry in enumerate(entries, first)]
         self._add(first, lines)
@@ -121,10 +121,10 @@ class CustodyLog:
         return strict_json.dump(document if entry.clip_id is None else document | {"clip_id": entry.clip_id})
 
     def restore(self, line: bytes) -> None:
-        """Adds a line as it was logged before, verbatim. Raises TamperedError when it is not the next one's."""
+        """Adds an earlier line again, unchanged. Raises TamperedError when its sequence is not the next one."""
         entry, sequence = strict_json.parse_object(line, what="custody entry"), self.size
         if entry.get("sequence") != sequence:
-            raise TamperedError(f"{self.origin}: entry {sequence} is missing, here is {entry.get('sequence')}")
+            raise TamperedError(f"{self.origin}: entry {sequence} is missing, found {entry.get('sequence')}")
         self._add(sequence, [(entry.get("clip_id"), line)])
 
     def _add(self, first: int, lines: Sequence[tuple[str | None, bytes]]) -> None:
@@ -139,18 +139,18 @@ class CustodyLog:
         self._insert("custody_node", [(*node, value) for node, value in new.items()])
 
     def _insert(self, table: str, rows: Sequence[tuple[Any, Any, Any]]) -> None:
-        """One statement: on PostgreSQL each costs a journey."""
+        """Inserts all rows by one statement, because on PostgreSQL each statement is a round trip."""
         values = ", ".join(["(?, ?, ?)"] * len(rows))
         if rows:
             self._db.execute(f"INSERT INTO {table} VALUES {values}", [value for row in rows for value in row])  # noqa: S608
 
     def line(self, sequence: int) -> bytes | None:
-        """An entry as it was logged, without its newline; None when there is none."""
+        """The entry with this sequence as it was logged, without its newline; None when there is none."""
         row = self._db.execute("SELECT line FROM custody_entry WHERE sequence = ?", (sequence,)).fetchone()
         return bytes(row[0]) if row else None
 
     def lines(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Lines from `start` up to (not including) `end`, in order, one page of rows at a time."""
+        """Lines from `start` up to, not including, `end`, in order. They are read 1,000 at a time."""
         end = self.size if end is None else end
         while start < end:
             rows = self._db.execute(
@@ -200,11 +200,11 @@ class CustodyLog:
         return tree.inclusion_proof(sequence, self.size if size is None else size, self.node)
 
     def consistency(self, old: int, new: int | None = None) -> list[bytes]:
-        """The proof that the larger tree holds the smaller one (RFC 6962 section 2.1.2)."""
+        """The proof that the tree of `new` entries begins with the one of `old` (RFC 6962 section 2.1.2)."""
         return tree.consistency_proof(old, self.size if new is None else new, self.node)
 
     def node(self, level: int, index: int) -> bytes:
-        """A hash of the Merkle tree as kept. Raises TamperedError when it is missing."""
+        """A stored hash of the Merkle tree. Raises TamperedError when it is missing."""
         row = self._db.execute("SELECT hash FROM custody_node WHERE level = ? AND idx = ?", (level, index)).fetchone()
         if row is None:
             raise TamperedError(f"{self.origin}: the log's hash at level {level}, index {index} is missing")
@@ -213,6 +213,6 @@ class CustodyLog:
 
 @contextmanager
 def open_read_only(path: Path, origin: str, actor: str) -> Iterator[CustodyLog]:
-    """The log inside a service's database, for reading while the service runs. Raises ConfigurationError."""
+    """The log inside a service's SQLite database, read-only, while the service runs. Raises ConfigurationError."""
     with read_only(path) as connection:
         yield CustodyLog(connection, origin, actor, create=False)

@@ -7,12 +7,12 @@ from daemon.model.errors import TamperedError
 
 
 def root_from_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
-    """The root that `proof` claims for a tree of `size` with `leaf` (a leaf hash) at `index`.
+    """The root that follows from `proof` for a tree of `size` leaves with `leaf` (a leaf hash, 32 bytes) at `index`.
 
-    Raises TamperedError when the proof does not have the tree's shape.
+    Raises TamperedError when the proof is too short or too long for this tree.
     """
     if not 0 <= index < size:
-        raise TamperedError(f"entry {index} is not in a log of {size}")
+        raise TamperedError(f"entry {index} cannot be in a log of {size} entries")
     fn, sn, value = index, size - 1, leaf
     for sibling in proof:
         if sn == 0:
@@ -30,13 +30,13 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes]) 
 
 
 def check_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], root: bytes) -> None:
-    """Raises TamperedError unless the log with this root holds `leaf` at `index`."""
+    """Raises TamperedError unless the log with this root has `leaf` (a leaf hash) at `index`."""
     if root_from_inclusion(leaf, index, size, proof) != root:
-        raise TamperedError(f"custody entry {index} is not what the checkpoint covers")
+        raise TamperedError(f"custody entry {index} is not the one that the checkpoint covers")
 
 
 def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: list[bytes]) -> None:
-    """Raises TamperedError unless the tree of `old` leaves is the beginning of the one of `new` leaves."""
+    """Raises TamperedError unless the tree of `new` leaves begins with the tree of `old` leaves."""
     same = old_root == (new_root if old == new else EMPTY_ROOT)
     if not 0 <= old <= new or (old in {0, new} and (proof or not same)):
         raise TamperedError(_fork(old, new))
@@ -66,4 +66,4 @@ def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proo
 
 
 def _fork(old: int, new: int) -> str:
-    return f"the log of {new} entries does not extend the one of {old}: a rewritten, truncated or forked log"
+    return f"the log of {new} entries does not begin with the one of {old}: it was rewritten, truncated or forked"

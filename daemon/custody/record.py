@@ -1,8 +1,8 @@
-"""A clip's own part of the custody log, `custody.json`: its entries, each proven to stand in the log.
+"""A clip's custody record, `custody.json`: its entries, each with a proof that it is in the custody log.
 
     {"schema": "bwc.clip-custody/1", "clip_id", "checkpoint": <signed note>, "entries": [{"sequence", "line", "proof"}]}
 
-`line` is the log's line, verbatim; `proof` the base64 hashes of RFC 6962's inclusion proof against the checkpoint.
+`line` is the log's line, unchanged. `proof` is the inclusion proof of RFC 6962 section 2.1.1, as hashes in base64.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from daemon.seal.keys import SignKey
 from daemon.seal.note import Checkpoint, verify_checkpoint
 
 LIMIT = 16 << 20
+"""Largest record that is read, in bytes."""
 Hash = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 
 
 class ProvenEntry(Document):
-    """A custody entry that is proven to be in the log."""
+    """A custody entry, with the proof that it is in the log."""
 
     sequence: Annotated[int, Field(ge=0)]
     line: str
@@ -41,7 +42,7 @@ class ProvenEntry(Document):
 
 
 class ClipCustody(Document):
-    """What `custody.json` holds."""
+    """The content of `custody.json`."""
 
     schema_: Annotated[Literal["bwc.clip-custody/1"], Field(alias="schema")] = "bwc.clip-custody/1"
     clip_id: ClipId
@@ -50,7 +51,7 @@ class ClipCustody(Document):
 
 
 class Records:
-    """Clips' records against the log as it is now, all under one checkpoint."""
+    """Makes clips' custody records from the log as it is now, all with one checkpoint, signed by `key`."""
 
     def __init__(self, log: CustodyLog, key: SignKey) -> None:
         self._log = log
@@ -59,11 +60,11 @@ class Records:
         self._hash = functools.cache(functools.partial(_hash_over, log.node))
 
     def of(self, clip_id: str) -> bytes:
-        """One clip's record."""
+        """One clip's record, as JSON."""
         return self.of_all([clip_id])[clip_id]
 
     def of_all(self, clip_ids: Collection[str]) -> dict[str, bytes]:
-        """Several clips' records."""
+        """Several clips' records, as JSON, by clip id."""
         found = self._log.of_clips(clip_ids).items()
         return {clip_id: self._record(clip_id, lines) for clip_id, lines in found}
 
@@ -84,7 +85,7 @@ def _hash_over(read: tree.Read, start: int, end: int) -> str:
 
 @dataclass(frozen=True)
 class Proven:
-    """A clip's entries and their lines, all covered by `checkpoint`."""
+    """A clip's entries and their lines, all proven to be in the log of `checkpoint`."""
 
     entries: list[CustodyEntry]
     lines: list[bytes]
@@ -92,15 +93,15 @@ class Proven:
 
 
 def verify_record(data: bytes, clip_id: str, origin: str, key: Ed25519PublicKey, *, what: str) -> Proven:
-    """The clip's entries, each proven against a checkpoint that `key` signed for `origin`.
+    """Verifies a record: each entry against a checkpoint that `key` signed for `origin`.
 
-    Raises VerificationError's subclasses naming the entry that fails.
+    Raises a VerificationError naming `what` and the entry that fails.
     """
     record = parse_model(ClipCustody, data, what=what, limit=LIMIT)
     if record.clip_id != clip_id:
-        raise TamperedError(f"{what}: the custody of another clip ({record.clip_id})")
+        raise TamperedError(f"{what}: is the custody of another clip ({record.clip_id})")
     if strict_json.dump(record.plain()) != data:
-        raise TamperedError(f"{what}: is not spelled as a dock writes it")
+        raise TamperedError(f"{what}: is not written as a dock writes it")
     checkpoint = verify_checkpoint(record.checkpoint, key, what=what, origin=origin)
     entries, lines = [], []
     for proven in record.entries:
@@ -115,10 +116,10 @@ def verify_record(data: bytes, clip_id: str, origin: str, key: Ed25519PublicKey,
         lines.append(line)
         entries.append(read_entry(line, what=f"{what}: entry {proven.sequence}"))
         if (entries[-1].sequence, entries[-1].clip_id) != (proven.sequence, clip_id):
-            raise TamperedError(f"{what}: entry {proven.sequence} is about something else")
+            raise TamperedError(f"{what}: entry {proven.sequence} is about another clip, or has another sequence")
     return Proven(entries, lines, checkpoint)
 
 
 def read_entry(line: bytes, *, what: str) -> CustodyEntry:
-    """One custody line. Raises MalformedError or SchemaError."""
+    """Parses one line of a custody log. Raises MalformedError or SchemaError naming `what`."""
     return parse_model(CustodyEntry, line, what=what)

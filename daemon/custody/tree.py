@@ -1,7 +1,8 @@
-"""RFC 6962 section 2.1 Merkle trees, over hashes kept by (level, index).
+"""Merkle trees (RFC 6962 section 2.1) over hashes that are stored by (level, index).
 
-Only hashes of complete subtrees are kept: level 0 are the leaves, (level, index) covers leaves
-index * 2**level up to (index + 1) * 2**level. Appending writes two hashes on average, a proof reads O(log n).
+Only hashes of complete subtrees are stored. Level 0 has the leaves; (level, index) covers the leaves from
+index * 2**level up to, not including, (index + 1) * 2**level. To append a leaf stores two hashes on average; a proof
+reads O(log n).
 """
 
 from __future__ import annotations
@@ -11,23 +12,23 @@ from collections.abc import Callable, Iterator
 
 Node = tuple[int, int]
 Read = Callable[[int, int], bytes]
-"""Reads the hash of a complete subtree, by level and index."""
+"""Reads the stored hash (32 bytes) of a complete subtree, by level and index."""
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
 def leaf_hash(line: bytes) -> bytes:
-    """SHA-256 of 0x00 and the entry (RFC 6962 section 2.1)."""
+    """SHA-256 of 0x00 and the entry's line (RFC 6962 section 2.1)."""
     return hashlib.sha256(b"\x00" + line).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """SHA-256 of 0x01 and both halves' hashes (RFC 6962 section 2.1)."""
+    """SHA-256 of 0x01 and the hashes of both halves (RFC 6962 section 2.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def append(size: int, leaf: bytes, read: Read) -> Iterator[tuple[Node, bytes]]:
-    """The hashes to keep when `leaf` (a leaf hash) becomes leaf number `size`."""
+    """The hashes to store, each with its (level, index), when `leaf` (a leaf hash) becomes leaf number `size`."""
     level, index, value = 0, size, leaf
     yield (level, index), value
     while index % 2:
@@ -47,9 +48,10 @@ def inclusion_proof(index: int, size: int, read: Read) -> list[bytes]:
 
 
 def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
-    """The leaves (start, end) that each hash of an inclusion proof is over: neighbours' proofs have most in common.
+    """For each hash of an inclusion proof, the range (start, end) of leaves that it covers.
 
-    Raises ValueError for a leaf outside the tree.
+    Neighbouring entries share most of these ranges, so a caller can keep their hashes. Raises ValueError for a leaf
+    outside the tree.
     """
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size}")
@@ -88,12 +90,15 @@ def consistency_proof(old: int, new: int, read: Read) -> list[bytes]:
 
 
 def _split(count: int) -> int:
-    """The largest power of two smaller than `count`."""
+    """The largest power of two that is smaller than `count`."""
     return int(1 << (count - 1).bit_length() - 1)
 
 
 def range_hash(start: int, end: int, read: Read) -> bytes:
-    """The hash over leaves start up to end, where start is a multiple of the range's own power of two."""
+    """The hash over the leaves from `start` up to, not including, `end`.
+
+    `start` must be a multiple of the smallest power of two that is not smaller than the range.
+    """
     count = end - start
     if count & (count - 1) == 0:
         level = count.bit_length() - 1

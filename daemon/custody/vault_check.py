@@ -1,7 +1,7 @@
 """Checking a vault without its dock: every clip's statements, custody and bytes, and the custody log's files.
 
-Reads only. What it needs is the vault, the agency's trust and nothing secret. `check_store` also looks at the custody
-log inside the dock's own database.
+It only reads. It needs the vault and the agency's trust, and no secret. `check_store` checks the custody log inside the
+dock's database.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from daemon.vault.replica.keys import sealed_key
 from daemon.vault.replica.objects import Objects
 
 Known = Callable[[int], bytes | None]
-"""The leaf hash that a log's entry should have, where it is known."""
+"""Returns the leaf hash that an entry must have, by its sequence; None when it is not known."""
 
 
 @dataclass(frozen=True)
 class VaultCheckOptions:
-    """What is checked, and against what. `now` serves where a time of signing is not known.
+    """What is checked, and against what. `now` is used when the time of a signature is not known.
 
-    `objects` is where evicted clips lie, with `sealed_elsewhere` all of them; without `read_objects` the store is only
-    asked for their sizes and noted digests. `pace` is told of every piece of a sealed file that was read, in bytes, and
-    may wait.
+    `read_data`: read and hash the sealed files. `objects` is the store with the sealed files of evicted clips; with
+    `sealed_elsewhere` it has those of all clips. Without `read_objects` it is asked only for their sizes and stored
+    digests. `pace` gets the size of each piece of a sealed file that was read, in bytes, and may wait.
     """
 
     layout: VaultLayout
@@ -54,14 +54,14 @@ class VaultCheckOptions:
 
 @dataclass
 class ClipCheck:
-    """What was found about one clip, and its custody where that holds."""
+    """The findings about one clip, and its custody if that is valid."""
 
     findings: list[Finding] = field(default_factory=list)
     custody: Proven | None = None
 
 
 def clips_of(vault: VaultLayout) -> Iterator[ClipDirectory]:
-    """Every entry of the vault's two places, in order."""
+    """Every directory in `clips` and then in `quarantine`, sorted by name."""
     for place in ("clips", "quarantine"):
         folder = vault.root / place
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -69,10 +69,13 @@ def clips_of(vault: VaultLayout) -> Iterator[ClipDirectory]:
 
 
 def check_clip(vault: VaultCheckOptions, clip: ClipDirectory) -> ClipCheck:
-    """One clip's directory: its statements, custody, tags, orders, and its bytes."""
+    """Checks one clip's directory: its statements, custody, tags, orders, and its sealed file.
+
+    Raises UnavailableError when object storage does not answer.
+    """
     clip_id, result, seal = clip.path.name, ClipCheck(), None
     if not is_clip_id(clip_id):
-        result.findings.append(Finding(None, str(clip.path), "is no clip's directory"))
+        result.findings.append(Finding(None, str(clip.path), "is not the directory of a clip"))
         return result
     try:
         seal = envelopes.parse(read_document(clip.seal), what=str(clip.seal)).statement(Seal)
@@ -90,15 +93,18 @@ def check_clip(vault: VaultCheckOptions, clip: ClipDirectory) -> ClipCheck:
 
 
 class VaultCheck:
-    """One walk over a vault."""
+    """One check of a whole vault, or of some of its clips."""
 
     def __init__(self, vault: VaultCheckOptions) -> None:
         self._vault = vault
-        self._proven: dict[int, bytes] = {}  # leaf hashes of entries that some clip's record proves
+        self._proven: dict[int, bytes] = {}  # leaf hashes of entries that a clip's record proves, by sequence
         self._newest: Checkpoint | None = None
 
     def run(self, clips: set[str] | None, progress: Callable[[str], None]) -> Iterator[Finding]:
-        """Findings, as they are found. `clips` restricts the check; `progress` is told each clip's id."""
+        """Yields findings. `clips`: check only these, and not the log. `progress` gets each clip's id before its check.
+
+        Raises UnavailableError when object storage does not answer.
+        """
         for clip in clips_of(self._vault.layout):
             if clips is not None and clip.path.name not in clips:
                 continue
@@ -118,9 +124,9 @@ class VaultCheck:
 
 
 def check_log(vault: VaultCheckOptions, known: Known, newest: Checkpoint | None) -> Iterator[Finding]:
-    """The log's lines in the vault: against the leaf hashes that are known, and against signed checkpoints.
+    """Checks the log's lines in the vault against known leaf hashes and two signed checkpoints.
 
-    Those are `checkpoint.txt` beside the lines, and `newest`, the newest that a clip's record carries.
+    These are `checkpoint.txt` beside the lines, and `newest`, the newest one in a clip's custody record.
     """
     folder, root, named = vault.layout.custody, Root(), False
     paths = sorted(folder.glob("*.jsonl"), key=lambda p: int(p.stem) if p.stem.isdigit() else -1)
@@ -147,7 +153,7 @@ def check_log(vault: VaultCheckOptions, known: Known, newest: Checkpoint | None)
                 yield Finding(None, whole, f"some entry below {root.size} is not what was logged")
     for size in checkpoints:
         if size > root.size:
-            yield Finding(None, whole, f"the log has {root.size} entries, a signed checkpoint covers {size}")
+            yield Finding(None, whole, f"the log has {root.size} entries, but a signed checkpoint covers {size}")
 
 
 def _covering(vault: VaultCheckOptions) -> Checkpoint:
@@ -158,13 +164,13 @@ def _covering(vault: VaultCheckOptions) -> Checkpoint:
     dock_id = origin.removeprefix(f"bwc/{vault.agency}/")
     key = vault.trust.sign_key_of("dock", dock_id)
     if key is None:
-        raise BwcError(f"{path}: a checkpoint of {origin!r}, which no enrolled dock of {vault.agency} keeps")
+        raise BwcError(f"{path}: a checkpoint of {origin!r}, which is of no enrolled dock of {vault.agency}")
     return verify_checkpoint(note, key, what=path, origin=origin)
 
 
 def check_store(log: CustodyLog, where: str) -> Iterator[Finding]:
-    """The custody log inside a dock's database: every row, and every hash kept of it. `where` names the database."""
-    left: dict[tuple[int, int], bytes] = {}  # hashes kept of left halves, until their right half comes
+    """Checks the custody log inside a dock's database: every row and every stored hash. `where` names the database."""
+    left: dict[tuple[int, int], bytes] = {}  # stored hashes of left halves, until their right half comes
     for number, line in enumerate(log.lines()):
         problem = entry_problem(line, number)
         changed = problem is not None or log.node(0, number) != leaf_hash(line)
@@ -181,7 +187,7 @@ def check_store(log: CustodyLog, where: str) -> Iterator[Finding]:
 def _check_sealed(
     vault: VaultCheckOptions, clip: ClipDirectory, clip_id: str, seal: Seal, custody: Proven | None
 ) -> Iterator[Finding]:
-    """The sealed file, here or, where custody says that it was evicted, in object storage."""
+    """Checks the sealed file: in the vault or, when custody says that it was evicted, in object storage."""
     evicted = (
         [entry for entry in custody.entries if entry.action == CustodyAction.EVICTED] if custody is not None else []
     )
@@ -191,16 +197,14 @@ def _check_sealed(
     key = sealed_key(clip_id, seal.sealed_sha256)
     if vault.objects is None:
         where = evicted[-1].detail.get("url") if evicted else None
-        yield Finding(
-            clip_id, str(clip.sealed), f"lies at {where}, which was not looked at: no [replica] is configured"
-        )
+        yield Finding(clip_id, str(clip.sealed), f"is at {where} and was not checked: no [replica] is configured")
         return
     try:
         if vault.read_data and vault.read_objects:
             vault.objects.check(key, seal.sealed_bytes, vault.pace)
         else:
             vault.objects.look(key, seal.sealed_bytes)
-    except UnavailableError:  # that nobody answers says nothing about the clip
+    except UnavailableError:  # a store that does not answer is no finding about the clip
         raise
     except BwcError as error:
         yield Finding(clip_id, f"{vault.objects.url}/{key}", str(error))
@@ -210,7 +214,7 @@ def _check_bytes(vault: VaultCheckOptions, clip: ClipDirectory, clip_id: str, se
     try:
         size = size_of(clip.sealed)
         if size != seal.sealed_bytes:
-            yield Finding(clip_id, str(clip.sealed), f"has {size} bytes, sealed were {seal.sealed_bytes}")
+            yield Finding(clip_id, str(clip.sealed), f"has {size} bytes, and {seal.sealed_bytes} were sealed")
         elif vault.read_data and hash_file(clip.sealed, vault.pace) != seal.sealed_sha256:
             yield Finding(clip_id, str(clip.sealed), "its bytes are not those that were sealed")
     except BwcError as error:

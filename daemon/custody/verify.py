@@ -1,13 +1,13 @@
-"""Verifying an exported log offline, from its lines, a checkpoint and a public key alone.
+"""Verifying an exported log offline. It needs only the lines, a checkpoint and a public key.
 
     custody.jsonl    the log's lines
     checkpoint.txt   the signed checkpoint that covers exactly them
-    custody.leaves   (optional) every leaf hash in hex: lets a verifier name the very entry that was changed
+    custody.leaves   (optional) every leaf hash in hex: with it the changed entry can be named
 
 Steps, numbered as in `verify_export`:
   1 the checkpoint is signed by the given key
-  2 the lines are as many as it covers, each an entry with its own place as sequence
-  3 their Merkle root (RFC 6962) is the checkpoint's
+  2 there are as many lines as it covers, and each is an entry with the right sequence
+  3 their Merkle root (RFC 6962 section 2.1) is the checkpoint's
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ from daemon.seal.note import Checkpoint, verify_checkpoint
 from daemon.vault.reading import read_document
 
 _MOST_NAMED = 20
+"""How many changed entries an error names."""
 
 
 class Root:
-    """The Merkle root of leaves added one by one, in memory that grows with the logarithm of their number."""
+    """Computes the Merkle root of leaves that are added one by one. Uses O(log n) memory."""
 
     def __init__(self) -> None:
         self.size = 0
         self._peaks: list[bytes] = []
 
     def add(self, leaf: bytes) -> None:
-        """Adds a leaf hash."""
+        """Adds a leaf hash (32 bytes)."""
         index, value = self.size, leaf
         while index % 2:
             value = node_hash(self._peaks.pop(), value)
@@ -51,7 +52,7 @@ class Root:
 
     @property
     def value(self) -> bytes:
-        """The tree head over what was added (RFC 6962 section 2.1)."""
+        """The root (32 bytes) over the leaves added so far (RFC 6962 section 2.1)."""
         if not self._peaks:
             return EMPTY_ROOT
         value = self._peaks[-1]
@@ -63,9 +64,10 @@ class Root:
 def verify_export(
     lines: Path, note: str, key: Ed25519PublicKey, leaves: Path | None, earlier: Checkpoint | None = None
 ) -> Checkpoint:
-    """Checks an exported log; with `earlier`, also that it extends that checkpoint, which somebody kept.
+    """Verifies an exported log. With `earlier`, a checkpoint that a witness kept, the log must also extend it.
 
-    Raises VerificationError's subclasses naming what was changed.
+    `leaves` is a file of leaf hashes, if there is one. Raises a VerificationError naming what was changed,
+    ConfigurationError when a file cannot be read.
     """
     checkpoint = verify_checkpoint(note, key, what="checkpoint")  # 1
     root = Root()
@@ -75,7 +77,7 @@ def verify_export(
         leaf = leaf_hash(line)
         root.add(leaf)
         if earlier is not None and root.size == earlier.size and root.value != earlier.root:
-            changed.append(f"some entry below {earlier.size} is not what was witnessed: rewritten or forked")
+            changed.append(f"an entry before {earlier.size} is not what the witness saw: rewritten or forked")
         problem = entry_problem(line, number)
         known = next(expected, None)
         if known is not None and leaf != known:
@@ -83,18 +85,18 @@ def verify_export(
         if problem is not None and len(changed) < _MOST_NAMED:
             changed.append(f"entry {number} {problem}")
     if root.size != checkpoint.size:
-        changed.append(f"the log has {root.size} entries, the checkpoint covers {checkpoint.size}")
+        changed.append(f"the log has {root.size} entries, but the checkpoint covers {checkpoint.size}")
     if earlier is not None and root.size < earlier.size:
-        changed.append(f"the log has {root.size} entries, {earlier.size} were witnessed: truncated or set back")
+        changed.append(f"the log has {root.size} entries, but the witness saw {earlier.size}: truncated or set back")
     if not changed and root.value != checkpoint.root:  # 3
-        changed.append("some entry is not what was logged (without custody.leaves it cannot be named)")
+        changed.append("an entry is not what was logged (only with custody.leaves can it be named)")
     if changed:
         raise TamperedError(f"{lines}: " + "; ".join(changed))
     return checkpoint
 
 
 class Proof(Document):
-    """What `bwc custody prove` prints: an inclusion proof of `line`, or without one a consistency proof."""
+    """What `bwc custody prove` prints: an inclusion proof of `line`, or, without a line, a consistency proof."""
 
     sequence: Size
     size: Size
@@ -104,9 +106,9 @@ class Proof(Document):
 
 
 def verify_proof(path: Path, key: Ed25519PublicKey, earlier: Checkpoint | None) -> Checkpoint:
-    """Checks one proof: that an entry is in the log, or that the log extends `earlier`. Returns its checkpoint.
+    """Verifies one proof: that an entry is in the log, or that the log extends `earlier`. Returns its checkpoint.
 
-    Raises VerificationError's subclasses, ConfigurationError when `earlier` is needed and not given.
+    Raises a VerificationError, and ConfigurationError when `earlier` is needed and is None.
     """
     what = str(path)
     proof = parse_model(Proof, read_document(path), what=what, limit=1 << 20)
@@ -128,18 +130,18 @@ def leaves_text(lines: Iterable[bytes]) -> Iterator[str]:
 
 
 def entry_problem(line: bytes, number: int) -> str | None:
-    """What is wrong with a log's line number `number`, as far as the line alone tells."""
+    """What is wrong with the log's line number `number`, None if nothing. Looks only at this line."""
     try:
         entry = CustodyEntry.model_validate_json(
             line, strict=True, by_alias=True, by_name=False
-        )  # the root, not this, vouches for each byte: fast is enough
+        )  # a fast check is enough: the root covers each byte
     except ValidationError as error:
-        return f"is no custody entry ({explain(error)})"
+        return f"is not a custody entry ({explain(error)})"
     return None if entry.sequence == number else f"says it is entry {entry.sequence}"
 
 
 def _leaf_hashes(leaves: Path | None, checkpoint: Checkpoint) -> Iterator[bytes]:
-    """The leaf hashes, only if they themselves lead to the checkpoint's root."""
+    """The leaf hashes of the file `leaves`; none of them unless they give the checkpoint's root."""
     if leaves is None:
         return iter(())
     found, root = [], Root()

@@ -1,11 +1,11 @@
-"""A witness: remembers what docks have said of their logs, so that none can later say otherwise.
+"""A witness keeps what docks publish of their custody logs, so that a later change of a log can be proven.
 
-It keeps, for each dock, the leaf hash of every entry it heard of and the newest checkpoint those lead to, cosigned
-(C2SP tlog-cosignature, cosignature/v1). A log that was rewritten, forked or cut short no longer fits.
+For each dock it keeps the leaf hash of every entry it has heard, and the newest checkpoint that these hashes prove,
+cosigned (C2SP tlog-cosignature, cosignature/v1). A log that is rewritten, forked or truncated does not fit any more.
 
-    <folder>/<dock_id>/leaves           the entries' leaf hashes, 32 bytes each
-    <folder>/<dock_id>/checkpoint.txt   the newest checkpoint that they prove, with our cosignature
-    <folder>/<dock_id>/alarms.jsonl     what did not fit, with both sides of it
+    <folder>/<dock_id>/leaves           the leaf hashes of all entries in order, 32 bytes each
+    <folder>/<dock_id>/checkpoint.txt   the newest checkpoint that these prove, with the cosignature
+    <folder>/<dock_id>/alarms.jsonl     what did not fit, with both versions
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from daemon.vault import durable
 
 _HASH = 32
 _MOST_WAITING = 10_000
-"""Entries kept that came before the ones they follow."""
+"""How many leaf hashes to keep in memory of entries whose earlier entries have not come yet."""
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """Something a dock says that does not fit what it said before."""
+    """Something that a dock published and that does not fit what it published before."""
 
     dock_id: str
     problem: str
@@ -41,23 +41,23 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Cosigner:
-    """Who cosigns: a name without spaces or `+` (by custom a domain or URL), and the witness's own key."""
+    """Who cosigns: the witness's name, without spaces or `+` (usually a domain or URL), and its key."""
 
     name: str
     key: SignKey
 
 
 class WitnessedLog:
-    """What is known of one dock's log. One thread owns it; `sync` makes what was learnt durable."""
+    """What is known of one dock's log. Not thread-safe. `sync` makes new entries durable."""
 
     def __init__(self, folder: Path, dock_id: str, cosigner: Cosigner) -> None:
-        """Opens or begins it. Raises ConfigurationError for a folder that cannot be used."""
+        """Opens or creates `folder`/`dock_id`. Raises ConfigurationError when it cannot be used."""
         self.dock_id = dock_id
         self._folder = folder / dock_id
         self._cosigner = cosigner
         self._root = Root()
         self._waiting: dict[int, bytes] = {}
-        self._proving: dict[int, tuple[Checkpoint, str]] = {}  # checkpoints whose entries have not all come
+        self._proving: dict[int, tuple[Checkpoint, str]] = {}  # checkpoints, by size, whose entries have not all come
         self._alarmed: set[str] = set()
         try:
             durable.make_directories(self._folder)
@@ -70,12 +70,12 @@ class WitnessedLog:
 
     @property
     def size(self) -> int:
-        """How many entries are known, from the first without a gap."""
+        """How many entries are known, counted from the first to the first gap."""
         return self._root.size
 
     @property
     def missing(self) -> int:
-        """How many entries the newest checkpoint heard of covers beyond those."""
+        """How many of the entries that the newest heard checkpoint covers are still unknown."""
         return max([0, *(size - self.size for size in self._proving)])
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class WitnessedLog:
         os.close(self._leaves)
 
     def entry(self, sequence: int, line: bytes, now: datetime) -> list[Alarm]:
-        """One line of the log, as the dock published it (or as a copy of its log holds it)."""
+        """Takes one line of the log, from the dock or from a copy of its log. Returns the alarms that follow."""
         leaf = leaf_hash(line)
         if sequence < self.size:
             if self._leaf(sequence) == leaf:
@@ -101,24 +101,27 @@ class WitnessedLog:
         return alarms
 
     def checkpoint(self, heard: Checkpoint, note: str, now: datetime) -> list[Alarm]:
-        """A checkpoint whose signature by the dock held. Cosigned once every entry it covers is known."""
+        """Takes a checkpoint; the caller has verified the dock's signature. Returns the alarms that follow.
+
+        The checkpoint is cosigned and kept when every entry that it covers is known.
+        """
         if heard.size > self.size:
             self._proving = {**self._proving, heard.size: (heard, note)} if len(self._proving) < 100 else self._proving
             return []
         if self._root_at(heard.size) != heard.root:
             return self._alarm(
-                f"its checkpoint of {heard.size} entries does not fit what it said before: rewritten or forked",
+                f"its checkpoint of {heard.size} entries does not fit its earlier entries: rewritten or forked",
                 {"heard": note, "root_before": base64.b64encode(self._root_at(heard.size)).decode()},
             )
         if self.kept is not None and heard.size < self.kept.size:
-            problem = f"its log has {heard.size} entries and had {self.kept.size}: truncated or set back"
+            problem = f"its log has {heard.size} entries and had {self.kept.size} before: truncated or set back"
             return self._alarm(problem, {"heard": note, "kept": self._path("checkpoint.txt").read_text("utf-8")})
         if self.kept is None or heard.size > self.kept.size:
             self._keep(heard, note, now)
         return []
 
     def sync(self) -> None:
-        """Everything learnt is durable once this returns. Raises NotDurableError."""
+        """Makes all entries taken so far durable. Raises NotDurableError."""
         durable.fsync(self._leaves, str(self._path("leaves")))
 
     def _append(self, leaf: bytes, now: datetime) -> list[Alarm]:
@@ -134,7 +137,7 @@ class WitnessedLog:
         self.kept = heard
 
     def _alarm(self, problem: str, evidence: dict[str, Any]) -> list[Alarm]:
-        """Written down before anybody is told; the same again is no news."""
+        """Writes the alarm to disk before it is returned. The same problem gives one alarm only."""
         if problem in self._alarmed:
             return []
         self._alarmed.add(problem)
@@ -159,7 +162,7 @@ class WitnessedLog:
         return os.pread(self._leaves, _HASH, sequence * _HASH)
 
     def _read_leaves(self) -> None:
-        """The leaves so far; a torn last one (a crash while appending) is cut off: it will be heard again."""
+        """Reads the leaf hashes. Cuts off an incomplete last one (a crash while writing): its entry will come again."""
         whole = os.fstat(self._leaves).st_size // _HASH * _HASH
         os.ftruncate(self._leaves, whole)
         for sequence in range(whole // _HASH):
@@ -170,7 +173,7 @@ class WitnessedLog:
 
 
 def describe(log: WitnessedLog) -> dict[str, Any]:
-    """What is known of one dock's log, for people and programs."""
+    """What is known of one dock's log, for output: counts of entries known, witnessed and missing."""
     return {
         "dock_id": log.dock_id,
         "entries": log.size,

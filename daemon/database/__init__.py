@@ -1,4 +1,4 @@
-"""Databases: SQLite made durable and migrated, PostgreSQL behind the same calls.
+"""Databases: durable SQLite with migrations, and PostgreSQL with the same methods.
 
 May import vault (durable writes) and model; knows nothing of any service's tables.
 """

@@ -1,8 +1,8 @@
-"""A durable PostgreSQL database that several services share: the counterpart of daemon.database.sqlite.
+"""A durable PostgreSQL database that several services share. It has the methods of daemon.database.sqlite.
 
-The transactions of all services run one after the other: each takes one lock at its beginning, so that whoever decides
-sees all that was decided before. A lost connection ends the service that had it, which is started again: what it
-knew about locks never outlives the session that holds them.
+The transactions of all services run one after the other: each takes the same lock when it begins, so that a decision
+sees all earlier decisions. A service that loses its connection ends and is started again, because its locks end with
+the session that holds them.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from daemon.model.errors import ConfigurationError, NotDurableError, Unavailable
 log = logging.getLogger(__name__)
 _CONNECT = {
     "connect_timeout": 10,
-    # a server that fell silent counts as gone after some 11 s; tcp_user_timeout is in milliseconds
+    # a server that does not answer counts as lost after about 11 s; tcp_user_timeout is in milliseconds
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 11_000,
 }
 _SETTINGS = (
-    # and a service that fell silent, as soon: nobody else can lead before the server has noticed
+    # the server notices a lost service as soon: before that, no other service can lead
     *("SET tcp_keepalives_idle = 5", "SET tcp_keepalives_interval = 2", "SET tcp_keepalives_count = 3"),
-    # one that hangs in the middle of a transaction holds up all others
+    # a service that hangs in a transaction stops all the others
     "SET idle_in_transaction_session_timeout = '20s'",
     "SELECT set_config('synchronous_commit', 'on', false)"
     " WHERE current_setting('synchronous_commit') IN ('off', 'local')",
@@ -39,9 +39,9 @@ _SETTINGS = (
 
 
 class AdvisoryLock(IntEnum):
-    """What sessions lock against each other. The numbers stay: services of two versions may meet."""
+    """The locks between sessions. The numbers never change: services of two versions may use one database."""
 
-    TRANSACTION = 0x62776301  # "bwc", to stand apart from other programs in the same database
+    TRANSACTION = 0x62776301  # "bwc" in ASCII: differs from other programs' locks in the same database
     LEAD = 0x62776302
     MEMBER = 0x62776303
 
@@ -53,10 +53,10 @@ class Postgres:
     shared = True
 
     def __init__(self, url: str, password: str | None = None) -> None:
-        """Connects. What libpq's `url` leaves open libpq finds as ever: PGHOST, a service or password file.
+        """Connects to libpq's `url`. libpq takes what is missing there from PGHOST etc., or a service or password file.
 
-        Raises UnavailableError when the server does not answer or let us in, ConfigurationError for a URL that is none
-        and for a server that would forget what it has confirmed.
+        Raises UnavailableError when the server does not answer or refuses us; ConfigurationError for a wrong URL, and
+        for a server that does not keep what it has committed (fsync off) or does not use UTF-8.
         """
         options: dict[str, Any] = _CONNECT if password is None else _CONNECT | {"password": password}
         try:
@@ -80,16 +80,16 @@ class Postgres:
         for name, wanted in (("fsync", "on"), ("server_encoding", "UTF8")):
             found = self.execute("SELECT current_setting(?)", (name,)).fetchone()[0]
             if found != wanted:
-                raise ConfigurationError(f"{self._where}: {name} is {found} there, and has to be {wanted}")
+                raise ConfigurationError(f"{self._where}: {name} is {found} there, and must be {wanted}")
         schema = self.execute("SELECT current_schema()").fetchone()[0]
-        self._key = zlib.crc32(str(schema).encode()) >> 1  # services share what lies in one schema, and its locks
+        self._key = zlib.crc32(str(schema).encode()) >> 1  # services with one schema share its locks
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Closes the connection."""
         self._session.close()
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any:
-        """Runs one statement with `?` for each value; what it found can be fetched. Raises UnavailableError."""
+        """Runs one statement with `?` for each value; returns a cursor for its rows. Raises UnavailableError."""
         try:
             return self._session.execute(_numbered(sql).encode(), values or None)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -97,11 +97,11 @@ class Postgres:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is durable when the block ends, or did not happen; no other service's runs meanwhile.
+        """All or none of the statements inside are durable when the block ends. No other transaction runs meanwhile.
 
-        Raises NotDurableError, and UnavailableError for a session that was lost before the end.
+        Raises NotDurableError when the commit fails, and UnavailableError when the session is lost before it.
         """
-        # not REPEATABLE READ: that would see the database as it was before the wait for the lock
+        # not REPEATABLE READ: it would see the database as it was before it waited for the lock
         self._begin("BEGIN ISOLATION LEVEL READ COMMITTED", AdvisoryLock.TRANSACTION)
         try:
             yield
@@ -113,11 +113,11 @@ class Postgres:
         except psycopg.Error as error:
             raise NotDurableError(f"{self._where}: commit failed ({_words(error)})") from error
         if done != "COMMIT":
-            raise NotDurableError(f"{self._where}: commit failed (a statement before it had, and nobody said so)")
+            raise NotDurableError(f"{self._where}: commit failed (an earlier statement had failed unnoticed)")
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:
-        """Everything inside sees the database as it is at the beginning, and changes nothing."""
+        """A read-only transaction: everything inside sees the database as it is when the block begins."""
         self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
             yield
@@ -132,10 +132,10 @@ class Postgres:
             self.execute("ROLLBACK")
 
     def bring_up_to(self, version: int, schema: str, steps: Sequence[str], *, join: bool) -> None:
-        """Creates what `schema` says, or brings an older one up to date by `steps`, the last of which leads to
-        `version`: all of it or nothing. `join`: counts from then on as one of the services that use it.
+        """Creates the tables of `schema`, or changes an older schema by `steps`, the last of which leads to `version`.
 
-        Raises ConfigurationError for a newer one, for an older one that cannot be brought up to date, or not now.
+        All of it happens, or nothing. `join`: this session counts from now on as one of the `members`. Raises
+        ConfigurationError for a newer schema, and for an older one that cannot be changed, or not while others use it.
         """
         with self.transaction():
             found = self._version()
@@ -167,7 +167,7 @@ class Postgres:
         if needed > len(steps):
             raise ConfigurationError(
                 f"{self._where}: written by another version (schema {found}, this one has {version})",
-                hint="no way is known from there; start the version that wrote it, nothing was changed",
+                hint="this version cannot change that schema; start the version that wrote it. Nothing was changed",
             )
         if self.members():
             raise ConfigurationError(
@@ -178,16 +178,16 @@ class Postgres:
         return " ".join(steps[-needed:])
 
     def try_lead(self) -> bool:
-        """Whether this session leads from now on; until it ends or `leave_lead`, no other can."""
+        """Whether this session leads now. No other session can lead until it ends or calls `leave_lead`."""
         row = self.execute(f"SELECT pg_try_advisory_lock({AdvisoryLock.LEAD:d}, {self._key})").fetchone()
         return bool(row[0])
 
     def leave_lead(self) -> None:
-        """Lets another service lead."""
+        """Stops leading, so that another session can lead."""
         self.execute(f"SELECT pg_advisory_unlock({AdvisoryLock.LEAD:d}, {self._key})")
 
     def members(self) -> frozenset[int]:
-        """The sessions that have joined, by the process that serves each at the server."""
+        """The sessions that joined in `bring_up_to`, each by the id of its process on the server."""
         found = self.execute(
             "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -199,11 +199,11 @@ class Postgres:
 
 @functools.cache
 def _numbered(sql: str) -> str:
-    """`?` as PostgreSQL counts its values: $1, $2, …"""
+    """The SQL with PostgreSQL's $1, $2, … in place of `?`."""
     first, *others = sql.split("?")
     return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
 
 
 def _words(error: psycopg.Error) -> str:
-    """What happened, on one line."""
+    """The error's message, lowercase, on one line."""
     return " ".join(str(error).split()).lower() or type(error).__name__.lower()

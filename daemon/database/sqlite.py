@@ -1,6 +1,7 @@
 """A durable SQLite database: WAL, `synchronous=FULL`. A transaction is on the medium when its block ends.
 
-An error at commit leaves the outcome unknown, so it is NotDurableError: the service stops and starts again.
+After a failed commit nobody knows what is on the medium, so it raises NotDurableError: the service stops and is started
+again.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from daemon.model.errors import ConfigurationError, NotDurableError
 from daemon.vault.durable import fsync_directory, make_directories
 
 _CACHE = 16_000
-"""KiB of pages kept in memory: clips are found by ids in no order, and SQLite's own 2,000 are read again and again."""
+"""KiB of pages kept in memory. Ids of clips have no order, so with SQLite's default of 2,000 pages are read often."""
 
 
 class Database:
@@ -25,9 +26,10 @@ class Database:
     dialect = "sqlite"
 
     def __init__(self, path: Path, schema: str, version: int, steps: Sequence[str] = ()) -> None:
-        """Opens or creates it; an older one is brought up to date by `steps` (daemon.database.migration).
+        """Opens or creates the database; an older schema is changed by `steps` (daemon.database.migration).
 
-        Raises ConfigurationError for a newer one, for an older one that cannot be, or for none at all.
+        Raises ConfigurationError for a newer schema, for an older one that cannot be changed, and for a file that
+        is no database; NotDurableError when a change cannot be made durable.
         """
         self._path = path
         make_directories(path.parent, mode=0o750)
@@ -40,7 +42,7 @@ class Database:
                 raise
         except sqlite3.DatabaseError as error:
             raise ConfigurationError(f"{path}: {error}") from error
-        fsync_directory(path.parent)  # SQLite does so itself, but does not say when it fails
+        fsync_directory(path.parent)  # SQLite does this too, but does not report a failure
 
     def _prepare(self, schema: str, version: int, steps: Sequence[str]) -> None:
         found = self.db.execute("PRAGMA user_version").fetchone()[0]
@@ -58,17 +60,20 @@ class Database:
             self.db.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
 
     def close(self) -> None:
-        """Closes it."""
+        """Closes the database."""
         self.db.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is durable when the block ends, or did not happen. Raises NotDurableError."""
+        """All or none of the statements inside are durable when the block ends.
+
+        Raises NotDurableError when the commit fails.
+        """
         self.db.execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
-            if self.db.in_transaction:  # some errors (disk full, I/O) have rolled back already
+            if self.db.in_transaction:  # after some errors (disk full, I/O) SQLite has rolled back itself
                 self.db.execute("ROLLBACK")
             raise
         try:
@@ -77,22 +82,25 @@ class Database:
             raise NotDurableError(f"{self._path}: commit failed ({error})") from error
 
     def get(self, key: str) -> str | None:
-        """A value of the `meta` table that every schema has."""
+        """The value of `key` in the `meta` table, which every schema has; None without one."""
         row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
     def set(self, key: str, value: str) -> None:
-        """Keeps a value in the `meta` table."""
+        """Sets the value of `key` in the `meta` table."""
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def unset(self, key: str) -> None:
-        """Forgets a value of the `meta` table."""
+        """Removes `key` from the `meta` table."""
         self.db.execute("DELETE FROM meta WHERE key = ?", (key,))
 
 
 @contextmanager
 def read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """One moment of a service's database, for reading while the service runs. Raises ConfigurationError."""
+    """A read-only connection that sees a service's database as it is now. The service may go on running.
+
+    Raises ConfigurationError when the database cannot be read.
+    """
     try:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""MQTT 5: connections, sending with acknowledgement, one-off clients for the command line; and the service manager.
+"""MQTT 5: connections, sending with acknowledgement, short visits for the command line.
 
 Callbacks only put events on the owner's queue. May import seal, core, model; knows no documents.
 """

@@ -1,4 +1,4 @@
-"""What we show the broker and how we know it: certificates and passwords, as the files hold them at one moment."""
+"""How a client and the broker prove to each other who they are: TLS certificates and passwords, read from files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from daemon.model.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Credentials:
-    """`fingerprint` is the same for the same files with the same content, spelt the same way."""
+    """What one connection needs: the TLS context (None without TLS), the username and the password.
+
+    `fingerprint` is a SHA-256 in hex over the files' contents. It changes when a certificate or password changes.
+    """
 
     tls: ssl.SSLContext | None
     username: str | None
@@ -22,7 +25,7 @@ class Credentials:
 
 
 def read_credentials(broker: Broker) -> Credentials:
-    """Reads and checks what the configuration names. Raises ConfigurationError for what cannot be used."""
+    """Reads the files that the configuration names. Raises ConfigurationError for one that cannot be read or used."""
     password = _password(broker.password_file)
     digest = hashlib.sha256(repr((broker.username, password)).encode())
     context = None

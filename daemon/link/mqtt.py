@@ -1,7 +1,7 @@
-"""A paho MQTT 5 client, configured one way, and safe callbacks.
+"""A paho MQTT 5 client with our settings and safe callbacks.
 
-An exception in a paho callback kills its network thread without a word, so every callback here only translates and
-hands over to `deliver`, which must not raise and must not block.
+An exception in a paho callback ends paho's network thread, and nothing is logged. So every callback here only makes an
+event and passes it to `deliver`, which must not raise and must not block.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from daemon.model.config import Broker
 
 @dataclass(frozen=True)
 class Connected:
-    """The broker accepted us. `max_packet` is the largest packet it takes, in bytes (None: no limit said).
+    """The broker accepted us. `max_packet` is the largest packet it takes, in bytes (None: it named no limit).
 
-    `forgotten`: it has no session of ours any more, though one was to be kept. Whatever it kept may be gone.
+    `forgotten`: we asked it to keep our session, and it has none any more. Messages it had queued for us may be lost.
     """
 
     client: str
@@ -43,7 +43,7 @@ class Disconnected:
 
 @dataclass(frozen=True)
 class Published:
-    """The broker answered a publish. `refused` says why it did not take it."""
+    """The broker answered a publish. `refused` is the reason if it refused the message, None if it took it."""
 
     client: str
     mid: int
@@ -52,7 +52,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Received:
-    """A message, not yet acknowledged: `MqttClient.ack` it once what it caused is durable."""
+    """A message, not acknowledged yet. Call `MqttClient.ack` when everything that it caused is durable."""
 
     client: str
     topic: str
@@ -61,19 +61,19 @@ class Received:
     mid: int
     qos: int
     connection: int = 0
-    """Which connection it came on; on another its `mid` means another message."""
+    """The number of the connection it came on. On another connection the same `mid` is another message."""
 
 
 @dataclass(frozen=True)
 class Subscribed:
-    """The broker answered a subscribe. `refused` says why it did not grant it."""
+    """The broker answered a subscribe. `refused` is the reason if it refused one, None if it granted all."""
 
     client: str
     refused: str | None
 
 
 def _options(topic: str) -> SubscribeOptions:
-    """Nobody's share has what is retained (MQTT 5, 4.8.2); Mosquitto 2.0.11 sends all of it, unless told not to."""
+    """A shared subscription gets no retained messages (MQTT 5, section 4.8.2). Mosquitto 2.0.11 sends them."""
     if topic.startswith("$share/"):
         return SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
     return SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
@@ -82,11 +82,11 @@ def _options(topic: str) -> SubscribeOptions:
 LinkEvent = Connected | Disconnected | Published | Received | Subscribed
 Deliver = Callable[[LinkEvent], None]
 RECONNECT_SECONDS = (1, 15)
-"""How long to wait before connecting again: at first, and at most."""
+"""Seconds to wait before connecting again: the first time, and at most."""
 
 
 class MqttClient:
-    """One connection, kept up by paho's own thread. `name` stands in the events it delivers."""
+    """One connection to the broker. Paho's own thread keeps it open. Its events carry `name`."""
 
     def __init__(
         self,
@@ -99,8 +99,9 @@ class MqttClient:
         session_seconds: int = 0,
         will: tuple[str, bytes] | None = None,
     ) -> None:
-        """`session_seconds` > 0 keeps the session, and what is queued for it, over disconnects.
+        """`session_seconds` > 0: the broker keeps the session and its queued messages for so long after a disconnect.
 
+        `will` is a topic and a payload that the broker publishes, retained, when the connection is lost.
         Raises ConfigurationError for certificates or passwords that cannot be read.
         """
         self._broker = broker
@@ -112,7 +113,7 @@ class MqttClient:
         self._subscriptions = subscriptions
         self._session_seconds = session_seconds
         self.connection = 0
-        """Which connection this is, counted from 1; 0 before the first."""
+        """The number of the current connection, from 1; 0 before the first."""
         self._started = False
         self._network: threading.Thread | None = None
         self._client = self._make()
@@ -131,12 +132,12 @@ class MqttClient:
             client.tls_set_context(self._credentials.tls)
         if self._will is not None:
             properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
-            properties.WillDelayInterval = 5  # a short reconnect is no outage
+            properties.WillDelayInterval = 5  # seconds: a short reconnect does not publish the will
             client.will_set(*self._will, qos=1, retain=True, properties=properties)
         return client
 
     def start(self) -> None:
-        """Connects in the background and keeps trying."""
+        """Connects in the background, and tries again until it succeeds."""
         self._listen()
         host, port = self._broker.address
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -169,24 +170,26 @@ class MqttClient:
         client.on_subscribe = self._on_subscribe
 
     def _leave(self) -> None:
-        """Paho's client, which keeps two sockets, and this one no longer hold each other: it goes with its last name.
+        """Removes paho's references to this object, so that paho's client and its two sockets are freed at once.
 
-        It would wait for the garbage collector, and a process with 1,024 open files has no MQTT any more (select(2)).
+        Otherwise they stay open until the garbage collector runs, and paho uses select(2), which fails when a
+        process has more than 1,024 open files.
         """
         client = self._client
         client.on_pre_connect = client.on_connect = client.on_disconnect = None
         client.on_publish = client.on_message = client.on_subscribe = None
 
     def renew(self, credentials: Credentials) -> bool:
-        """Connects anew if these are others than those in use; says whether. The session, if any, is kept.
+        """Connects again if `credentials` differ from those in use; returns whether. The session, if any, is kept.
 
-        Returns once the old connection has ended, which may take its connecting to a broker that does not answer. What
-        was on its way is not answered any more: whoever sent it sends it again on Connected, as after any other end.
+        Returns when the old connection has ended. This can take as long as an attempt to connect to a broker that does
+        not answer. Messages on their way get no answer any more: their sender sends them again on Connected, as after
+        every lost connection.
         """
         if credentials.fingerprint == self._credentials.fingerprint:
             return False
         self._credentials = credentials
-        self.stop()  # first, and in good order: two with one name would look like a failure, and the last will be said
+        self.stop()  # first: of two connections with one client id the broker ends the older, and publishes its will
         self.connection += 1
         self._client = self._make()
         self.start()
@@ -194,18 +197,18 @@ class MqttClient:
 
     @property
     def name(self) -> str:
-        """As it stands in its events."""
+        """The name that its events carry."""
         return self._name
 
     @property
     def alive(self) -> bool:
-        """Whether the network thread runs: begun, and not ended by an error in a callback."""
+        """Whether the network thread runs: it was started, and no error in a callback has ended it."""
         return self._started and (self._network is None or self._network.is_alive())
 
     def publish(self, topic: str, payload: bytes, *, retain: bool, keep_seconds: int | None = None) -> int | None:
-        """Hands a QoS 1 message to the network thread; returns its mid, None when it could not be taken.
+        """Hands a QoS 1 message to the network thread. Returns its message id, or None when it was not accepted.
 
-        `keep_seconds`: how long the broker keeps it (MQTT 5 message expiry), for ever when not given.
+        `keep_seconds`: how long the broker keeps it (MQTT 5, section 3.3.2.3.3), without end when not given.
         """
         properties = None
         if keep_seconds is not None:
@@ -215,18 +218,18 @@ class MqttClient:
         return info.mid if info.rc == paho.MQTT_ERR_SUCCESS else None
 
     def publish_last(self, topic: str, payload: bytes, seconds: float = 2.0) -> None:
-        """A retained farewell before `stop`: waits until it is sent, at most `seconds`."""
+        """Publishes a last retained message before `stop`. Waits until it is sent, at most `seconds`."""
         info = self._client.publish(topic, payload, qos=1, retain=True)
         if info.rc == paho.MQTT_ERR_SUCCESS:
             info.wait_for_publish(seconds)
 
     def ack(self, message: Received) -> None:
-        """Acknowledges a received message. One of an earlier connection comes again; then it is acknowledged."""
+        """Acknowledges a message. One of an earlier connection is ignored: the broker sends it again on the new one."""
         if message.connection == self.connection:
             self._client.ack(message.mid, message.qos)
 
     def subscribe(self) -> None:
-        """Asks for the subscriptions again: after the broker refused one."""
+        """Asks the broker for all subscriptions again, after it refused one."""
         if self._subscriptions:
             self._client.subscribe([(topic, _options(topic)) for topic in self._subscriptions])
 
@@ -235,14 +238,14 @@ class MqttClient:
         self._client.unsubscribe(list(self._subscriptions))
 
     def _on_pre_connect(self, _c: Any, _u: Any) -> None:
-        self._network = threading.current_thread()  # paho tells nobody which it is
+        self._network = threading.current_thread()  # paho has no public name for its thread
 
     def _on_connect(self, client: paho.Client, _u: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             self._deliver(Disconnected(self._name, f"the broker refused the connection: {reason}"))
             return
         self.connection += 1
-        client.drop_out_messages()  # the outbox retransmits; paho must not
+        client.drop_out_messages()  # the owner sends again what was not acknowledged; paho must not
         forgotten = self._session_seconds > 0 and not flags.session_present
         self._deliver(Connected(self._name, getattr(properties, "MaximumPacketSize", None), forgotten))
         if any(topic.startswith("$share/") for topic in self._subscriptions) and not getattr(

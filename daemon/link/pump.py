@@ -1,4 +1,4 @@
-"""Sends messages a window at a time and says which the broker took. Lives on its owner's thread."""
+"""Sends messages, a limited number at once, and reports which of them the broker took. Not thread-safe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ log = logging.getLogger(__name__)
 
 
 class Pump:
-    """The messages on their way. What is not acknowledged when the connection ends, its owner sends again."""
+    """The messages on their way. When the connection ends, the owner sends again what was not acknowledged.
+
+    `window` is how many may be on their way at once.
+    """
 
     def __init__(self, client: MqttClient, window: int = 20) -> None:
         self._client = client
@@ -22,26 +25,29 @@ class Pump:
 
     @property
     def has_room(self) -> bool:
-        """Whether one more message may be under way."""
+        """Whether one more message may be sent now."""
         return self.connected and len(self._flying) < self._window
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether no message is on its way."""
         return not self._flying
 
     def reset(self, *, connected: bool, max_packet: int | None = None) -> None:
-        """The connection came or went: nothing is on its way any more."""
+        """The connection was made or lost: no message is on its way any more. `max_packet` is in bytes."""
         self._flying.clear()
         self.connected = connected
         self.max_packet = max_packet
 
     def send(self, key: Hashable, topic: str, payload: bytes, *, retain: bool) -> bool:
-        """Sends under `key`. False when it could not be taken just now, or never fits this broker's packets."""
+        """Sends a message under `key`. Returns False when the client cannot take it now; then try again later.
+
+        A message larger than the broker takes is logged and skipped, and counts as sent.
+        """
         if self.max_packet is not None and len(payload) + len(topic) + 64 > self.max_packet:
-            words = "a message for %s has %d bytes, more than the broker takes; set aside"
+            words = "a message for %s has %d bytes, more than the broker takes; it is not sent"
             log.error(words, topic, len(payload), extra=_fields(topic))
-            return True  # resent for ever it would block everything behind it
+            return True  # to try it again and again would hold up every message after it
         mid = self._client.publish(topic, payload, retain=retain)
         if mid is None:
             return False
@@ -49,7 +55,7 @@ class Pump:
         return True
 
     def published(self, event: Published, taken: Callable[[Hashable], None]) -> bool:
-        """The broker's answer: `taken` is called with the key of a message that it took. False when it refused it."""
+        """Handles the broker's answer: calls `taken` with the message's key. Returns False when it refused it."""
         flying = self._flying.pop(event.mid, None)
         if flying is None:
             return True

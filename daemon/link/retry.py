@@ -1,4 +1,4 @@
-"""What a broker refused is tried again after a while: an administrator may have mended its access list meanwhile."""
+"""When to try again what a broker refused: an administrator may have corrected its access list meanwhile."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ RETRY_SECONDS = 30.0
 
 
 class RetryTimer:
-    """Remembers that something was refused, until it is due again. Times are monotonic seconds, passed in."""
+    """Remembers when something was refused, and says when to try again. Times are monotonic seconds, passed in."""
 
     def __init__(self) -> None:
         self._since: float | None = None
@@ -17,16 +17,16 @@ class RetryTimer:
         return self._since is not None
 
     def refused(self, now: float) -> None:
-        """Something was refused; the first refusal since counts."""
+        """Something was refused. The wait counts from the first refusal after the last try."""
         if self._since is None:
             self._since = now
 
     def clear(self) -> None:
-        """It starts afresh, on a new connection."""
+        """Forgets the refusal: a new connection begins without one."""
         self._since = None
 
     def due(self, now: float) -> bool:
-        """Whether to try again now; says so once."""
+        """Whether to try again now. Returns True once for each wait."""
         if self._since is None or now - self._since < RETRY_SECONDS:
             return False
         self._since = None

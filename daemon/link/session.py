@@ -1,4 +1,4 @@
-"""A short visit to the broker, for the command line: publish something, wait for what comes back, leave."""
+"""A short connection to the broker, for the command line: publish, wait for answers, disconnect."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from daemon.model.config import Broker
 from daemon.model.errors import UnavailableError
 
 CONNECT_SECONDS = 10.0
-"""How long the broker may take to let us in, and for each answer."""
+"""How long the broker may take to accept the connection, and to give each answer."""
 _QUIET = 0.7
+"""Seconds without a message after which all retained messages have come."""
 
 
 class Session:
     """One connection with its subscriptions, used by one thread as a context manager."""
 
     def __init__(self, broker: Broker, subscriptions: tuple[str, ...], seconds: float | None = None) -> None:
-        """`seconds` bounds connecting and each answer of the broker; CONNECT_SECONDS when not given."""
+        """`seconds` is the limit for connecting, and for each answer of the broker; CONNECT_SECONDS when not given."""
         self._broker = broker
         self._seconds = CONNECT_SECONDS if seconds is None else seconds
         self._events: queue.SimpleQueue[LinkEvent] = queue.SimpleQueue()
@@ -31,7 +32,7 @@ class Session:
         self._wait_subscribed = bool(subscriptions)
 
     def __enter__(self) -> Self:
-        """Raises UnavailableError when the broker does not answer or refuses us."""
+        """Connects and subscribes. Raises UnavailableError when the broker does not answer, or refuses it."""
         self._client.start()
         try:
             self._until(lambda event: isinstance(event, Connected), "connection")
@@ -48,7 +49,7 @@ class Session:
         self._client.stop()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool, keep_seconds: int | None = None) -> None:
-        """Returns once the broker has it. Raises UnavailableError when it has not, or refuses it."""
+        """Publishes, and returns when the broker has acknowledged. Raises UnavailableError when it does not."""
         mid = self._client.publish(topic, payload, retain=retain, keep_seconds=keep_seconds)
         if mid is None:
             raise UnavailableError("the broker's connection was lost")
@@ -57,7 +58,7 @@ class Session:
             raise UnavailableError(f"the broker refused {topic}: {answer.refused}")
 
     def wait(self, wanted: Callable[[Received], bool], seconds: float) -> Received | None:
-        """The first message that is wanted, None when none came in time. The others are kept for later."""
+        """The first message for which `wanted` is true (None: none came in time). Others are kept for later calls."""
         for number, message in enumerate(self._received):
             if wanted(message):
                 return self._received.pop(number)
@@ -68,7 +69,7 @@ class Session:
         return None
 
     def retained(self, seconds: float = 10.0) -> list[Received]:
-        """What is retained on the subscriptions: everything up to a moment of quiet, newest of each topic."""
+        """The newest retained message of each subscribed topic: all that come until none has come for 0.7 seconds."""
         found: dict[str, Received] = {}
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -55,6 +55,7 @@ def put_in_force(context: PolicyContext, trust: Trust, envelope: bytes) -> None:
         context.store.remember_trust(version)
     context.store.add_trust(trust, envelope, format_instant(context.now()))
     context.trust = trust
+    context.store.forget_remembered()
     if trust.version > newest.version:
         reconsider_touched(context, newest, trust)
 

@@ -1,4 +1,4 @@
-"""One queue for one thread: whatever other threads want of a service's loop arrives here, in order."""
+"""The queue of a service's loop: other threads put their events and requests here, and the loop takes them in order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 _IN_FLIGHT = 20
-"""Brokers give no more (Mosquitto, where nobody says otherwise) until these are acknowledged, whatever comes next."""
+"""How many messages a broker sends before it waits for acknowledgements (Mosquitto's default)."""
 
 
 class Reload:
@@ -17,7 +17,7 @@ class Reload:
 
 
 class Mailbox(Generic[Item]):
-    """Batches of items for a loop that handles each batch in one transaction."""
+    """Gives its items in batches to a loop, which handles each batch in one transaction."""
 
     def __init__(
         self,
@@ -28,10 +28,10 @@ class Mailbox(Generic[Item]):
         gather_seconds: float = 0.0,
         gather_most: int = _IN_FLIGHT,
     ) -> None:
-        """`most` items make a batch; an empty one follows when a tick has passed with nothing.
+        """A batch has at most `most` items. If nothing comes for `tick_seconds`, the batch is empty.
 
-        A batch of nothing but items that `can_wait` gathers more, up to `gather_most` of them or for `gather_seconds`
-        after its first; whatever cannot wait ends that at once, and comes after them, as it came.
+        While all items of a batch `can_wait`, the batch waits for more: until it has `gather_most` items, or
+        `gather_seconds` have passed since its first. An item that cannot wait ends this at once. The order stays.
         """
         self._most = most
         self._can_wait = can_wait
@@ -42,7 +42,7 @@ class Mailbox(Generic[Item]):
         self.stopping = False
 
     def put(self, item: Item) -> None:
-        """From any thread; never blocks and never raises."""
+        """Adds an item. May be called from any thread; never blocks and never raises."""
         self._queue.put(item)
 
     @property
@@ -56,7 +56,7 @@ class Mailbox(Generic[Item]):
         self._queue.put(None)
 
     def batches(self) -> Iterator[list[Item]]:
-        """What came in, in order, until `stop`."""
+        """Yields the batches, in order, until `stop`."""
         while not self.stopping:
             items: list[Item] = []
             try:

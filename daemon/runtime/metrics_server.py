@@ -1,4 +1,4 @@
-"""Metrics over HTTP, for a Prometheus on the same machine: services set them as they work, whoever asks reads them."""
+"""Metrics over HTTP for Prometheus. A service sets them while it works; Prometheus reads them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from daemon.model.errors import ConfigurationError
 
 
 def new_registry() -> CollectorRegistry:
-    """For a service's own metrics. Its process's (memory, processor time) the service manager knows."""
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # half as many series, and nobody looks at when a counter began
+    """An empty registry for a service's own metrics. Memory and processor time are left to the service manager."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # half as many series
     return CollectorRegistry()
 
 
 @contextmanager
 def served(address: tuple[str, int] | None, registry: CollectorRegistry) -> Iterator[None]:
-    """Answers at `address` while the block runs; None is nowhere. Raises ConfigurationError when it cannot be had."""
+    """Serves `registry` at `address` (host, port) while the block runs; with None it serves nothing.
+
+    Raises ConfigurationError when the address cannot be used.
+    """
     if address is None:
         yield
         return
@@ -28,7 +31,7 @@ def served(address: tuple[str, int] | None, registry: CollectorRegistry) -> Iter
     except OSError as error:
         raise ConfigurationError(
             f"metrics.listen {host}:{port}: {(error.strerror or str(error)).lower()}",
-            hint="a service each needs a port of its own, and no other program may have it",
+            hint="each service needs its own port, which no other program uses",
         ) from None
     try:
         yield

@@ -1,7 +1,7 @@
-"""What the service manager is told: sd_notify(3). Without $NOTIFY_SOCKET nothing is said.
+"""Messages to the service manager (sd_notify(3)). Without $NOTIFY_SOCKET none is sent.
 
-The watchdog is fed from the loop that does the work, never from a thread of its own: a loop that hangs, hangs for all
-to see, and is started again.
+The loop that does the work sends the watchdog's messages, not a thread of its own: when the loop hangs, they stop, and
+the service manager starts the service again.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from daemon.link.mqtt import MqttClient
 
 _MOST_OFTEN = 2.0
+"""Longest time between two watchdog messages, in seconds."""
 
 
 class Notifier:
-    """Our side of the conversation. It never raises: a service manager that does not listen stops no footage."""
+    """Sends the messages. It never raises: the service goes on when the service manager does not listen."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
@@ -29,36 +30,36 @@ class Notifier:
         self._fed = float("-inf")
 
     def ready(self) -> None:
-        """Recovered, and serving; or serving again, after `reloading`."""
+        """The service works now: after its start, or after `reloading`."""
         self._say("READY=1")
 
     def alive(self, status: Callable[[], str]) -> None:
-        """Once a batch of work: feeds the watchdog and says how things stand, in words, as often as needed."""
+        """Feeds the watchdog and sends `status()`, a line of text. Called after each batch; sends only when due."""
         now = time.monotonic()
         if self._address and now - self._fed >= self._every:
             self._fed = now
             self._say("WATCHDOG=1", f"STATUS={status()}")
 
     def watched(self, status: Callable[[], str], *clients: MqttClient) -> None:
-        """As `alive`, as long as the threads live that the loop depends on; otherwise says so, unfed."""
+        """As `alive` while all clients' network threads run. If one has ended, does not feed: a restart follows."""
         if all(client.alive for client in clients):
             self.alive(status)
         else:
-            self.status("a connection's thread has ended: waiting to be started again")
+            self.status("a connection's thread has ended: waiting for the service manager to restart this service")
 
     def status(self, status: str) -> None:
-        """Says how things stand, and does not feed the watchdog."""
+        """Sends a status text, and does not feed the watchdog."""
         self._say(f"STATUS={status}")
 
     @contextmanager
     def reloading(self) -> Iterator[None]:
-        """Around reading configuration again."""
+        """Use it around reading the configuration again."""
         self._say("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
         yield
         self.ready()
 
     def stopping(self, status: str) -> None:
-        """The end has begun; `status` says why."""
+        """The service is stopping; `status` says why."""
         self._say("STOPPING=1", f"STATUS={status}")
 
     def _say(self, *lines: str) -> None:

@@ -1,4 +1,4 @@
-"""Keeping keys out of core dumps: called first by every process that holds one."""
+"""Keeping keys out of core dumps. Every process that holds a key calls this first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import resource
 
 
 def forget_in_core_dumps() -> None:
-    """Keeps keys out of core dumps and out of other processes' reach (prctl(2) PR_SET_DUMPABLE)."""
+    """Turns core dumps off, and stops other processes from reading this one's memory (prctl(2) PR_SET_DUMPABLE)."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None, use_errno=True).prctl(4, 0, 0, 0, 0)

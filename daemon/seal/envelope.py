@@ -1,7 +1,7 @@
 """Signed envelopes: DSSE v1 with exactly one Ed25519 signature.
 
 `payloadType` is `application/vnd.bwc.<kind>.v1+json`. An attestation's digest is SHA-256 of its pre-authentication
-encoding (DSSE protocol, section "Signature Definition"), so respelling an envelope changes nothing.
+encoding (DSSE protocol, section "Signature Definition"), so it stays the same when the JSON is written differently.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from daemon.seal.keys import SignKey, keyid
 S = TypeVar("S", bound=Statement)
 _PAYLOAD_TYPE = re.compile(r"^application/vnd\.bwc\.([a-z]{1,32})\.v1\+json\Z", re.ASCII)
 LIMIT = 1 << 20
-"""The largest envelope read, in bytes of JSON."""
+"""The largest envelope that is read, in bytes of JSON."""
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """A parsed envelope whose signature nobody has checked yet."""
+    """A parsed envelope. Its signature has not been checked."""
 
     kind: str
     payload: bytes
@@ -43,12 +43,12 @@ class Envelope:
 
     @functools.cached_property
     def pae(self) -> bytes:
-        """The pre-authentication encoding: what is signed."""
+        """The pre-authentication encoding: the bytes that are signed."""
         return pre_authentication_encoding(self.kind, self.payload)
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 of the pre-authentication encoding: the attestation's name everywhere."""
+        """SHA-256 of the pre-authentication encoding, in lowercase hex. Other documents name the attestation by it."""
         return hashlib.sha256(self.pae).hexdigest()
 
     def check(self, key: Ed25519PublicKey) -> None:
@@ -56,10 +56,10 @@ class Envelope:
         try:
             key.verify(self.signature, self.pae)
         except InvalidSignature:
-            raise BadSignatureError(f"{self.kind}: the signature does not hold") from None
+            raise BadSignatureError(f"{self.kind}: the signature is not valid") from None
 
     def statement(self, kind: type[S]) -> S:
-        """The payload as `kind`, parsed once. Raises SchemaError (or MalformedError) when it is something else."""
+        """The payload as a statement of `kind`, parsed once. Raises SchemaError or MalformedError otherwise."""
         statement = self._statement if self.kind == kind.kind else None
         if not isinstance(statement, kind):
             raise SchemaError(f"expected a {kind.kind}, got a {self.kind}")
@@ -70,12 +70,12 @@ class Envelope:
         return parse_model(KINDS[self.kind], self.payload, what=self.kind, limit=LIMIT)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, ready to embed."""
+        """The envelope as a JSON object, to be embedded in a document."""
         signature = Signature(self.keyid, self.signature.hex())
         return Dsse(self.payload, payload_type(self.kind), {self.keyid: signature}).to_dict()
 
     def to_bytes(self) -> bytes:
-        """The JSON document, one spelling."""
+        """The envelope as a JSON document, always written the same way."""
         return strict_json.dump(self.to_dict())
 
 
@@ -85,7 +85,7 @@ def payload_type(kind: str) -> str:
 
 
 def pre_authentication_encoding(kind: str, payload: bytes) -> bytes:
-    """DSSE's PAE: the bytes that are signed."""
+    """DSSE's pre-authentication encoding (PAE) of a payload: the bytes that are signed."""
     encoded: bytes = Dsse(payload, payload_type(kind), {}).pae()
     return encoded
 
@@ -96,29 +96,29 @@ def sign(statement: Statement, key: SignKey) -> Envelope:
 
 
 def sign_all(statements: Sequence[Statement], key: SignKey) -> list[Envelope]:
-    """As `sign`, for many: each step over all of them, as a processor's cache likes it (a third faster)."""
+    """As `sign`, for many. Each step is done for all of them before the next step: this is a third faster."""
     signer = keyid(key.public_key())
     payloads = [strict_json.dump(plain) for plain in [statement.plain() for statement in statements]]
-    paes = [pre_authentication_encoding(said.kind, payload) for said, payload in zip(statements, payloads, strict=True)]
+    paes = [pre_authentication_encoding(one.kind, payload) for one, payload in zip(statements, payloads, strict=True)]
     signatures = [key.sign(pae) for pae in paes]
     envelopes = []
     for statement, payload, pae, signature in zip(statements, payloads, paes, signatures, strict=True):
         envelope = Envelope(statement.kind, payload, signer, signature)
-        vars(envelope).update(pae=pae, _statement=statement)  # what parsing it would find
+        vars(envelope).update(pae=pae, _statement=statement)  # as if it had been parsed
         envelopes.append(envelope)
     return envelopes
 
 
 def parse(data: bytes, *, what: str, limit: int = LIMIT) -> Envelope:
-    """Verification step 1. Raises MalformedError naming `what`."""
+    """Parses an envelope: step 1 of verification. Raises MalformedError naming `what`."""
     return from_dict(strict_json.parse_object(data, what=what, limit=limit), what=what)
 
 
 def from_dict(value: dict[str, Any], *, what: str) -> Envelope:
-    """As `parse`, from an already parsed JSON object. Unknown envelope fields are ignored, as DSSE asks."""
+    """As `parse`, from a JSON object. Unknown fields of the envelope are ignored, as DSSE requires."""
     kind = _PAYLOAD_TYPE.match(_text(value, "payloadType", what))
     if not kind or kind[1] not in KINDS:
-        raise MalformedError(f"{what}: payloadType names no kind known here")
+        raise MalformedError(f"{what}: payloadType is of no known kind")
     signatures = value.get("signatures")
     if not isinstance(signatures, list) or len(signatures) != 1 or not isinstance(signatures[0], dict):
         raise MalformedError(f"{what}: expected exactly one signature")
@@ -137,7 +137,7 @@ def _text(value: dict[str, Any], field: str, what: str) -> str:
 
 
 def _base64(text: str, what: str) -> bytes:
-    """Standard or URL-safe base64, as DSSE allows."""
+    """Decodes standard or URL-safe base64; DSSE allows both."""
     try:
         return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError):

@@ -1,6 +1,6 @@
-"""Public keys: read, written, and known by their keyid, SHA-256 of the DER SubjectPublicKeyInfo in lowercase hex.
+"""Reading and writing public keys. A key's keyid is SHA-256 of its DER SubjectPublicKeyInfo, in lowercase hex.
 
-Ed25519 keys sign, P-256 keys open (data keys are wrapped to them). Private keys are daemon.seal.private_keys.
+Ed25519 keys sign. P-256 keys open: data keys are wrapped to them. For private keys see daemon.seal.private_keys.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def public_pem(key: PublicKey) -> str:
 
 
 def parse_public(pem: str, *, what: str) -> PublicKey:
-    """An Ed25519 or P-256 public key. Raises MalformedError naming `what`."""
+    """An Ed25519 or P-256 public key from PEM. Raises MalformedError naming `what`."""
     try:
         key = serialization.load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm):
@@ -49,7 +49,7 @@ def parse_public(pem: str, *, what: str) -> PublicKey:
 
 
 def parse_sign_public(pem: str, *, what: str) -> Ed25519PublicKey:
-    """A key that verifies signatures. Raises MalformedError."""
+    """An Ed25519 public key from PEM, which verifies signatures. Raises MalformedError naming `what`."""
     key = parse_public(pem, what=what)
     if not isinstance(key, Ed25519PublicKey):
         raise MalformedError(f"{what}: expected an Ed25519 signing key")
@@ -57,7 +57,7 @@ def parse_sign_public(pem: str, *, what: str) -> Ed25519PublicKey:
 
 
 def parse_open_public(pem: str, *, what: str) -> ec.EllipticCurvePublicKey:
-    """A key that data keys are wrapped to. Raises MalformedError."""
+    """A P-256 public key from PEM, to which data keys are wrapped. Raises MalformedError naming `what`."""
     key = parse_public(pem, what=what)
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise MalformedError(f"{what}: expected a P-256 opening key")
@@ -65,7 +65,7 @@ def parse_open_public(pem: str, *, what: str) -> ec.EllipticCurvePublicKey:
 
 
 def read_key_file(path: Path) -> bytes:
-    """A key file's bytes, 64 KiB at most. Raises ConfigurationError."""
+    """The first 64 KiB of a key file. Raises ConfigurationError when it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(65536)

@@ -28,7 +28,7 @@ _SIZE = re.compile(r"^(0|[1-9][0-9]{0,15})\Z", re.ASCII)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A log's size and root at one moment."""
+    """A log's origin, its size in entries, and its root (32 bytes) at one moment."""
 
     origin: str
     size: int
@@ -36,7 +36,7 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
-        """The checkpoint's body, as it is signed (C2SP tlog-checkpoint)."""
+        """The checkpoint's text, which is what is signed (C2SP tlog-checkpoint)."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
@@ -53,7 +53,10 @@ def sign_checkpoint(checkpoint: Checkpoint, key: SignKey) -> str:
 
 
 def cosign(note: str, name: str, key: SignKey, now: datetime) -> str:
-    """The note with a witness's signature line after it (C2SP tlog-cosignature, cosignature/v1)."""
+    """`note` with the signature line of the witness `name` added (C2SP tlog-cosignature, cosignature/v1).
+
+    `now` is the time of the cosignature, rounded down to seconds. Raises MalformedError when `note` is no signed note.
+    """
     seconds = int(now.timestamp())
     signature = key.sign(_cosigned(_split(note, "checkpoint")[0], seconds))
     blob = key_hash(name, key.public_key(), _COSIGNATURE) + seconds.to_bytes(8, "big") + signature
@@ -61,7 +64,7 @@ def cosign(note: str, name: str, key: SignKey, now: datetime) -> str:
 
 
 def verify_cosignature(note: str, name: str, key: Ed25519PublicKey, *, what: str) -> datetime:
-    """When the witness `name` cosigned the checkpoint. Raises MalformedError, or BadSignatureError if it did not."""
+    """The time at which the witness `name` cosigned. Raises MalformedError, or BadSignatureError if it did not."""
     text, signatures = _split(note, what)
     expected = key_hash(name, key, _COSIGNATURE)
     for signer, blob in signatures:
@@ -71,7 +74,7 @@ def verify_cosignature(note: str, name: str, key: Ed25519PublicKey, *, what: str
                 key.verify(blob[12:], _cosigned(text, seconds))
                 return datetime.fromtimestamp(seconds, UTC)
             except (InvalidSignature, ValueError, OverflowError, OSError):
-                raise BadSignatureError(f"{what}: the cosignature of {name} does not hold") from None
+                raise BadSignatureError(f"{what}: the cosignature of {name} is not valid") from None
     raise BadSignatureError(f"{what}: the checkpoint carries no cosignature of {name} by the given key")
 
 
@@ -80,13 +83,13 @@ def _cosigned(text: str, seconds: int) -> bytes:
 
 
 def parse_checkpoint(note: str, *, what: str) -> Checkpoint:
-    """The checkpoint in a note, unverified. Raises MalformedError."""
+    """The checkpoint in a note; its signature is not checked. Raises MalformedError naming `what`."""
     text, _ = _split(note, what)
     lines = text.split("\n")
     if len(lines) < 4 or not lines[0]:
         raise MalformedError(f"{what}: a checkpoint has three lines: origin, size, root")
     if not _SIZE.match(lines[1]):
-        raise MalformedError(f"{what}: the tree size is no plain decimal number")
+        raise MalformedError(f"{what}: the tree size is not a decimal number")
     try:
         root = _base64(lines[2])
     except (binascii.Error, ValueError):
@@ -97,9 +100,9 @@ def parse_checkpoint(note: str, *, what: str) -> Checkpoint:
 
 
 def verify_checkpoint(note: str, key: Ed25519PublicKey, *, what: str, origin: str | None = None) -> Checkpoint:
-    """The checkpoint, signed by `key` under its own origin's name.
+    """The checkpoint in a note, which `key` must have signed under the checkpoint's origin as its name.
 
-    Raises MalformedError, or BadSignatureError when `key` did not sign or the origin is another than `origin`.
+    Raises MalformedError, or BadSignatureError when `key` did not sign it, or its origin is not `origin`.
     """
     checkpoint = parse_checkpoint(note, what=what)
     if origin is not None and checkpoint.origin != origin:
@@ -111,7 +114,7 @@ def verify_checkpoint(note: str, key: Ed25519PublicKey, *, what: str, origin: st
             try:
                 key.verify(blob[4:], text.encode())
             except InvalidSignature:
-                raise BadSignatureError(f"{what}: the checkpoint's signature does not hold") from None
+                raise BadSignatureError(f"{what}: the checkpoint's signature is not valid") from None
             return checkpoint
     raise BadSignatureError(f"{what}: the checkpoint carries no signature by the expected key")
 
@@ -136,7 +139,7 @@ def _split(note: str, what: str) -> tuple[str, list[tuple[str, bytes]]]:
 
 
 def _base64(text: str) -> bytes:
-    """Standard base64 in its one spelling (RFC 4648 section 3.5). Raises ValueError."""
+    """Decodes canonical standard base64 (RFC 4648, section 3.5). Raises ValueError."""
     data = base64.b64decode(text, validate=True)
     if base64.b64encode(data).decode() != text:
         raise ValueError("not canonical")

@@ -1,6 +1,6 @@
 """Private keys on disk: `<owner>.sign.pem` (Ed25519) and `<owner>.open.pem` (P-256), PKCS#8, mode 600.
 
-Each has its public half beside it (`.pub.pem`). What runs in a camera's reader process may not import this.
+Each public key is beside its private key (`.pub.pem`). The code of a camera's reader process may not import this.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from daemon.seal.keys import OpenKey, PrivateKey, SignKey, public_pem, read_key_
 
 
 def private_pem(key: PrivateKey) -> bytes:
-    """The private key as PEM PKCS#8, not encrypted."""
+    """The private key as PEM, PKCS#8 (RFC 5958), not encrypted."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -41,7 +41,7 @@ def load_open_key(path: Path) -> OpenKey:
 
 
 def new_pair(folder: Path, owner: str) -> list[Path]:
-    """Make both key pairs of `owner` in `folder`; the private files are mode 600.
+    """Makes both key pairs of `owner` in `folder`; the private files have mode 600.
 
     Returns the four paths. Raises ConfigurationError when one exists: a key is never overwritten.
     """

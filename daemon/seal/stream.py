@@ -1,11 +1,11 @@
-"""Tink Streaming AEAD, `AES256_GCM_HKDF_1MB`, wire format exactly as Tink writes it.
+"""Tink Streaming AEAD, `AES256_GCM_HKDF_1MB`, in exactly Tink's wire format.
 
     header   = length (1 byte, 40) | salt (32) | nonce prefix (7)
     key      = HKDF-SHA256(data key, salt, info = associated data)
     segment  = AES-256-GCM(key, nonce prefix | index (4 bytes, big endian) | 1 if last else 0, plaintext)
 
 A ciphertext segment is 1 MiB; the first holds the header too, so that every segment starts at a multiple of 1 MiB.
-The associated data is the clip_id in UTF-8. The last segment is marked: a truncated file does not open.
+The associated data is the clip_id in UTF-8. The last segment is marked, so that a truncated file does not open.
 """
 
 from __future__ import annotations
@@ -34,20 +34,23 @@ FIRST = PLAIN - HEADER
 
 
 def segment_count(size: int) -> int:
-    """How many segments a plaintext of `size` bytes makes; at least one."""
+    """The number of segments for a plaintext of `size` bytes; at least one."""
     return 1 if size <= FIRST else 1 + -(-(size - FIRST) // PLAIN)
 
 
 def sealed_size(size: int) -> int:
-    """Bytes of the sealed file for a plaintext of `size` bytes."""
+    """The size of the sealed file, in bytes, for a plaintext of `size` bytes."""
     return size + HEADER + TAG * segment_count(size)
 
 
 def plain_size(sealed: int) -> int:
-    """The inverse of `sealed_size`. Raises TamperedError for a length no sealed file can have."""
+    """The size of the plaintext, in bytes, of a sealed file of `sealed` bytes.
+
+    Raises TamperedError for a size that no sealed file can have.
+    """
     size = sealed - HEADER - TAG * max(1, -(-sealed // SEGMENT))
     if size < 0 or sealed_size(size) != sealed:
-        raise TamperedError(f"{sealed} bytes is no length of a sealed file: truncated or extended")
+        raise TamperedError(f"no sealed file has {sealed} bytes: it was truncated or extended")
     return size
 
 
@@ -55,7 +58,7 @@ def plain_size(sealed: int) -> int:
 class Segment:
     """Where one segment lies: offsets and lengths in the plaintext and in the sealed file, in bytes.
 
-    `sealed_offset` and `sealed_length` leave out the header, which stands before the first segment.
+    The header before the first segment does not count as a part of it.
     """
 
     index: int
@@ -84,10 +87,10 @@ def segments(size: int) -> Iterator[Segment]:
 
 
 class StreamKey:
-    """One file's derived key. Encrypts and decrypts single segments; holds no buffer."""
+    """The key of one sealed file, derived from its data key. Encrypts and decrypts single segments."""
 
     def __init__(self, data_key: bytes, clip_id: str, header: bytes) -> None:
-        """Raises TamperedError when `header` is not one of this format."""
+        """`data_key` has 32 bytes, `header` has HEADER. Raises TamperedError when `header` is not of this format."""
         if len(header) != HEADER or header[0] != HEADER:
             raise TamperedError(f"not a sealed file: its header is not one of {FORMAT}")
         self.header = header
@@ -97,15 +100,18 @@ class StreamKey:
 
     @classmethod
     def fresh(cls, data_key: bytes, clip_id: str) -> StreamKey:
-        """For sealing: a new random salt and nonce prefix."""
+        """The key for a new sealed file, with a new random salt and nonce prefix."""
         return cls(data_key, clip_id, bytes([HEADER]) + os.urandom(HEADER - 1))
 
     def encrypt_into(self, segment: Segment, plain: memoryview, out: memoryview) -> None:
-        """`plain` (segment.length bytes) into `out` (segment.sealed_length bytes); they must not overlap."""
+        """Encrypts `plain` (segment.length bytes) into `out` (segment.sealed_length bytes). They must not overlap."""
         self._aead.encrypt_into(self._nonce(segment), plain, None, out)
 
     def decrypt_into(self, segment: Segment, sealed: memoryview, out: memoryview) -> None:
-        """The inverse. Raises TamperedError naming the segment."""
+        """Decrypts `sealed` (segment.sealed_length bytes) into `out` (segment.length bytes).
+
+        Raises TamperedError naming the segment when it was changed.
+        """
         try:
             self._aead.decrypt_into(self._nonce(segment), sealed, None, out)
         except InvalidTag:
@@ -119,9 +125,9 @@ class StreamKey:
 
 
 def decrypt(source: BinaryIO, sealed_bytes: int, data_key: bytes, clip_id: str) -> Iterator[memoryview]:
-    """The plaintext of a sealed file, segment by segment, each one authenticated before it is yielded.
+    """Yields the plaintext of a sealed file segment by segment. Each segment is authenticated before it is yielded.
 
-    A yielded view is valid until the next one. Raises TamperedError for anything changed, missing or added.
+    A yielded view is valid until the next one. Raises TamperedError when something was changed, removed or added.
     """
     size = plain_size(sealed_bytes)
     key = StreamKey(data_key, clip_id, source.read(HEADER))
@@ -133,7 +139,7 @@ def decrypt(source: BinaryIO, sealed_bytes: int, data_key: bytes, clip_id: str) 
         key.decrypt_into(segment, view, plain[: segment.length])
         yield plain[: segment.length]
     if source.read(1):
-        raise TamperedError("the sealed file goes on after its last segment")
+        raise TamperedError("the sealed file has more bytes after its last segment")
 
 
 def _read_fully(source: BinaryIO, view: memoryview) -> int:

@@ -1,6 +1,6 @@
-"""TLS certificates for the broker and its clients: X.509 (RFC 5280), ECDSA on P-256, made by an authority of our own.
+"""TLS certificates for the broker and its clients: X.509 (RFC 5280), ECDSA on P-256, issued by our own authority.
 
-They decide who may talk to the broker and as whom; what anybody says is signed with other keys.
+They decide who may connect to the broker, and under which name. Statements are signed with other keys.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from daemon.model.times import truncate
 
 AUTHORITY_DAYS = 3650
 DAYS = 825
-"""How long a server's or client's certificate lives; more than 825 days some TLS libraries refuse."""
+"""How many days a server's or client's certificate is valid. Some TLS libraries refuse more than 825."""
 _EARLIER = timedelta(hours=1)
-"""Certificates hold from a little before now: clocks of other machines may lag."""
+"""A certificate is valid from this long before it is made, because other machines' clocks may be slow."""
 _LONGEST_NAME = 64
-"""RFC 5280 appendix A: ub-common-name."""
+"""In characters (RFC 5280, appendix A: ub-common-name)."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Issued:
 
 
 class Authority:
-    """Signs certificates. Whoever holds its key can let anybody in, so it is kept off the broker's machine."""
+    """Signs certificates. Who has its key can let anybody connect, so the key is not kept on the broker's machine."""
 
     def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
         self.certificate = certificate
@@ -46,7 +46,7 @@ class Authority:
 
     @classmethod
     def make(cls, name: str, now: datetime) -> Self:
-        """A new one, good for ten years."""
+        """A new authority called `name`, valid for ten years. Raises ConfigurationError for a name that is too long."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(name)
         builder = (
@@ -59,7 +59,7 @@ class Authority:
 
     @classmethod
     def load(cls, certificate: bytes, key: bytes, *, what: str) -> Self:
-        """From PEM. Raises MalformedError when it is none, or the key is another's."""
+        """An authority from PEM. Raises MalformedError when it is not PEM, or the key is not the certificate's."""
         try:
             loaded = serialization.load_pem_private_key(key, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -70,25 +70,28 @@ class Authority:
         return cls(parsed, loaded)
 
     def to_pem(self) -> Issued:
-        """Its certificate and private key, PEM."""
+        """The authority's certificate and private key, both PEM."""
         return Issued(self.certificate.public_bytes(serialization.Encoding.PEM), _private_pem(self._key))
 
     def server(self, names: Sequence[str], now: datetime) -> Issued:
-        """For a broker that clients reach under these host names and addresses."""
+        """A certificate for a broker that clients reach under these host names and addresses (at least one).
+
+        Raises ConfigurationError for what is neither, and for a first name that is too long.
+        """
         alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
         return self._issue(names[0], x509.random_serial_number(), now, ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
 
     def client(self, role: str, owner_id: str, now: datetime) -> Issued:
-        """For one client. Its common name is `<role>:<id>:<serial>`, with the first 8 hex digits of the serial number.
+        """A certificate for one client. Its common name is `<role>:<id>:<first 8 hex digits of the serial number>`.
 
-        Raises ConfigurationError for an id that is too long to stand in a common name.
+        Raises ConfigurationError when this is too long for a common name.
         """
         serial = x509.random_serial_number()
         name = f"{role}:{owner_id}:{f'{serial:040x}'[:8]}"
         return self._issue(name, serial, now, ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def issued(self, certificate: x509.Certificate) -> bool:
-        """Whether this authority signed it."""
+        """Whether this authority issued `certificate`."""
         try:
             certificate.verify_directly_issued_by(self.certificate)
         except (InvalidSignature, ValueError, TypeError):
@@ -128,13 +131,13 @@ def parse(data: bytes, *, what: str) -> x509.Certificate:
 
 
 def common_name(certificate: x509.Certificate) -> str:
-    """Its subject's common name; empty when it has none."""
+    """The common name of the certificate's subject; empty when it has none."""
     found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(found[0].value) if found else ""
 
 
 def host_names(certificate: x509.Certificate) -> frozenset[str]:
-    """The host names and addresses a server's certificate is for."""
+    """The host names and addresses for which a server's certificate is valid."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -171,13 +174,13 @@ def _name(text: str) -> x509.Name:
 
 
 def _alternative(name: str) -> x509.GeneralName:
-    """An address or a host name. Raises ConfigurationError for what is neither."""
+    """`name` as an IP address or a host name. Raises ConfigurationError when it is neither."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         pass
     if not name or not name.isascii() or any(not (c.isalnum() or c in "-._") for c in name):
-        raise ConfigurationError(f"{name!r}: no host name or address", hint="as clients write it, without a port")
+        raise ConfigurationError(f"{name!r}: not a host name or address", hint="as clients write it, without a port")
     return x509.DNSName(name)
 
 

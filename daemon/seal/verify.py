@@ -107,6 +107,9 @@ def refuse_future(statement: st.Statement, at: datetime) -> None:
         value = getattr(statement, field)
         if value > at + MAX_AHEAD:
             raise InconsistentError(f"{statement.kind}: {field} {format_instant(value)} lies in the future")
+    order = getattr(statement, "court_order", None)
+    if order is not None and order.dated > at + MAX_AHEAD:
+        raise InconsistentError(f"{statement.kind}: court_order dated {format_instant(order.dated)} lies in the future")
 
 
 def _check_subject(statement: st.Statement, owner: Owner) -> None:

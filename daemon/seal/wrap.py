@@ -1,6 +1,6 @@
 """Wrapping data keys with HPKE (RFC 9180), base mode: DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM.
 
-The `info` string binds a wrap to what it is for, so that it opens nowhere else.
+The `info` string binds a wrapped key to its clip, dock and recipient, or to its order: it opens for nothing else.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ _HPKE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
 def data_key_info(dock_id: str, clip_id: str, capture_sha256: str | None, recipient: str) -> bytes:
-    """What an escrow wrap is bound to; `-` where there is no capture."""
+    """The info of a data key wrapped for escrow; `-` stands for a missing capture."""
     return f"bwc-data-key/1|{dock_id}|{clip_id}|{capture_sha256 or '-'}|{recipient}".encode()
 
 
 def release_key_info(order_id: str, clip_id: str, recipient: str) -> bytes:
-    """What the wrap inside a release order is bound to."""
+    """The info of the data key wrapped in a release order."""
     return f"bwc-release-key/1|{order_id}|{clip_id}|{recipient}".encode()
 
 
 def seal_info(seal: Seal, recipient: str) -> bytes:
-    """The info of one of a seal's own wraps, built from the (verified) seal."""
+    """The info of a wrapped key in a seal. `seal` must be verified; `recipient` is a keyid."""
     return data_key_info(seal.dock_id, seal.clip_id, seal.capture_sha256, recipient)
 
 
 def release_info(release: Release) -> bytes:
-    """The info of a (verified) release's wrap."""
+    """The info of the wrapped key in a release order, which must be verified."""
     return release_key_info(release.order_id, release.clip_id, release.wrapped_key.recipient)
 
 
 def wrap(data_key: bytes, recipient: ec.EllipticCurvePublicKey, info: bytes) -> WrappedKey:
-    """`data_key` (32 bytes) encrypted to `recipient`. `info` must name the recipient's keyid."""
+    """Encrypts `data_key` (32 bytes) to `recipient`. `info` must contain the recipient's keyid."""
     ciphertext = base64.b64encode(_HPKE.encrypt(data_key, recipient, info)).decode()
     return WrappedKey(recipient=keyid(recipient), suite="P256-SHA256-AES256GCM", ciphertext=ciphertext)
 
 
 def unwrap(wrapped: WrappedKey, key: OpenKey, info: bytes) -> bytes:
-    """The data key. Raises TamperedError when the wrap was made for another key, clip, dock or order."""
+    """The data key (32 bytes). Raises TamperedError when it was wrapped for another key, clip, dock or order."""
     try:
         data_key = _HPKE.decrypt(base64.b64decode(wrapped.ciphertext), key, info)
     except (InvalidTag, ValueError):
-        raise TamperedError("the wrapped key does not open: made for another key, clip, dock or order") from None
+        raise TamperedError("the wrapped key does not open: it was made for another key, clip, dock or order") from None
     if len(data_key) != 32:
         raise TamperedError("the wrapped key is not a 32-byte data key")
     return data_key

@@ -1,4 +1,4 @@
-"""Where sealed clips lie: the layout of a vault, durable writes, reading it back.
+"""The vault, where sealed clips lie: its layout, durable writes, and reading.
 
 May import seal, core, model. Knows no bays, no network, no database.
 """

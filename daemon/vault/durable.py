@@ -1,7 +1,7 @@
 """Writes that are on the medium when the function returns.
 
-A failed fsync, rename or close leaves the outcome unknown (the kernel may have dropped the dirty pages and will not say
-so twice), so each raises NotDurableError: the daemon stops and the service manager restarts it.
+After a failed fsync or rename nobody knows what is on the medium: the kernel may have dropped the unwritten pages, and
+reports the error only once. So each function raises NotDurableError; the service stops and is started again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def fsync(fd: int, what: str) -> None:
-    """Raises NotDurableError naming `what`."""
+    """Makes the content of the open file `fd` durable (fsync(2)). Raises NotDurableError naming `what`."""
     try:
         os.fsync(fd)
     except OSError as error:
@@ -25,7 +25,7 @@ def fsync(fd: int, what: str) -> None:
 
 
 def fsync_directory(path: Path) -> None:
-    """Makes names created in or moved into `path` durable. Raises NotDurableError."""
+    """Makes the names in the directory `path` durable: created, moved, removed. Raises NotDurableError."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -37,13 +37,13 @@ def fsync_directory(path: Path) -> None:
 
 
 def syncfs(fd: int) -> None:
-    """Everything written to the filesystem `fd` is on (syncfs(2)). Raises OSError."""
+    """Makes durable all that was written to the filesystem on which `fd` is open (syncfs(2)). Raises OSError."""
     if _libc.syncfs(fd) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def sync_filesystem(path: Path) -> None:
-    """Makes everything durable that was written to the filesystem `path` is on. Raises NotDurableError."""
+    """Makes durable all that was written to the filesystem of the directory `path`. Raises NotDurableError."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -55,9 +55,10 @@ def sync_filesystem(path: Path) -> None:
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o644, *, sync: bool = True) -> None:
-    """A new file with `data`, durable but for its name (fsync its directory for that). Raises FileExistsError.
+    """Writes `data` to a new file and makes its content durable. For its name, call `fsync_directory` on its directory.
 
-    Without `sync` nothing is durable yet: `sync_filesystem` makes it so, for many files at once.
+    Without `sync` nothing is durable yet: call `sync_filesystem` for many files at once.
+    Raises FileExistsError, NotDurableError, and OSError when writing fails.
     """
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
@@ -69,7 +70,10 @@ def write_new(path: Path, data: bytes, mode: int = 0o644, *, sync: bool = True) 
 
 
 def write_replacing(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """`path` holds `data` once this returns, and holds the old or the new content, whole, at every moment before."""
+    """Replaces the file `path` by `data`, durably. At every moment it holds either the old or the new content, whole.
+
+    Raises NotDurableError, and OSError when writing fails.
+    """
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     write_new(temporary, data, mode)
@@ -82,7 +86,7 @@ def rename(source: Path, target: Path) -> None:
 
 
 def rename_all(moves: Sequence[tuple[Path, Path]]) -> None:
-    """Moves each first to its second, and makes all the moves durable together. Raises NotDurableError."""
+    """Renames each (source, target) on one filesystem, and makes all renames durable. Raises NotDurableError."""
     for source, target in moves:
         try:
             source.rename(target)
@@ -94,7 +98,7 @@ def rename_all(moves: Sequence[tuple[Path, Path]]) -> None:
 
 
 def make_directories(path: Path, mode: int = 0o755) -> None:
-    """`path` and its missing parents, each durable in its parent."""
+    """Creates the directory `path` and its missing parents; each name is durable. Raises NotDurableError, OSError."""
     if path.is_dir():
         return
     make_directories(path.parent, mode)
@@ -103,7 +107,7 @@ def make_directories(path: Path, mode: int = 0o755) -> None:
 
 
 def write_all(fd: int, data: bytes | memoryview) -> None:
-    """Writes every byte of `data` at the file's position."""
+    """Writes all of `data` at the file's position, with as many calls as it takes. Raises OSError."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]

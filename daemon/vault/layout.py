@@ -1,10 +1,10 @@
-"""Where everything lies in a vault directory.
+"""What lies where in a vault directory.
 
-<vault>/clips/<clip_id>/       a sealed clip, complete or absent
+<vault>/clips/<clip_id>/       a sealed clip; the directory is complete, or is not there
 <vault>/quarantine/<clip_id>/  the same, for footage that failed a check
-<vault>/custody/<first>.jsonl  the custody log's lines, and checkpoint.txt over them
-<vault>/incoming/              staging on the same filesystem, swept at start
-<vault>/dock.lock              held by the one dock that writes here
+<vault>/custody/<first>.jsonl  the custody log's lines; checkpoint.txt beside them covers them
+<vault>/incoming/              clips being taken in, on the same filesystem; emptied at start
+<vault>/dock.lock              locked by the dock that writes here
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Place = Literal["clips", "quarantine"]
 
 @dataclass(frozen=True)
 class ClipDirectory:
-    """One sealed clip's files."""
+    """The paths of one sealed clip's files."""
 
     path: Path
 
@@ -40,7 +40,7 @@ class ClipDirectory:
 
     @property
     def capture(self) -> Path:
-        """The camera's capture, as it was found."""
+        """The camera's capture, byte for byte as it was on the camera."""
         return self.path / "capture.json"
 
     @property
@@ -49,15 +49,15 @@ class ClipDirectory:
         return self.path / "custody.json"
 
     def tag(self, revision: int) -> Path:
-        """The tag's revision, from 1."""
+        """The tag with this revision; the first is 1."""
         return self.path / "tags" / f"{revision}.json"
 
     def release(self, order_id: str) -> Path:
-        """A release order that was honoured."""
+        """A release order that the dock accepted."""
         return self.path / "releases" / f"{order_id}.release.json"
 
     def revocation(self, order_id: str) -> Path:
-        """A revocation of an order."""
+        """The revocation of a release order."""
         return self.path / "releases" / f"{order_id}.revocation.json"
 
 
@@ -69,7 +69,7 @@ class VaultLayout:
 
     @functools.cached_property
     def incoming(self) -> Path:
-        """Clips being taken in; nothing here outlives a restart."""
+        """Clips being taken in. It is emptied at every start."""
         return self.root / "incoming"
 
     @functools.cached_property
@@ -83,7 +83,7 @@ class VaultLayout:
         return self.custody / "checkpoint.txt"
 
     def clip(self, clip_id: str, place: Place = "clips") -> ClipDirectory:
-        """Where a clip lies, or would."""
+        """The paths of a clip in `place`, whether it exists or not."""
         return ClipDirectory(self.root / place / clip_id)
 
     def find(self, clip_id: str) -> ClipDirectory | None:
@@ -92,14 +92,14 @@ class VaultLayout:
         return next((found for p in both if (found := self.clip(clip_id, p)).path.is_dir()), None)
 
     def create(self) -> None:
-        """Makes the directories that are missing, durably."""
+        """Creates the directories that are missing, durably. Raises NotDurableError, OSError."""
         for name in ("clips", "quarantine", "custody", "incoming"):
             durable.make_directories(self.root / name)
 
     def lock(self) -> int:
-        """Makes this process the vault's one dock, until it ends. Returns the descriptor that holds the lock.
+        """Locks the vault (flock(2)) for this process, until it ends. Returns the file descriptor that holds the lock.
 
-        Raises ConfigurationError when another dock holds it.
+        Raises ConfigurationError when another dock has locked it.
         """
         fd = os.open(self.root / "dock.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:

@@ -1,4 +1,4 @@
-"""Reading a clip from a vault that somebody else keeps: a directory, or a read-only share of one."""
+"""Reading a clip from a vault that another program writes: a directory, or a read-only share of one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from daemon.model.errors import BwcError
 from daemon.vault.layout import ClipDirectory, VaultLayout
 
 _SMALL = 16 << 20
+"""Largest document read, in bytes."""
 
 
 class MissingError(BwcError):
@@ -20,7 +21,7 @@ class MissingError(BwcError):
 
 
 def find_clip(vault: Path, clip_id: str) -> ClipDirectory:
-    """Raises MissingError when the vault holds no such clip."""
+    """The clip's directory. Raises MissingError when the vault does not hold the clip."""
     clip = VaultLayout(vault).find(clip_id)
     if clip is None:
         raise MissingError(f"{vault}: holds no clip {clip_id}", hint="is --vault the right directory?")
@@ -28,7 +29,7 @@ def find_clip(vault: Path, clip_id: str) -> ClipDirectory:
 
 
 def read_document(path: Path) -> bytes:
-    """A small file of a clip, at most 16 MiB. Raises MissingError."""
+    """The content of a clip's small file, at most 16 MiB and one byte. Raises MissingError when it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(_SMALL + 1)
@@ -37,7 +38,7 @@ def read_document(path: Path) -> bytes:
 
 
 class HashingReader(io.RawIOBase):
-    """Passes reads through and hashes every byte in order."""
+    """A reader that hashes every byte that passes through it, in order."""
 
     def __init__(self, source: BinaryIO) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class HashingReader(io.RawIOBase):
 
 
 def open_sealed(clip: ClipDirectory) -> BinaryIO:
-    """The sealed file. Raises MissingError."""
+    """Opens the sealed file for reading, unbuffered. Raises MissingError."""
     try:
         return open(clip.sealed, "rb", buffering=0)  # noqa: PTH123 - Path.open gives a buffered type
     except OSError as error:
@@ -70,11 +71,11 @@ def open_sealed(clip: ClipDirectory) -> BinaryIO:
 
 
 def hash_file(path: Path, progress: Callable[[int], None] = lambda _: None) -> str:
-    """SHA-256 of a file, in lowercase hex. Raises MissingError."""
+    """SHA-256 of a file, in lowercase hex. `progress` gets the size of each piece in bytes. Raises MissingError."""
     digest, buffer = hashlib.sha256(), memoryview(bytearray(1 << 20))
     try:
         with path.open("rb", buffering=0) as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # what lies on the medium, not in memory
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # read the medium, not the page cache
             while count := file.readinto(buffer):
                 digest.update(buffer[:count])
                 progress(count)
@@ -84,8 +85,8 @@ def hash_file(path: Path, progress: Callable[[int], None] = lambda _: None) -> s
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file. Raises MissingError."""
+    """A file's size in bytes. Raises MissingError."""
     try:
-        return os.stat(path).st_size  # noqa: PTH116 - one call, no symlink games: the vault is ours
+        return os.stat(path).st_size  # noqa: PTH116 - one call; following a link is safe in our vault
     except OSError as error:
         raise MissingError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None

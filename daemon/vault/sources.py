@@ -1,4 +1,4 @@
-"""Where somebody who does not keep the vault reads a clip from: a directory, or a dock's replica in object storage."""
+"""Where a viewer or auditor reads a clip from: a vault's directory, or a dock's replica in object storage."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _LINES = re.compile(r"custody/[0-9]{12}\.jsonl/", re.ASCII)
 
 
 class Source(Protocol):
-    """A vault to read from. What it gives is not verified yet."""
+    """A vault to read from. The caller has to verify what it returns."""
 
     def clip(self, clip_id: str) -> ClipDirectory:
-        """The clip's statements, orders and custody, as files. Raises MissingError."""
+        """The directory with the clip's statements, orders and custody. Raises MissingError."""
 
     def sealed(self, clip: ClipDirectory, sealed_sha256: str, sealed_bytes: int) -> BinaryIO:
-        """Its sealed file, to be read once from the start. Raises MissingError."""
+        """The clip's sealed file, to be read once from the start. `sealed_bytes` is its size. Raises MissingError."""
 
 
 class Directory:
-    """A vault's own directory, or a share or copy of it."""
+    """A vault's directory, or a share or copy of it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -44,20 +44,20 @@ class Directory:
         if not clip.sealed.exists():
             raise MissingError(
                 f"{clip.sealed}: is not there",
-                hint="if its custody says evicted, it lies in object storage: --vault URL, as custody names it",
+                hint="if custody.json says evicted, it is in object storage: give --vault the URL that stands there",
             )
         return open_sealed(clip)
 
 
 class Replica:
-    """A dock's replica. Small files are fetched into `folder`, sealed ones streamed."""
+    """A dock's replica in object storage. Small files are fetched into `folder`; sealed files are streamed."""
 
     def __init__(self, objects: Objects, folder: Path) -> None:
         self.objects = objects
         self._layout = VaultLayout(folder)
 
     def clip(self, clip_id: str) -> ClipDirectory:
-        """See Source: the small files are fetched into a directory of its own."""
+        """See Source. Fetches the clip's small files. Raises also UnavailableError and TamperedError."""
         stored = keys.newest(self.objects.list(keys.clip_prefix(clip_id)), clip_id)
         if stored is None:
             raise MissingError(
@@ -77,7 +77,10 @@ class Replica:
         return cast(BinaryIO, _Stream(self.objects.read(key, sealed_bytes)))
 
     def mirror(self) -> VaultLayout:
-        """All clips' small files, and the custody log put together from its pieces, as a vault without sealed files."""
+        """Fetches all clips' small files and the custody log: a vault without sealed files.
+
+        Raises UnavailableError, TamperedError.
+        """
         found = {stored.key.split("/")[1] for stored in self.objects.list("clips")}
         for clip_id in sorted(found):
             if is_clip_id(clip_id):
@@ -93,7 +96,7 @@ class Replica:
         return self._layout
 
     def _lines(self, pieces: Iterable[Stored]) -> Iterator[bytes]:
-        """The log's lines in order. A piece whose copying was interrupted may have come again, longer."""
+        """The log's lines in order. After an interrupted copy the same lines may lie there twice, in a longer piece."""
         at = 0
         for stored in sorted(pieces, key=lambda stored: (stored.key.split("/")[1], stored.size)):
             first = int(stored.key.split("/")[1].removesuffix(".jsonl"))
@@ -104,12 +107,12 @@ class Replica:
 
     def _small(self, stored: Stored) -> bytes:
         if stored.size > small_files.LIMIT:
-            raise TamperedError(f"{self.objects.url}/{stored.key}: {stored.size} bytes, more than such a file has")
+            raise TamperedError(f"{self.objects.url}/{stored.key}: {stored.size} bytes, too large for such a file")
         return b"".join(self.objects.read(stored.key, stored.size))
 
 
 class _Stream(io.RawIOBase):
-    """Pieces as a file that is read once."""
+    """A file object over pieces of bytes, to be read once."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         super().__init__()

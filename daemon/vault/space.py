@@ -1,4 +1,4 @@
-"""How much room a vault has, and what it means when there is none."""
+"""How much free space a vault's filesystem has, and the error for a full one."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ _SPARE_FILES = 32
 
 
 class DiskFullError(UnavailableError):
-    """The vault has no room. What was to be stored is still where it came from; it goes on when space returns."""
+    """The vault's disk is full. The footage is still on its camera; the dock goes on when there is space again."""
 
 
 def disk_full() -> DiskFullError:
-    """The error that says so, with what would change it."""
+    """The error to raise when the vault's disk is full."""
     return DiskFullError("the vault's disk is full; the clip stays on its camera until there is room")
 
 
 def free_bytes(path: Path) -> int:
-    """Bytes an unprivileged process can still write at `path`."""
+    """Bytes that a process without privileges can still write to the filesystem of `path`."""
     info = os.statvfs(path)
     return info.f_bavail * info.f_frsize
 
 
 def has_room(path: Path, size: int) -> bool:
-    """Whether `size` bytes and a few files more fit at `path`."""
+    """Whether `size` more bytes, and a few more files, fit on the filesystem of `path`."""
     info = os.statvfs(path)
     return info.f_bavail * info.f_frsize >= size and (info.f_files == 0 or info.f_favail >= _SPARE_FILES)
 
 
 def size_bytes(path: Path) -> int:
-    """How large the filesystem at `path` is."""
+    """The size of the filesystem of `path`, in bytes."""
     info = os.statvfs(path)
     return info.f_blocks * info.f_frsize
 
 
 @contextmanager
 def room(path: Path) -> Iterator[None]:
-    """Writing below `path`: for want of room DiskFullError, for anything else NotDurableError."""
+    """Turns an OSError of writes below `path` into DiskFullError (ENOSPC, EDQUOT) or NotDurableError (any other)."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Writing plaintext that a person may have: nothing appears under its name before everything about it is verified."""
+"""Writing decrypted footage for a person: the file gets its name only after everything is verified."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from daemon.vault import durable
 def write_verified(
     out: Path, chunks: Iterable[memoryview], update: Callable[[memoryview], object], check: Callable[[], None]
 ) -> int:
-    """Writes `chunks` to the new file `out`; returns its size in bytes.
+    """Writes `chunks` to the new file `out`, durably; returns its size in bytes.
 
-    The bytes go to a file without a name (O_TMPFILE). `update` sees each chunk; `check`, called after the last, raises
-    when they are not what they should be. Only then the file gets its name. Raises ConfigurationError when `out` exists
-    or its directory cannot be written.
+    The bytes go to a file without a name (O_TMPFILE), or with a temporary one where the filesystem has no such files.
+    `update` gets each chunk. `check` is called after the last and raises when they are wrong; then `out` never appears.
+    Raises ConfigurationError when `out` exists or its directory cannot be written, BwcError when writing fails.
     """
     if out.exists():
         raise ConfigurationError(f"{out}: exists already", hint="choose another name; nothing is overwritten")
@@ -34,7 +34,7 @@ def write_verified(
         check()
         durable.fsync(fd, str(out))
         if temporary is None:
-            os.link(f"/proc/self/fd/{fd}", out, src_dir_fd=fd)  # a dir_fd makes Python follow the link (linkat)
+            os.link(f"/proc/self/fd/{fd}", out, src_dir_fd=fd)  # with a dir_fd Python follows the link (linkat(2))
         else:
             os.link(temporary, out)
         durable.fsync_directory(out.parent)

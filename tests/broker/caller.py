@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import socket
 import ssl
 import time
 from pathlib import Path
@@ -85,6 +86,10 @@ class Caller:
         mid = self._client.publish(topic, payload, qos=1, retain=retain).mid
         return int(self._await(f"published {mid}").value)
 
+    def publish_unanswered(self, topic: str, payload: bytes) -> None:
+        """Sends it, and waits for no answer."""
+        self._client.publish(topic, payload, qos=1)
+
     def subscribe(self, *topics: str, qos: int = 0) -> None:
         """With QoS 0 a message is sent the moment it comes in, so that `barrier` covers it."""
         _, mid = self._client.subscribe([(topic, qos) for topic in topics])
@@ -100,7 +105,9 @@ class Caller:
 
     def drop(self) -> None:
         """Gone without a word, as a cable that is cut: the will is due."""
-        self._client._sock_close()
+        connection = self._client.socket()
+        assert isinstance(connection, ssl.SSLSocket)
+        connection.shutdown(socket.SHUT_RDWR)
         self._client.loop_stop()
 
     def _await(self, wanted: str) -> Any:

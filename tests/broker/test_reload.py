@@ -99,7 +99,7 @@ def test_new_certificates_and_log_level_while_a_clip_is_read(quiet: Office) -> N
     camera = begin_clip(office)
     for name in ("dock", "policy"):
         office.stage.signal(name, signal.SIGHUP)
-        await_said(office, name, "connecting to the broker anew")
+        await_said(office, name, "connecting to the broker again")
     for client, name in CLIENTS.items():
         wait_until(lambda c=client: connections(office, c)[-1] != before[c], f"{client} anew")  # type: ignore[misc]
         assert connections(office, client)[-1].startswith(":".join(OWNERS[name]) + ":")
@@ -108,7 +108,7 @@ def test_new_certificates_and_log_level_while_a_clip_is_read(quiet: Office) -> N
     [clip] = taken.document["clips"]
     assert clip["erased"], "acknowledged over the new connections"
     words = [line["message"] for line in said(office, "dock")]
-    anew = next(number for number, line in enumerate(words) if line.startswith("connecting to the broker anew"))
+    anew = next(number for number, line in enumerate(words) if line.startswith("connecting to the broker again"))
     took_in = [number for number, line in enumerate(words) if line.startswith(f"took in clip {clip['clip_id']}")]
     assert len(took_in) == 1 and took_in[0] > anew, "it was read meanwhile, once, and said at the new level"
     start = format_instant(datetime.now(UTC) - timedelta(hours=1))
@@ -142,7 +142,7 @@ def test_what_cannot_be_used_changes_nothing(office: Office, service: str) -> No
     key.write_bytes(right)
     config.write_text(good.replace("[trust]", '[metrics]\nlisten = "127.0.0.1:1"\n[trust]'))
     office.stage.signal(service, signal.SIGHUP)
-    await_said(office, service, "in force only after a restart: metrics.listen")
+    await_said(office, service, "take effect after a restart: metrics.listen")
     await_said(office, service, "trust version 1 is in force")  # said at level info
     assert len(connections(office, client)) == 1, "nothing ended the connection"
     office.stage.check_alive()

@@ -39,12 +39,17 @@ def fill(log: CustodyLog, count: int) -> None:
 
 
 @pytest.fixture
-def log() -> Iterator[CustodyLog]:
+def database() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    made = CustodyLog(connection, ORIGIN, "dock-1")
-    fill(made, 20)
-    yield made
+    yield connection
     connection.close()
+
+
+@pytest.fixture
+def log(database: sqlite3.Connection) -> CustodyLog:
+    made = CustodyLog(database, ORIGIN, "dock-1")
+    fill(made, 20)
+    return made
 
 
 def test_entries_as_the_contract_has_them(log: CustodyLog) -> None:
@@ -128,8 +133,8 @@ def test_reading_what_is_no_log(tmp_path: Path) -> None:
         log.size  # noqa: B018
 
 
-def test_a_missing_hash_is_noticed(log: CustodyLog) -> None:
-    log._db.execute("DELETE FROM custody_node WHERE level = 1 AND idx = 3")
+def test_a_missing_hash_is_noticed(log: CustodyLog, database: sqlite3.Connection) -> None:
+    database.execute("DELETE FROM custody_node WHERE level = 1 AND idx = 3")
     with pytest.raises(TamperedError):
         log.inclusion(5)
 

@@ -161,7 +161,7 @@ def test_a_truncated_log(pair: Pair) -> None:
     pair.grow(5)
     pair.say()
     pair.sign()
-    assert pair.sign(3) == ["its log has 3 entries and had 5: truncated or set back"]
+    assert pair.sign(3) == ["its log has 3 entries and had 5 before: truncated or set back"]
     assert pair.sign(3) == []  # the same again is no news
     assert parse_checkpoint(kept(pair), what="kept").size == 5
 

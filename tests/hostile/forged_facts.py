@@ -107,10 +107,9 @@ def _wrong_people(office: Office) -> Iterator[Forgery]:
 
     yield of("authorization", "supervisor", "no chief")
     yield of("authorization", "records", "records may only dispose")
+    yield of("authorization", "records", "a court without its order", purposes=["court"])
     yield of("authorization", "chief", "for themselves", person_id="chief")
     yield of("classification", "officer", "no supervisor")
-    yield of("classification", "supervisor", "about themselves", involved=["supervisor"])
-    yield of("classification", "affairs", "a witness of it", witnesses=["affairs"])
     yield of("statement", "supervisor", "not the role it was given to")
     yield of("statement", "affairs", "their own", officer_id="affairs")
     yield of("report", "officer", "no supervisor")

@@ -40,7 +40,14 @@ def parties(root: Path, stack: ExitStack) -> Iterator[Party]:
         "a dock that knows of revoked keys",
         (
             _capture_forgery(rotated, "the camera's key is revoked", "BadSignatureError", {}, "cam-1"),
-            _order(rotated, "the policy key is revoked", "BadSignatureError", rotated.release(CLIP), "policy"),
+            _order(
+                rotated,
+                "the policy key is revoked",
+                "BadSignatureError",
+                rotated.release(rotated.id_of(CLIP)),
+                "policy",
+                rotated.id_of(CLIP),
+            ),
         ),
         lambda: ACCEPTED,
     )
@@ -221,8 +228,9 @@ def _capture_forgery(house: House, name: str, error: str, changes: dict[str, Any
         stem = _fresh()
         house.record(stem, stem.encode(), owner, **changes)
         house.look()
-        (entry,) = [one for one in house.custody("ingested") if one["clip_id"] == stem]
-        held = house.dock.store.clip(stem)
+        clip_id = house.id_of(stem)
+        (entry,) = [one for one in house.custody("ingested") if one["clip_id"] == clip_id]
+        held = house.dock.store.clip(clip_id)
         for suffix in ("mp4", "capture.json"):
             (house.mount.path / "clips" / f"{stem}.{suffix}").unlink()
         receipt = house.mount.path / "receipts" / f"{stem}.receipt.json"

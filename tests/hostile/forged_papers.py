@@ -132,7 +132,7 @@ class _Viewing:
     """A viewer in front of a vault that others can write to: every forgery gets a copy of its own."""
 
     def __init__(self, house: House, copy: Path, out: Path) -> None:
-        self._house, self._copy, self._out = house, copy, out
+        self.house, self._copy, self._out = house, copy, out
         self.attested: list[Envelope] = []
 
     def open(
@@ -140,7 +140,7 @@ class _Viewing:
     ) -> str:
         """Forges in a copy of the vault, and opens the clip from it."""
         shutil.rmtree(self._copy, ignore_errors=True)
-        shutil.copytree(self._house.dock.vault.root, self._copy)
+        shutil.copytree(self.house.dock.vault.root, self._copy)
         forge(self._copy / "clips" / CLIP)
         self._out.unlink(missing_ok=True)
         viewer = Viewer(person, agency.sign_key(person), agency.open_key(person))
@@ -159,7 +159,7 @@ class _Viewing:
     def release(self, **changes: Any) -> Callable[[Path], object]:
         """Puts a release of the attacker's making beside the clip."""
         owner = changes.pop("owner", "policy")
-        order = self._house.release(CLIP, **changes)
+        order = self.house.release(CLIP, **changes)
         data = agency.signed(order, owner).to_bytes()
         return lambda clip: self._only(clip, f"{order.order_id}.release.json", data)
 
@@ -178,7 +178,7 @@ def _viewings(viewing: _Viewing) -> Iterator[Forgery]:
         return Forgery(f"viewing {name}", error, lambda: viewing.open(forge, **who), viewing.untouched)
 
     mine = {"order_id": "order-2d9f"}
-    good = viewing._house.release(CLIP, **mine)
+    good = viewing.house.release(CLIP, **mine)
     for name, error, data in in_any_envelope(good, "policy"):
         if name == "another kind by its type":
             error = "SchemaError"  # the file's name says what it is to be

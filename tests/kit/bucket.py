@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import tomllib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import obstore
 import pytest
+from obstore.store import ObjectStore, from_url
 
 from daemon.vault.replica.objects import Objects
 from tests.kit.swift import Swift, install
@@ -43,6 +47,22 @@ class Bucket:
     @property
     def url(self) -> str:
         return f"s3://{self.name}"
+
+    def put(self, key: str, data: bytes, noted: str | None = None) -> None:
+        """Puts any bytes at a key of the replica, as somebody with the store's credentials can.
+
+        `noted` is the digest that is noted with them; as the key says when not given.
+        """
+        obstore.put(self._store, key, data, attributes={"sha256": key[-64:] if noted is None else noted})
+
+    def get(self, key: str) -> bytes:
+        """What lies at a key of the replica, whatever it is."""
+        return bytes(obstore.get(self._store, key).bytes())
+
+    @property
+    def _store(self) -> ObjectStore:
+        settings: Any = tomllib.loads(self.swift.settings)
+        return from_url(f"{self.url}/dock-1", config=settings, client_options={"allow_http": True})
 
 
 @pytest.fixture

@@ -84,6 +84,13 @@ class House:
         assert found is not None
         return verify_clip(found, clip_id, AGENCY, self.dock.trust.get())
 
+    def id_of(self, stem: str) -> str:
+        """The id that the dock gave the footage of this name: its own, or a fresh one where nothing vouches for it."""
+        for entry in self.custody("ingested"):
+            if stem in (entry["clip_id"], entry["detail"].get("claimed_clip_id")):
+                return str(entry["clip_id"])
+        raise AssertionError(f"{stem} was not taken in")
+
     def release(self, clip_id: str, person: str = "officer", **changes: Any) -> st.Release:
         """A release of a held clip as the policy service would make it now."""
         seal = self.evidence(clip_id).seal.statement

@@ -187,6 +187,7 @@ def make_notice(
     data_key: bytes = b"k" * 32,
     lock: Lock | None = None,
     footage: str = "",
+    unclear: int | None = None,
 ) -> Notice:
     """A dock's notice of a clip. `footage`: other than what is usual under this clip id."""
     start = recorded or now - timedelta(hours=3)
@@ -233,6 +234,7 @@ def make_notice(
         dock_id=dock,
         revision=1,
         dispatch_as_of=as_of,
+        unclear=unclear,
         activation=st.Activation(
             verdict="on_time" if incidents else "undispatched",
             revision=1,

@@ -188,6 +188,18 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
                 hs.tuples(_one_subject, hs.just({"purposes": ("disposal",)})),
                 hs.tuples(hs.fixed_dictionaries({"report_sha256": digests}), hs.just({"purposes": ("disposal",)})),
                 hs.tuples(_one_subject, hs.fixed_dictionaries({"person_id": ids, "purposes": _viewing})),
+                hs.tuples(
+                    _one_subject,
+                    hs.fixed_dictionaries(
+                        {
+                            "person_id": ids,
+                            "purposes": several(hs.sampled_from(["court", "disclosure"]), 1),
+                            "court_order": hs.builds(
+                                st.CourtOrder, reference=texts, court=texts, dated=instants, sha256=digests
+                            ),
+                        }
+                    ),
+                ),
             ),
         ).map(lambda parts: parts[0] | parts[1][0] | parts[1][1]),
         authorization_id=ids,

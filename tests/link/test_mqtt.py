@@ -5,9 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import queue
+import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,8 +19,10 @@ from daemon.link.mqtt import Disconnected, LinkEvent, MqttClient, Published, Rec
 from daemon.link.session import Session
 from daemon.model.config import Broker
 from daemon.model.errors import ConfigurationError, UnavailableError
+from daemon.seal.tls_certificates import Authority
 from tests.kit.mosquitto import Mosquitto
 from tests.kit.mqtt_clients import SECONDS, Watched, reach
+from tests.kit.patience import PATIENCE
 
 Make = Callable[..., Watched]
 
@@ -175,12 +180,34 @@ def test_broker_urls() -> None:
     assert not Broker(url="mqtt://h").tls
 
 
-def test_tls_checks_the_brokers_name(tmp_path: Path) -> None:
-    client = MqttClient(Broker(url="mqtts://localhost"), "id", lambda _: None)
-    context = client._client._ssl_context
-    assert context is not None
-    assert context.verify_mode == ssl.CERT_REQUIRED
-    assert context.check_hostname
+@pytest.mark.filterwarnings("ignore:Exception ignored")  # paho does not close the socket of a failed handshake
+@pytest.mark.parametrize(
+    ("name", "ours", "greeted"),
+    [("localhost", True, True), ("elsewhere", True, False), ("localhost", False, False)],
+)
+def test_only_a_broker_with_its_name_in_a_certificate_of_our_authority_is_greeted(
+    tmp_path: Path, name: str, ours: bool, greeted: bool
+) -> None:
+    authority, other = (Authority.make(who, datetime.now(UTC)) for who in ("ours", "another"))
+    pair = (authority if ours else other).server([name], datetime.now(UTC))
+    ca, server = tmp_path / "ca.pem", tmp_path / "server.pem"
+    ca.write_bytes(authority.to_pem().certificate)
+    server.write_bytes(pair.certificate + pair.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        listener.settimeout(PATIENCE)
+        broker = Broker(url=f"mqtts://localhost:{listener.getsockname()[1]}", ca=ca)
+        client = MqttClient(broker, "id", lambda _: None)
+        client.start()
+        try:
+            connection, _ = listener.accept()
+            connection.settimeout(PATIENCE)
+            with connection, nullcontext() if greeted else pytest.raises(ssl.SSLError):
+                secured = stack.enter_context(context.wrap_socket(connection, server_side=True))
+                assert secured.recv(1) == b"\x10", "CONNECT (MQTT 5, section 3.1.1)"
+        finally:
+            client.stop()
 
 
 def test_a_network_thread_that_an_error_has_ended_is_not_alive(

@@ -36,7 +36,9 @@ def test_compare_prints_every_regime(deadly: str) -> None:
     assert json.loads(run("compare", "--facts", deadly, "--json")) == expected
     text = run("compare", "--facts", deadly)
     assert "portland-union-offer-2023: released" in text
-    assert "an audio-recorded statement to internal affairs from W1, due 2023-12-01T20:00:00.000Z" in text
+    incident = DEADLY.incident.incident_id if DEADLY.incident else None
+    owed = f"an audio-recorded statement to internal affairs from W1 about incident {incident}"
+    assert f"{owed}, due 2023-12-01T20:00:00.000Z" in text
 
 
 def test_explain_prints_the_inner_object(deadly: str) -> None:

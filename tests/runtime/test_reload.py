@@ -50,7 +50,7 @@ def test_what_waits_for_a_restart_is_named(tmp_path: Path, caplog: pytest.LogCap
     take_effect(running, read, read_credentials(read.broker), ())
     assert logging.getLogger().level == logging.WARNING
     [record] = caplog.records
-    assert record.getMessage() == "changed, but in force only after a restart: ingest.scan_seconds, vault"
+    assert record.getMessage() == "these settings changed and take effect after a restart: ingest.scan_seconds, vault"
 
 
 def test_a_connection_is_renewed_and_keeps_its_session(mosquitto: Mosquitto, watched: Callable[..., Watched]) -> None:

@@ -22,6 +22,7 @@ from daemon.seal.envelope import Envelope
 from daemon.seal.verify import MAX_AHEAD, Verified, newest_time, refuse_future, verify
 from tests.kit.agency import (
     CAMERAS,
+    DIGEST,
     DOCKS,
     EARLIER,
     NOW,
@@ -35,6 +36,7 @@ from tests.kit.agency import (
     trust,
 )
 
+COURT_ORDER = {"reference": "23CV-1187", "court": "Circuit Court", "dated": EARLIER, "sha256": DIGEST}
 EVERYBODY = (*CAMERAS, *DOCKS, "policy", *PEOPLE)
 ALLOWED: dict[str, set[str]] = {
     "capture": {"cam-1"},
@@ -47,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "authorization": {"chief"},
     "hold": {"records", "affairs", "chief"},
     "correction": {"records", "supervisor"},
-    "declaration": set(PEOPLE),
+    "declaration": set(PEOPLE),  # whether they wore the clip, only the policy service knows
     "label": {"officer", "witness", "supervisor", "records"},
     "withdrawal": set(PEOPLE),  # whether it is their own to withdraw, only the policy service knows
     "request": set(PEOPLE),
@@ -91,6 +93,8 @@ def test_who_may_sign_what(kind: str, signer: str) -> None:
         ("authorization", "chief", {"person_id": "chief", "purposes": ["disposal"]}),
         ("authorization", "records", {}),
         ("authorization", "records", {"purposes": ["disposal", "training"]}),
+        ("authorization", "records", {"purposes": ["court"]}),
+        ("authorization", "chief", {"purposes": ["disclosure"]}),
         ("correction", "records", {"officer_id": "records"}),
         ("opened", "officer", {"person_id": "witness"}),
     ],
@@ -107,6 +111,10 @@ def test_not_about_this_subject(kind: str, signer: str, changes: dict[str, Any])
         ("classification", "supervisor", {"involved": ["supervisor"]}),  # it closes; what it opens is judged later
         ("authorization", "records", {"purposes": ["disposal"], "person_id": None}),
         ("authorization", "chief", {"purposes": ["disposal"], "person_id": None}),
+        ("authorization", "records", {"purposes": ["court"], "court_order": COURT_ORDER}),
+        ("authorization", "chief", {"purposes": ["disclosure"], "court_order": COURT_ORDER}),
+        ("classification", "supervisor", {"involved": ["supervisor"]}),  # it can only close, and may
+        ("classification", "supervisor", {"witnesses": ["supervisor"]}),
         ("correction", "supervisor", {"officer_id": None, "admit": True}),
     ],
 )

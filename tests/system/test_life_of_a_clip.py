@@ -100,7 +100,7 @@ def test_a_bundle_verifies_anywhere_and_tampering_is_named(precinct: Precinct, r
     verified = precinct.stage.bwc("custody", "verify", bundle, "--root", root).document
     assert verified["clip_id"] == clip and verified["root_was_given"]
     stranger = precinct.world.key("policy", "sign", public=True)
-    assert "another root key" in precinct.stage.bwc("custody", "verify", bundle, "--root", stranger, expect=4).words
+    assert "is not the agency's" in precinct.stage.bwc("custody", "verify", bundle, "--root", stranger, expect=4).words
     with zipfile.ZipFile(bundle) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     assert any(name.endswith(".release.json") for name in files)
@@ -142,6 +142,7 @@ def test_quarantined_footage_leaves_its_camera_once_admitted(precinct: Precinct)
 
 
 def test_disposal_destroys_the_clip_and_keeps_the_fact(precinct: Precinct, tmp_path: Path) -> None:
+    """A court orders it: nothing else disposes of a clip of today. Chief and records both put the order on record."""
     (taken,) = precinct.dock_camera("bay-d", "--bytes", "7000", "--timeout", "30")["clips"]
     clip_id = str(taken["clip_id"])
     precinct.notice(clip_id)

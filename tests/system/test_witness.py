@@ -42,7 +42,7 @@ def test_witnessed_exported_and_forked(tmp_path: Path) -> None:
     bwc("keys", "new", "monitor", "--out", keys)
     with running(tmp_path / "precinct") as precinct:
         world, config = precinct.world, precinct.world.config / "dock.toml"
-        precinct.dock_camera("bay-1", "--clip", "seconds=2")
+        precinct.dock_camera("bay-1", "--clip", "seconds=2", "--stay")  # until the dock has seen that it erased
         precinct.await_custody(action="erased")
         late = witness(precinct, out)
         assert late["entries"] < late["missing"] + late["entries"], "published before anybody listened"
@@ -79,6 +79,6 @@ def test_witnessed_exported_and_forked(tmp_path: Path) -> None:
         other.write_text(signed)
         bwc("custody", "verify", export / "custody.jsonl", "--key", dock_key, "--witnessed", other, code=4)
         [alarm] = witness(precinct, out, code=4)["alarms"]
-        assert "does not fit what it said before" in alarm["problem"]
+        assert "does not fit its earlier entries" in alarm["problem"]
         evidence = json.loads((out / DOCK / "alarms.jsonl").read_text().splitlines()[0])
         assert base64.b64encode(bytes(32)).decode() in evidence["heard"]

@@ -12,6 +12,13 @@ from daemon.cli.attest.attesting import Attesting, accepted_document
 from daemon.cli.attest.confirm import Shift, classify_shift
 from daemon.cli.attest.facts import FRESH, NOW, facts_of, from_file, time_fields
 from daemon.cli.attest.people import enrolled, with_people
+from daemon.cli.attest.two_people import (
+    court_options,
+    refuse_unsignable,
+    save_for_second,
+    take_court_order,
+    tell_of_second,
+)
 from daemon.cli.shared.output import print_json
 from daemon.cli.shared.person import Caller, as_person
 from daemon.model import statements as st
@@ -27,6 +34,11 @@ _EXAMPLES = {
     "report": ["--incident-id 23-310001 --officer-id 51234"],
     "authorization": [
         '--person-id 41001 --clip-id ID --purposes training --expires-at "2023-12-29 12:00"',
+        "--person-id 77001 --clip-id ID --purposes court "
+        '--expires-at "2023-12-29 12:00" \\\n      --court-reference 23CV-1187 '
+        '--court "Multnomah County Circuit Court" \\\n      --court-dated 2023-12-05 --court-file order.pdf'
+        " --save order.json",
+        "--from order.json",
         '--report-sha256 DIGEST --purposes disposal --expires-at "2023-12-29 12:00"',
     ],
     "hold": ['--incident-id 23-310001 --state placed --reason "civil suit 23-1187"'],
@@ -73,19 +85,27 @@ def _command(kind: type[st.Statement]) -> click.Command:
         if shift is not None:
             classify_shift(attesting, Shift(shift, values, yes))
             return
+        save: Path | None = values.pop("save", None)
+        if kind is st.Authorization and source is None:
+            values["court_order"] = take_court_order(values)
         payloads = from_file(source, kind.kind) if source is not None else [values]
         _ = person.sign_key  # a missing key is told before anything is asked of the broker
         facts = facts_of(kind, payloads, attesting.zone)
+        refuse_unsignable(facts, saved=save is not None)
         known = attesting.hear(facts)
         attesting.check(facts, known)
+        if save is not None:
+            save_for_second(save, facts)
         attesting.sign(facts, known)
+        tell_of_second(facts, save)
         if as_json:
             print_json(accepted_document(attesting.accepted))
 
     words = f"Attest: {kind.kind}. Fields as options, or many with --from FILE.\n\n{_CHECKED}"
     example = "\n".join(f"  bwc attest {kind.kind} {example}" for example in _EXAMPLES[kind.kind])
     command = click.command(kind.kind, help=f"{words}\n\n\b\nExample:\n{example}", short_help=_short(kind))(run)
-    command.params = [*_fields(kind), *(_shift() if kind is st.Classification else ()), *_ways(), *command.params]
+    more = {st.Classification: _shift, st.Authorization: court_options}.get(kind, tuple)()
+    command.params = [*_fields(kind), *more, *_ways(), *command.params]
     return command
 
 
@@ -100,6 +120,8 @@ def _fields(kind: type[st.Statement]) -> Iterator[click.Option]:
     for name, field in kind.model_fields.items():
         flag = f"--{name.replace('_', '-')}"
         annotation = field.annotation
+        if name == "court_order":
+            continue  # it has fields of its own: `court_options`
         many = get_origin(annotation) is tuple
         choices = [value for value in _literals(annotation) if isinstance(value, str)]
         if annotation is bool or bool in get_args(annotation):

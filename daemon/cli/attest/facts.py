@@ -6,13 +6,13 @@ import tomllib
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from daemon.cli.shared.typed_times import typed_instant
+from daemon.cli.shared.typed_times import typed_day, typed_instant
 from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.model.errors import ConfigurationError, MalformedError
@@ -45,6 +45,8 @@ def facts_of(kind: type[st.Statement], payloads: list[dict[str, Any]], zone: Age
         values = {name: value for name, value in payload.items() if value is not None and value != ()}
         for name in time_fields(kind) & values.keys():
             values[name] = _instant(values[name], zone, f"{where}: {name}")
+        if isinstance(order := values.get("court_order"), dict) and "dated" in order:
+            values["court_order"] = order | {"dated": _day(order["dated"], zone, f"{where}: court_order.dated")}
         found.append(Fact(validated(kind, values, where), where, frozenset(values)))
     return found
 
@@ -124,3 +126,13 @@ def _instant(value: Any, zone: AgencyZone, where: str) -> Any:
     except ValueError as error:
         raise ConfigurationError(f"{where}: {error}") from None
     return value
+
+
+def _day(value: Any, zone: AgencyZone, where: str) -> Any:
+    """A day as people type it, or TOML's own, as the moment it began; or any time that `_instant` takes."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = value.isoformat()
+    try:
+        return typed_day(value, zone) if isinstance(value, str) else _instant(value, zone, where)
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {error}") from None

@@ -77,7 +77,12 @@ class Teller:
     def _authorization(self, said: Any) -> str:
         who = self.people.shown(said.person_id) if said.person_id else "whoever is in charge of disposal"
         about = f"disposal report {said.report_sha256}" if said.report_sha256 else self.about(said)
-        return f"authorization of {who} for {', '.join(said.purposes)}: {about}"
+        words = f"authorization of {who} for {', '.join(said.purposes)}: {about}"
+        order = said.court_order
+        if order is not None:
+            dated = f"dated {self.time(order.dated)}, its document's SHA-256 {order.sha256}"
+            words += f"; on the order {order.reference} of {order.court}, {dated}"
+        return f"{words}; for: {said.reason}" if said.reason else words
 
     def _hold(self, said: Any) -> str:
         return f"legal hold {said.state} on {self.about(said)}, for: {said.reason}"
@@ -88,7 +93,7 @@ class Teller:
         return f"correction of {self.about(said)}: {', '.join((*worn, *admitted)) or 'nothing'}, for: {said.reason}"
 
     def _declaration(self, said: Any) -> str:
-        return f"declaration about {self.about(said)}: no force was used and nobody died, by the signer or in sight"
+        return f"declaration that on {self.about(said)} no force was used and nobody died, by you or in your sight"
 
     def _label(self, said: Any) -> str:
         case = f", case {said.case_number}" if said.case_number else ""

@@ -82,13 +82,14 @@ def explain(
     A facts file:
       now = 2023-11-29T21:45:02Z
       purpose = "report"         # report statement interview investigation
-                                 # supervision training court
+                                 # supervision training court disclosure
       viewer = { person_id = "51234", roles = ["officer"] }
       [clip]
       clip_id = "c1"
       officer_id = "51234"       # who wore the camera
       started_at = 2023-11-29T20:00:00Z
-      [incident]                 # leave it out when there was no force
+      [incident]                 # leave it out when the clip was classified
+                                 # as without force
       incident_id = "i1"
       force = "serious"          # none minimal nondeadly serious deadly
                                  # unclassified
@@ -102,7 +103,8 @@ def explain(
       form = "audio"
       given_at = 2023-11-29T21:00:00Z
       # and likewise: reports (officer_id, filed_at), holds (hold_id),
-      # authorizations (person_id, purposes, expires_at, by)
+      # authorizations (person_id, purposes, expires_at, by; for a court
+      # two people in by, and court_order)
     """
     if facts_file is not None and clip is None:
         regime = find(name or DEFAULT)

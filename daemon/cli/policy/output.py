@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from daemon.core.words import need_sentence
+from daemon.core.words import need_told
 from daemon.policy.rules.decide import DEFAULT_DENY, Ruling
 
 
@@ -22,7 +22,7 @@ def needs_lines(ruling: Ruling) -> list[str]:
     """One line for each need; for a refusal that nothing can open, that."""
     if ruling.released:
         return []
-    return [need_sentence(need) for need in ruling.needs] or ["nothing would open it"]
+    return [need_told(need) for need in ruling.needs] or ["nothing would open it"]
 
 
 def ruling_lines(name: str, ruling: Ruling) -> Iterable[str]:

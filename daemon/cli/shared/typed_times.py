@@ -37,6 +37,11 @@ def typed_instant(text: str, zone: AgencyZone) -> datetime:
         raise ValueError(f"{typed}: {error}") from None
 
 
+def typed_day(text: str, zone: AgencyZone) -> datetime:
+    """A local day, as the moment it began; or a time. Raises ValueError, with what to write instead."""
+    return _day_or_time(text.strip(), zone, 0)
+
+
 def typed_span(text: str, zone: AgencyZone) -> tuple[datetime, datetime]:
     """`START/END`, or one local day, as two instants; END is not part of it. A day as END is there whole.
 

@@ -36,6 +36,15 @@ class Retention(Section):
     dispose: Literal["report", "automatic"] = "report"
 
 
+class ClassificationRules(Section):
+    """Who says that there was no force. `wearer`: their own signed declaration opens their clip to them, for `report`.
+
+    It opens it to nobody else, and never against any other word.
+    """
+
+    no_force_by: Literal["supervisor", "wearer"] = "supervisor"
+
+
 class PolicyStore(Section):
     """Where the policy service keeps what it knows: `sqlite`, a file in its `state`, or a PostgreSQL server.
 
@@ -83,6 +92,7 @@ class PolicyConfig(Section):
     open_request_days: Annotated[float, Field(gt=0, le=365)] = 14.0
     max_skew_seconds: Annotated[float, Field(ge=0)] = 300.0
     store: PolicyStore = PolicyStore()
+    classification: ClassificationRules = ClassificationRules()
     retention: Retention = Retention()
     metrics: Metrics = Metrics()
     timezone: ZoneName | None = None

@@ -94,13 +94,18 @@ class Activation(Signed):
 
 
 class Tag(Statement):
-    """Which dispatch calls a clip belongs to. `dispatch_as_of`: time of the newest dispatch document then known."""
+    """Which dispatch calls a clip belongs to. `dispatch_as_of`: time of the newest dispatch document then known.
+
+    `unclear`: how many calls of unknown crew, and documents that could not be read, there were while it was recorded.
+    Where the dock does not say, nobody may take it for none.
+    """
 
     kind = "tag"
     clip_id: ClipId
     dock_id: Id
     revision: Annotated[Count, Field(ge=1)]
     dispatch_as_of: Instant | None = None
+    unclear: Count | None = None
     activation: Activation
     documents: Annotated[tuple[Digest, ...], Field(max_length=1000)] = ()
 

@@ -138,7 +138,10 @@ def _store(context: PolicyContext, verified: Verified[st.Statement]) -> set[str]
     store.add(verified, format_instant(context.now()), context.trust.version, incident_id=incident_id, clip_id=clip_id)
     store.add_named(named, verified.digest, verified.signer.id, incident_id)
     clips = set(store.clips_of_incident(incident_id)) if incident_id else set()
-    return clips | {*named} | ({clip_id} if clip_id else set())
+    about = {*named} | ({clip_id} if clip_id else set())
+    if isinstance(statement, st.Classification | st.Correction | st.Withdrawal):
+        clips |= store.clips_beside(about)  # who was in one clip was in its incident
+    return clips | about
 
 
 def _answer(

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from daemon.model import statements as st
 from daemon.policy.cases.approvals import DisposalApproval, approved_orders, disposal_approvals
+from daemon.policy.cases.declarations import declaration_counts, declared
 from daemon.policy.cases.hearing import hear, rows_about
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.facts import (
@@ -91,12 +92,20 @@ class Case:
 
     def disposal_approval(self) -> DisposalApproval | None:
         """The authorization to dispose of the clip that chief and records have signed, in force now; or None."""
-        return next(iter(disposal_approvals(self.testimony.authorizations(), self._now)), None)
+        whole = [
+            word
+            for word in self.testimony.authorizations()
+            if word.statement.clip_id is not None or (word.statement.incident_id,) == self.incidents
+        ]
+        return next(iter(disposal_approvals(whole, self._now)), None)
 
     def facts(self, person_id: str, purpose: st.Purpose) -> list[Facts]:
         """The facts as they are now, of which each has to open the clip."""
         viewer = ViewerFacts(person_id=person_id, roles=tuple(sorted(self._context.trust.roles(person_id))))
-        return [self._facts(incident, viewer, purpose) for incident in self.judged_alone()]
+        incidents = self.judged_alone()
+        if purpose == "report" and declaration_counts(self._context, self, person_id):
+            incidents = declared(incidents)
+        return [self._facts(incident, viewer, purpose) for incident in incidents]
 
     def judged_alone(self) -> list[IncidentFacts]:
         """Every classification that stands, and every incident that nobody unconflicted has classified."""
@@ -105,6 +114,18 @@ class Case:
         found = [self._alone(one, standing, everybody) for one in standing]
         found += [IncidentFacts(incident_id=name, force="unclassified") for name in self._silent()]
         return sorted(dict.fromkeys(found), key=lambda incident: (incident.incident_id or "", repr(incident)))
+
+    @property
+    def skewed(self) -> bool:
+        """Whether the camera's clock was too far off to say which incident the clip belongs to."""
+        worst = max(abs(self._context.store.statement(digest, st.Seal).clock_skew_seconds) for digest in self._seals)
+        return worst > self._context.config.max_skew_seconds
+
+    @property
+    def _seals(self) -> list[str]:
+        """The seals of the clip at every dock that has it: a copy takes no doubt away."""
+        copies = self._context.store.copies(self.clip.clip_id)
+        return [copy.seal_sha256 for copy in copies if not copy.disposed] or [self.clip.seal_sha256]
 
     def _wearing(self) -> Word[st.Correction] | None:
         named = [word for word in self.testimony.corrections() if word.statement.officer_id is not None]
@@ -120,15 +141,17 @@ class Case:
         Whoever classifies the clip itself speaks for all of them. Where the camera's clock was too far off, only a
         classification that names the clip counts: the incident may be another one's.
         """
-        skewed = abs(self._seal.clock_skew_seconds) > self._context.config.max_skew_seconds
         heard = {
             one.scope
             for one in self.testimony.classifications
-            if one.opens and (not skewed or self.clip.clip_id in one.word.statement.clip_ids)
+            if one.opens and (not self.skewed or self.clip.clip_id in one.word.statement.clip_ids)
         }
         if None in heard:
             return []
-        return [name for name in self.incidents if name not in heard] if self.incidents else [None]
+        silent: list[str | None] = [name for name in self.incidents if name not in heard]
+        if not self.testimony.vouched:  # only conflicted words attach it to any incident
+            silent.append(None)
+        return silent
 
     @staticmethod
     def _alone(one: Standing, standing: Iterable[Standing], everybody: set[str]) -> IncidentFacts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from daemon.model import statements as st
@@ -18,7 +17,7 @@ def hear(context: PolicyContext, clip: AnnouncedClipRow, rows: list[AttestationR
     """What counts about a clip at `now`. `rows`: those of `rows_about`."""
     tagged = context.store.incidents(clip.clip_id)
     incidents = {*tagged, *context.store.incidents_named(clip.clip_id)}
-    others = {name: _clips_of(context, name, clip.clip_id) for name in incidents}
+    others = {name: _clips_of(context, name, now) for name in incidents}
     words = [word_of(context, row) for row in rows]
     return weigh(clip.clip_id, clip.officer_id, tagged, words, others, now)
 
@@ -39,12 +38,16 @@ def word_of(context: PolicyContext, row: AttestationRow) -> AnyWord:
     return Word(row.digest, row.signer, then.roles(row.signer), moment, trusted, statement)
 
 
-def _clips_of(context: PolicyContext, incident_id: str, but: str) -> OtherClips:
-    words: dict[str, list[AnyWord]] = {}
-    for clip_id, row in _except(context.store.corrections_in(incident_id), but):
-        words.setdefault(clip_id, []).append(word_of(context, row))
-    return OtherClips(context.store.captured_by(incident_id), words)
-
-
-def _except(found: Iterable[tuple[str, AttestationRow]], but: str) -> Iterable[tuple[str, AttestationRow]]:
-    return (pair for pair in found if pair[0] != but)
+def _clips_of(context: PolicyContext, incident_id: str, now: datetime) -> OtherClips:
+    """What the clips of an incident say about who was there. Many requests in one transaction ask for the same."""
+    store = context.store
+    found: OtherClips | None = store.remembered.get(incident_id)
+    if found is None:
+        words: dict[str, list[AnyWord]] = {}
+        for clip_id, row in store.corrections_in(incident_id):
+            if (word := word_of(context, row)).moment <= now:
+                words.setdefault(clip_id, []).append(word)
+        beside = [word for row in store.words_beside(incident_id) if (word := word_of(context, row)).moment <= now]
+        found = OtherClips(store.captured_by(incident_id), store.attached_to(incident_id), words, beside)
+        store.remembered[incident_id] = found
+    return found

@@ -130,6 +130,7 @@ def _accept(context: PolicyContext, notice: Notice, known: AnnouncedClipRow | No
     tag = _read_part(context, notice.tag_envelope, st.Tag, None, now)
     if (tag.statement.clip_id, tag.statement.dock_id) != (notice.clip_id, notice.dock_id):
         raise InconsistentError("the tag is another clip's")
+    wearers = _wearers(context, notice.clip_id, tag.statement)
     _store_new(context, notice.clip_id, seal.fresh, tag.fresh, capture.fresh if capture else None)
     context.store.put_clip(
         AnnouncedClipRow(
@@ -148,6 +149,21 @@ def _accept(context: PolicyContext, notice: Notice, known: AnnouncedClipRow | No
     )
     for assignment in tag.statement.activation.assignments:
         context.store.add_incident(notice.clip_id, assignment.incident_id)
+    _reconsider_beside(context, notice.clip_id, wearers)
+
+
+def _wearers(context: PolicyContext, clip_id: str, tag: st.Tag) -> dict[str, frozenset[str]]:
+    """Who wore cameras in the incidents that the clip belongs to, or will by its tag, as far as that is known now."""
+    names = {*context.store.incidents(clip_id), *(one.incident_id for one in tag.activation.assignments)}
+    return {name: context.store.captured_by(name) for name in sorted(names)}
+
+
+def _reconsider_beside(context: PolicyContext, clip_id: str, before: dict[str, frozenset[str]]) -> None:
+    """Has the other clips of an incident reconsidered once somebody else turns out to have worn a camera there."""
+    for name, wearers in before.items():
+        if context.store.captured_by(name) != wearers:
+            beside = [other for other in context.store.clips_of_incident(name) if other != clip_id]
+            context.store.add_pending(beside, format_instant(context.now()))
 
 
 def _refuse_other_footage(

@@ -66,12 +66,14 @@ class IncidentFacts(Document):
     """How the incident is classified. `involved` and `witnesses` are officers. Deadlines count from `occurred_at`.
 
     Without `incident_id` it is the clip that is classified, by itself. `claimed`: those of the involved whom only
-    somebody conflicted calls so. Their gates count as any other's; they may not view for it.
+    somebody conflicted calls so. Their gates count as any other's; they may not view for it. `declared`: nobody has
+    classified it, but the wearer has declared that no force was used.
     """
 
     incident_id: Id | None = None
     force: Force | Literal["unclassified"]
     in_custody_death: StrictBool = False
+    declared: StrictBool = False
     involved: tuple[Id, ...] = ()
     claimed: tuple[Id, ...] = ()
     witnesses: tuple[Id, ...] = ()

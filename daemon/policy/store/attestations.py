@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Select, bindparam, delete, false, func, or_, select
+from sqlalchemy import BindParameter, Select, bindparam, delete, false, func, or_, select, union
 
 from daemon.custody.log import Rows
 from daemon.model import statements as st
@@ -38,6 +38,7 @@ _DECIDING = (
     "withdrawal",
 )
 """Kinds of attestation that decisions rest on."""
+_SAYS_WHO_WAS_THERE = frozenset({"classification", "correction", "withdrawal"})
 
 _T, _A, _N, _I = tables.trust.c, tables.attestation.c, tables.named_clip.c, tables.clip_incident.c
 _OF = _A.digest == bindparam("of")
@@ -58,14 +59,21 @@ _COUNTS = _A.withdrawn == false()  # a store of schema 2 marked there what was w
 _NAMED = select(_N.incident_id, _N.digest, _N.signer).where(_N.clip_id == bindparam("clip"))
 _CLIPS_NAMED = select(_N.clip_id).where(_N.digest == bindparam("of")).distinct().order_by(_N.clip_id)
 _ROW_BY = select(*_ROW).where(_OF, _BY, _COUNTS)
-_CORRECTIONS = (
+_CORRECTS = (or_(_A.kind == "correction", _A.kind == "withdrawal"), _COUNTS)
+_CORRECTIONS = union(
     select(_A.clip_id, *_ROW)
     .join(tables.clip_incident, _I.clip_id == _A.clip_id)
-    .where(
-        _I.incident_id == bindparam("incident"),
-        or_(_A.kind == "correction", _A.kind == "withdrawal"),
-        _COUNTS,
-    )
+    .where(_I.incident_id == bindparam("incident"), *_CORRECTS),
+    select(_A.clip_id, *_ROW)
+    .join(tables.named_clip, _N.clip_id == _A.clip_id)
+    .where(_N.incident_id == bindparam("incident"), *_CORRECTS),
+)
+_BESIDE = (
+    select(*_ROW)
+    .join(tables.named_clip, (_N.digest == _A.digest) & (_N.signer == _A.signer))
+    .join(tables.clip_incident, _I.clip_id == _N.clip_id)
+    .where(_I.incident_id == bindparam("incident"), _N.incident_id.is_(None), _COUNTS)
+    .distinct()
 )
 _ABOUT_REPORTS = select(*_ROW).where(
     or_(_A.kind == "authorization", _A.kind == "withdrawal"), _A.clip_id.is_(None), _A.incident_id.is_(None)
@@ -90,8 +98,14 @@ class Attestations(QueryRunner):
     def __init__(self, rows: Rows, dialect: str) -> None:
         """As `QueryRunner`. No trust version is known until `remember_trust` is called."""
         super().__init__(rows, dialect)
+        self.remembered: dict[str, Any] = {}
+        """What was worked out of each incident in this transaction; forgotten when anything it rests on is written."""
         self._trusts: dict[int, Trust] = {}
         self._verified: OrderedDict[tuple[str, str | None], st.Statement] = OrderedDict()
+
+    def forget_remembered(self) -> None:
+        """Forgets what was worked out in this transaction."""
+        self.remembered.clear()
 
     # trust: every version that was in force, so that what was signed under it can still be verified
 
@@ -144,11 +158,15 @@ class Attestations(QueryRunner):
             withdrawn=False,
             envelope=verified.envelope.to_bytes(),
         )
-        self._keep(verified.digest, verified.signer.id, statement)  # its signature was verified a moment ago
+        for signer in (verified.signer.id, None):
+            self._keep(verified.digest, signer, statement)  # its signature was verified a moment ago
+        if statement.kind in _SAYS_WHO_WAS_THERE:
+            self.forget_remembered()
 
     def add_named(self, clip_ids: Iterable[str], digest: str, signer: str, incident_id: str | None) -> None:
         """Notes which clips a classification names, or takes back. `incident_id`: the incident it attaches them to."""
         for clip_id in clip_ids:
+            self.forget_remembered()
             self.run(_ADD_NAMED, clip_id=clip_id, digest=digest, signer=signer, incident_id=incident_id)
 
     def has(self, digest: str, signer: str | None = None) -> bool:
@@ -191,8 +209,12 @@ class Attestations(QueryRunner):
         return {row[0] for row in self.run(_NAMED, clip=clip_id) if row[0] is not None}
 
     def corrections_in(self, incident_id: str) -> list[tuple[str, AttestationRow]]:
-        """Corrections of clips that were tagged with this incident, and withdrawals about them, each with its clip."""
+        """Corrections of the clips of this incident, and withdrawals about them, each with its clip."""
         return [(row[0], AttestationRow(*row[1:])) for row in self.run(_CORRECTIONS, incident=incident_id)]
+
+    def words_beside(self, incident_id: str) -> list[AttestationRow]:
+        """What was said of clips by themselves that are tagged with this incident: classifications, and withdrawals."""
+        return [AttestationRow(*row) for row in self.run(_BESIDE, incident=incident_id)]
 
     def about_reports(self) -> list[AttestationRow]:
         """Authorizations of disposal reports, and withdrawals that may be about them."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import bindparam, delete, false, func, select, union
 
-from daemon.custody.log import Rows
 from daemon.policy.store import tables
+from daemon.policy.store.attestations import Attestations
 from daemon.policy.store.rows import AnnouncedClipRow
-from daemon.policy.store.sql import QueryRunner, insert_if_absent, row_values, upsert
+from daemon.policy.store.sql import insert_if_absent, row_values, upsert
 
 _C, _I, _D, _N, _X = tables.clip.c, tables.clip_incident.c, tables.dock.c, tables.named_clip.c, tables.refused_clip.c
 _CLIPS = select(tables.clip)
@@ -24,9 +26,16 @@ _OF_INCIDENT = union(
     select(_I.clip_id).where(_I.incident_id == bindparam("of")),
     select(_N.clip_id).where(_N.incident_id == bindparam("of")),
 )
-_WEARERS = union(
-    select(_C.officer_id).join(tables.clip_incident, _I.clip_id == _C.clip_id).where(_I.incident_id == bindparam("of")),
-    select(_C.officer_id).join(tables.named_clip, _N.clip_id == _C.clip_id).where(_N.incident_id == bindparam("of")),
+_WEARERS = (
+    select(_C.officer_id)
+    .join(tables.clip_incident, _I.clip_id == _C.clip_id)
+    .where(_I.incident_id == bindparam("of"))
+    .distinct()
+)
+_ATTACHED = (
+    select(_C.clip_id, _C.officer_id)
+    .join(tables.named_clip, _N.clip_id == _C.clip_id)
+    .where(_N.incident_id == bindparam("of"))
 )
 _COPIES = _CLIPS.where(_OF).order_by(_C.dock_id)
 _PUT_REFUSED = upsert(tables.refused_clip)
@@ -44,17 +53,8 @@ _NEXT = tuple(
 )
 
 
-class AnnouncedClips(QueryRunner):
+class AnnouncedClips(Attestations):
     """The clips that docks have announced. One recording may lie at several docks: these are copies of one clip."""
-
-    def __init__(self, rows: Rows, dialect: str) -> None:
-        """As `QueryRunner`."""
-        super().__init__(rows, dialect)
-        self._wearers: dict[str, frozenset[str]] = {}
-
-    def forget_remembered(self) -> None:
-        """Forgets what is remembered within a transaction."""
-        self._wearers.clear()
 
     def clip(self, clip_id: str, dock_id: str | None = None) -> AnnouncedClipRow | None:
         """The clip as that dock announced it, or None. Without `dock_id`, the first dock that holds it."""
@@ -63,7 +63,7 @@ class AnnouncedClips(QueryRunner):
 
     def put_clip(self, clip: AnnouncedClipRow) -> None:
         """Stores a clip, in the place of what the same dock announced of it before."""
-        self._wearers.clear()
+        self.forget_remembered()
         self.run(_PUT, **row_values(clip))
 
     def clips_recorded_before(self, at: str) -> list[AnnouncedClipRow]:
@@ -72,7 +72,7 @@ class AnnouncedClips(QueryRunner):
 
     def add_incident(self, clip_id: str, incident_id: str) -> None:
         """Notes that a dock tagged a clip with an incident. This is never taken back."""
-        self._wearers.clear()
+        self.forget_remembered()
         self.run(_ADD_INCIDENT, clip_id=clip_id, incident_id=incident_id)
 
     def incidents(self, clip_id: str) -> list[str]:
@@ -83,13 +83,18 @@ class AnnouncedClips(QueryRunner):
         """The clips that were tagged with an incident, or that a classification ever attached to it, by id."""
         return sorted(row[0] for row in self.run(_OF_INCIDENT, of=incident_id))
 
+    def clips_beside(self, clip_ids: Iterable[str]) -> set[str]:
+        """Every clip of every incident that any of these clips was tagged with."""
+        incidents = {incident_id for clip_id in clip_ids for incident_id in self.incidents(clip_id)}
+        return {clip_id for incident_id in incidents for clip_id in self.clips_of_incident(incident_id)}
+
     def captured_by(self, incident_id: str) -> frozenset[str]:
-        """The officers that the captures of an incident's clips name."""
-        found = self._wearers.get(incident_id)
-        if found is None:
-            found = frozenset(row[0] for row in self.run(_WEARERS, of=incident_id))
-            self._wearers[incident_id] = found
-        return found
+        """The officers that the captures of the clips name which docks tagged with an incident."""
+        return frozenset(row[0] for row in self.run(_WEARERS, of=incident_id))
+
+    def attached_to(self, incident_id: str) -> dict[str, str]:
+        """The officer that the capture names, of each clip that a classification ever attached to an incident."""
+        return {row[0]: row[1] for row in self.run(_ATTACHED, of=incident_id)}
 
     def copies(self, clip_id: str) -> list[AnnouncedClipRow]:
         """The clip as each dock announced it, by dock."""
@@ -101,7 +106,7 @@ class AnnouncedClips(QueryRunner):
 
     def demote(self, clip: AnnouncedClipRow) -> None:
         """Counts a clip as refused that was taken in before: another dock has the footage that the id belongs to."""
-        self._wearers.clear()
+        self.forget_remembered()
         self.refuse_clip(clip.dock_id, clip.clip_id, clip.sequence, clip.previous)
         self.run(_REMOVE, of=clip.clip_id, dock=clip.dock_id)
 

@@ -11,7 +11,6 @@ from daemon.database.sqlite import Database
 from daemon.model.config import PolicyConfig
 from daemon.model.errors import ConfigurationError
 from daemon.policy.store import tables
-from daemon.policy.store.attestations import Attestations
 from daemon.policy.store.clips import AnnouncedClips
 from daemon.policy.store.lead import FileLockLead, Lead
 from daemon.policy.store.outbox import Outbox
@@ -46,7 +45,7 @@ class Transactions(Protocol):
         ...
 
 
-class PolicyDatabase(Attestations, AnnouncedClips, Requests, Reports, Standings, Outbox, Refusals, SharedState):
+class PolicyDatabase(AnnouncedClips, Requests, Reports, Standings, Outbox, Refusals, SharedState):
     """All tables of the policy service. Everything is written inside `transaction`; outside none is open.
 
     `db` is the connection itself, which the custody log shares.

@@ -21,13 +21,17 @@ from daemon.policy.testimony.words import AnyWord, Word, of_kind
 
 @dataclass(frozen=True, slots=True)
 class OtherClips:
-    """The clips of one incident, as far as they say who wore a camera there.
+    """The clips of one incident, as far as they say who was there.
 
-    `captured_by`: the officers that their captures name. `words`: what was said to correct that, by clip id.
+    `captured_by`: the officers that the captures of clips tagged with it name. `attached`: the same, by clip id, for
+    clips that a classification attached to it. `words`: what was said to correct that, by clip id. `beside`: what was
+    said of these clips by themselves; who is involved in one of them was in the incident.
     """
 
     captured_by: frozenset[str]
-    words: dict[str, list[AnyWord]]
+    attached: Mapping[str, str]
+    words: Mapping[str, list[AnyWord]]
+    beside: list[AnyWord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,15 @@ class Standing:
 class Testimony:
     """What counts about one clip.
 
-    `incidents`: those it was tagged with, and those that a standing classification attaches it to. `classifications`
-    are those of these incidents and of the clip itself. `words` are the ones whose moment has come.
+    `incidents`: those it was tagged with, and those that a standing classification attaches it to. `vouched`: those of
+    them that a dock's tag or an unconflicted signer's word says so of; the others only close. `classifications` are
+    those of these incidents and of the clip itself. `words` are the ones whose moment has come.
     """
 
     clip_id: str
     captured_by: str
     incidents: tuple[str, ...]
+    vouched: frozenset[str]
     classifications: tuple[Standing, ...]
     parties: Parties
     words: list[AnyWord]
@@ -88,12 +94,22 @@ class Testimony:
             and not self.withdrawn(word)
         ]
 
+    def declared_by(self, person: str) -> bool:
+        """Whether this person has declared that no force was used, and nobody entitled took that back."""
+        return any(
+            word.signer == person and word.trusted and not self.withdrawn(word)
+            for word in of_kind(self.words, st.Declaration)
+        )
+
     def authorizations(self) -> list[Word[st.Authorization]]:
-        """Authorizations by somebody unconflicted that nobody took back, about the clip or any of its incidents."""
+        """Authorizations by somebody unconflicted that nobody took back, about the clip or a vouched incident of it."""
         return [
             word
             for word in of_kind(self.words, st.Authorization)
-            if word.trusted and self.parties.may_act(word.signer) and not self.withdrawn(word)
+            if (word.statement.clip_id == self.clip_id or word.statement.incident_id in self.vouched)
+            and word.trusted
+            and self.parties.may_act(word.signer)
+            and not self.withdrawn(word)
         ]
 
     def labels(self) -> list[Word[st.Label]]:
@@ -145,11 +161,7 @@ def weigh(
         there = [others[name] for name in sorted(incidents) if name in others]
         parties = _settle(about, captured_by, words, there, withdrawals)
         standing = _standing(about, parties, withdrawals)
-        attached = own | {
-            word.statement.incident_id
-            for word in standing
-            if word.statement.incident_id is not None and clip_id in word.statement.clip_ids
-        }
+        attached = own | attached_by(standing, clip_id)
         if attached == incidents:
             break
         incidents = attached  # it only shrinks: what was attached by a word that fell is no incident of the clip
@@ -157,10 +169,20 @@ def weigh(
         clip_id=clip_id,
         captured_by=captured_by,
         incidents=tuple(sorted(incidents)),
+        vouched=own | attached_by([word for word in standing if _opens(word, parties, withdrawals)], clip_id),
         classifications=tuple(Standing(word, _opens(word, parties, withdrawals)) for word in standing),
         parties=parties,
         words=words,
         withdrawals=withdrawals,
+    )
+
+
+def attached_by(standing: list[Word[st.Classification]], clip_id: str) -> frozenset[str]:
+    """The incidents that these classifications attach a clip to."""
+    return frozenset(
+        word.statement.incident_id
+        for word in standing
+        if word.statement.incident_id is not None and clip_id in word.statement.clip_ids
     )
 
 
@@ -180,19 +202,22 @@ def _settle(
     """The parties by what stands in the end."""
     corrections = of_kind(words, st.Correction)
     standing = about
+    beside = [word for clips in others for word in of_kind(clips.beside, st.Classification)]
+    there = Withdrawals([word for clips in others for word in clips.beside])
     while True:
-        named = _named(standing)
+        named = _named([*standing, *beside])
         may_act = Parties(*named, frozenset(), _all_named(captured_by, corrections)).may_act
         clip_wearers = {captured_by} | {
             word.statement.officer_id
             for word in corrections
             if word.statement.officer_id is not None and not withdrawals.unconflicted_of(word, may_act)
         }
-        parties = Parties(*named, _other_wearers(others, named), frozenset(clip_wearers))
-        kept = _standing(standing, parties, withdrawals)
-        if kept == standing:
+        wearers = _other_wearers(others, named, standing)
+        parties = Parties(*named, wearers, frozenset(clip_wearers))
+        kept = _standing(standing, parties, withdrawals), _standing(beside, parties, there)
+        if kept == (standing, beside):
             return parties
-        standing = kept
+        standing, beside = kept
 
 
 def _named(standing: list[Word[st.Classification]]) -> tuple[frozenset[str], frozenset[str]]:
@@ -204,9 +229,15 @@ def _all_named(captured_by: str, corrections: list[Word[st.Correction]]) -> froz
     return frozenset({captured_by} | {w.statement.officer_id for w in corrections if w.statement.officer_id})
 
 
-def _other_wearers(others: list[OtherClips], named: tuple[frozenset[str], frozenset[str]]) -> frozenset[str]:
+def _other_wearers(
+    others: list[OtherClips],
+    named: tuple[frozenset[str], frozenset[str]],
+    standing: list[Word[st.Classification]],
+) -> frozenset[str]:
     """Who wore the other clips' cameras, by captures and by corrections that nobody unconflicted took back."""
     found = {officer for clips in others for officer in clips.captured_by}
+    still_attached = {clip_id for word in standing for clip_id in word.statement.clip_ids}
+    found |= {officer for clips in others for name, officer in clips.attached.items() if name in still_attached}
     for words in (words for clips in others for words in clips.words.values()):
         corrections, withdrawals = of_kind(words, st.Correction), Withdrawals(words)
         may_act = Parties(*named, frozenset(), _all_named("", corrections)).may_act

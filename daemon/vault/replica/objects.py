@@ -1,7 +1,7 @@
-"""Object storage: S3-compatible, Azure or Google, through obstore.
+"""Object storage (S3-compatible, Azure or Google), through obstore.
 
-Every key names the SHA-256 of what lies there, so nothing is ever replaced: what is there already is the same, or
-somebody has put something else in its place. Nothing counts as stored before it was read back and hashed.
+Every key ends in the SHA-256 of its object, so nothing is ever replaced: an object that is there already is the same,
+or somebody has changed it. An object counts as stored only after it was read back and hashed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SIGNED_FOR = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Stored:
-    """An object: its key below the store's prefix, its size in bytes."""
+    """An object in the store: its key, without the store's prefix, and its size in bytes."""
 
     key: str
     size: int
@@ -51,17 +51,18 @@ class Stored:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a store says of keeping an object: until when it cannot be removed, whether removing leaves old versions."""
+    """How a store protects an object: the time until which it cannot be removed, and whether old versions are kept."""
 
     until: datetime | None
     versions: bool
 
 
 def open_objects(url: str, settings: Path | None = None, ca: Path | None = None, **more: str | None) -> Objects:
-    """The store at `url` (s3://bucket/prefix, az://container/prefix, gs://bucket/prefix); nothing is asked of it yet.
+    """The store at `url` (s3://bucket/prefix, az://container/prefix, gs://bucket/prefix). Does not connect to it yet.
 
-    `settings` is a TOML file of obstore's settings for that kind of store (access_key_id, secret_access_key, endpoint,
-    …); what is in neither comes from the environment (AWS_…, AZURE_…, GOOGLE_…). Raises ConfigurationError.
+    `settings` is a TOML file with obstore's settings for that kind of store (access_key_id, secret_access_key,
+    endpoint, …); `more` are further ones. Others come from the environment (AWS_…, AZURE_…, GOOGLE_…). `ca` is a PEM
+    file with the authority of the store's certificate. Raises ConfigurationError.
     """
     try:
         from obstore import store as stores
@@ -69,17 +70,17 @@ def open_objects(url: str, settings: Path | None = None, ca: Path | None = None,
     except ImportError:
         hint = "pip install 'bwc-dock[objects]'"
         raise ConfigurationError(f"{url}: object storage needs obstore", hint=hint) from None
-    build: Any = stores.from_url  # its types know each kind's settings by name; ours are read from a file
+    build: Any = stores.from_url  # obstore's types list the settings; ours come from a file
     config: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
     config |= _read_settings(settings) if settings is not None else {}
     scheme = urlsplit(url).scheme
     if scheme == "s3":
-        config.setdefault("checksum_algorithm", "sha256")  # of each part, checked by the store as it arrives
+        config.setdefault("checksum_algorithm", "sha256")  # the store checks each part when it arrives
     endpoint = str(config.get("endpoint", config.get("aws_endpoint", "https:")))
     client: dict[str, Any] = {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "30min"}
     if endpoint.startswith("http:"):
         if urlsplit(endpoint).hostname not in {"127.0.0.1", "::1", "localhost"}:
-            raise ConfigurationError(f"endpoint {endpoint}: without TLS only a store on this machine can be used")
+            raise ConfigurationError(f"endpoint {endpoint}: without TLS the store must be on this machine")
         client["allow_http"] = True
     try:
         if ca is not None:
@@ -100,7 +101,7 @@ def _read_settings(path: Path) -> dict[str, str]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # its words would repeat a secret
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # the parser's message could show a secret
         raise ConfigurationError(f"{path}: not valid TOML", hint='expected lines like access_key_id = "…"') from None
     if not all(isinstance(value, str) for value in found.values()):
         raise ConfigurationError(f"{path}: every value must be text in quotes")
@@ -108,21 +109,21 @@ def _read_settings(path: Path) -> dict[str, str]:
 
 
 class Objects:
-    """One store. Every method raises UnavailableError when the store does not answer, refuses, or answers oddly."""
+    """One store. Every method raises UnavailableError when the store does not answer, refuses, or misbehaves."""
 
     def __init__(self, store: ObjectStore, url: str) -> None:
         self._store = store
         self.url = url
-        self._refuses = False  # whether the store was seen to refuse a key that is there already
+        self._refuses = False  # whether this store is known to refuse a key that exists already
 
     def put(self, key: str, source: bytes | Path, size: int, pace: Pace = at_full_speed) -> None:
-        """Stores `size` bytes under a key that ends with their digest; they are there, read back, when it returns.
+        """Stores `size` bytes under a key that ends in their SHA-256. On return they were read back and hashed.
 
-        What is there already is never overwritten. Raises TamperedError when that is something else, or when `source`
-        is not what its key says; MissingError when the source cannot be read.
+        An existing object is never overwritten. Raises TamperedError when it, or `source`, does not have the digest
+        that the key names; MissingError when `source` cannot be read.
         """
         if self._refuses and size <= _PART:
-            self._send(key, source, size, pace)  # asking first would cost a request more, and be told the same
+            self._send(key, source, size, pace)  # no need to ask first: the store refuses an existing key
         elif not self.has(key):
             self._send(key, source, size, pace)
             if isinstance(source, bytes) and size <= _PART:
@@ -130,7 +131,7 @@ class Objects:
         self.check(key, size, pace)
 
     def has(self, key: str) -> bool:
-        """Whether something lies there."""
+        """Whether there is an object with this key."""
         import obstore
 
         with self._asking(key):
@@ -141,7 +142,7 @@ class Objects:
             return True
 
     def look(self, key: str, size: int) -> None:
-        """Asks for its size and noted digest, without reading it. Raises MissingError, TamperedError."""
+        """Compares the object's size and stored digest, without reading it. Raises MissingError, TamperedError."""
         import obstore
 
         with self._asking(key):
@@ -149,12 +150,16 @@ class Objects:
             self._compare(key, answer.meta["size"], answer.attributes.get("sha256"), size)
 
     def check(self, key: str, size: int, pace: Pace = at_full_speed) -> None:
-        """Reads it whole and hashes it. Raises MissingError, or TamperedError when it is not what its key says."""
+        """Reads and hashes the whole object. Raises MissingError; TamperedError when it is not what its key names."""
         for _ in self.read(key, size, pace):
             pass
 
     def read(self, key: str, size: int | None = None, pace: Pace = at_full_speed) -> Iterator[bytes]:
-        """Its bytes, in pieces. After the last, raises TamperedError when they were not what its key says."""
+        """The object's bytes, in pieces of about 1 MiB. `size`: how many bytes it must have, if known.
+
+        Raises MissingError before the first, and TamperedError: for a wrong size or stored digest before the first
+        piece, for wrong bytes only after the last.
+        """
         import obstore
 
         digest, found = hashlib.sha256(), 0
@@ -168,10 +173,10 @@ class Objects:
                 pace(len(data))
                 yield data
         if digest.hexdigest() != key[-64:] or found != answer.meta["size"]:
-            raise TamperedError(f"{self.url}/{key}: its bytes are not what was stored there")
+            raise TamperedError(f"{self.url}/{key}: its bytes are not those that were stored")
 
     def list(self, prefix: str) -> Iterator[Stored]:
-        """All objects below `prefix/`."""
+        """All objects whose keys begin with `prefix/`."""
         import obstore
 
         with self._asking(prefix):
@@ -180,14 +185,17 @@ class Objects:
                     yield Stored(found["path"], found["size"])
 
     def remove(self, key: str) -> None:
-        """Removes it; nothing when it is not there."""
+        """Removes the object, if there is one."""
         import obstore
 
         with self._asking(key):
             obstore.delete(self._store, key)
 
     def kept(self, key: str) -> Kept:
-        """How the store keeps an object (S3's object lock and versions); nothing is known of other kinds of stores."""
+        """How the store protects an object (S3 object lock and versions). Other kinds of stores count as unprotected.
+
+        Raises MissingError.
+        """
         from obstore import sign
         from obstore.store import S3Store
 
@@ -207,7 +215,7 @@ class Objects:
             return Kept(datetime.fromisoformat(until) if until else None, versions)
 
     def _send(self, key: str, source: bytes | Path, size: int, pace: Pace) -> bool:
-        """Whether the store took it; False when it says that something lies there."""
+        """Sends it. False when the store refuses because the key exists."""
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
@@ -217,12 +225,12 @@ class Objects:
             try:
                 if size <= _PART:
                     obstore.put(self._store, key, b"".join(pieces), mode="create", attributes=attributes)
-                else:  # create-only is no part of a multipart upload: that nothing was there was asked before
+                else:  # a multipart upload cannot be create-only; `put` has asked
                     part = max(_PART, -(-size // _MOST_PARTS))
                     options: dict[str, Any] = {"use_multipart": True, "chunk_size": part, "max_concurrency": _AT_ONCE}
                     obstore.put(self._store, key, iter(pieces), attributes=attributes, **options)
             except (AlreadyExistsError, PreconditionError):
-                return False  # what it is, reading it back will tell
+                return False  # reading it back will show what it is
             except Exception:
                 if pieces.error is not None:
                     raise pieces.error from None
@@ -231,13 +239,13 @@ class Objects:
 
     def _compare(self, key: str, size: int, noted: str | None, expected: int | None) -> None:
         if expected is not None and size != expected:
-            raise TamperedError(f"{self.url}/{key}: has {size} bytes, stored were {expected}")
+            raise TamperedError(f"{self.url}/{key}: has {size} bytes, and {expected} were stored")
         if noted != key[-64:]:
-            raise TamperedError(f"{self.url}/{key}: is noted as {noted or 'nothing'}, not as what its key says")
+            raise TamperedError(f"{self.url}/{key}: its stored digest is {noted or 'missing'}, not its key's")
 
     @contextmanager
     def _asking(self, key: str) -> Iterator[None]:
-        """Every way in which a store can fail to answer, as one of our errors."""
+        """Turns the errors of obstore and HTTP into MissingError or UnavailableError."""
         from obstore.exceptions import BaseError
 
         try:
@@ -249,7 +257,7 @@ class Objects:
 
 
 class _Pieces:
-    """What is sent, hashed as it goes. The last piece is held back until the whole is known to be what it should be."""
+    """The pieces that are sent, hashed on the way. The last is given out only when the digest of all is right."""
 
     def __init__(self, key: str, source: bytes | Path, pace: Pace) -> None:
         self._key, self._source, self._pace = key, source, pace
@@ -272,7 +280,7 @@ class _Pieces:
             last = piece
         if digest.hexdigest() != self._key[-64:]:
             name = self._source if isinstance(self._source, Path) else self._key
-            raise TamperedError(f"{name}: is not what was sealed; nothing of it is copied")
+            raise TamperedError(f"{name}: its bytes are not those that were sealed; it is not copied")
         yield last
 
     def _read(self) -> Iterator[bytes]:
@@ -288,5 +296,5 @@ class _Pieces:
 
 
 def _first_line(error: BaseException) -> str:
-    """A store's own words, without the page of debugging that follows them."""
+    """The first line of a store's error message: the others are for debugging."""
     return " ".join(str(error).split("\n", 1)[0].split())[:300] or type(error).__name__

@@ -1,4 +1,4 @@
-"""All small files of a clip as one object: stores count requests, and answer each as slowly as the next."""
+"""All small files of a clip packed into one object, because stores charge for each request and each takes long."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ _NAMES = re.compile(
     r"(seal|capture|custody|tags/[0-9]{1,9}|releases/[A-Za-z0-9._-]{1,64}\.(release|revocation))\.json\Z", re.ASCII
 )
 LIMIT = 16 << 20
+"""Largest packed object, in bytes."""
 _MOST = 10_000
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """`{"files": {name: text}}`, names relative to the clip's directory. Raises TamperedError for what is no UTF-8."""
+    """JSON `{"files": {name: text}}`; names relative to the clip's directory. Raises TamperedError for bad UTF-8."""
     try:
         return strict_json.dump({"files": {name: data.decode("utf-8") for name, data in files.items()}})
     except UnicodeDecodeError as error:
@@ -24,7 +25,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(data: bytes, *, what: str) -> dict[str, bytes]:
-    """The files by their names; those that no clip has are left out. Raises TamperedError for what was never folded."""
+    """The files by name, without names that no clip has. Raises TamperedError for data that `pack` did not make."""
     try:
         files = strict_json.parse_object(data, what=what, limit=LIMIT).get("files")
     except MalformedError as error:
@@ -32,5 +33,5 @@ def unpack(data: bytes, *, what: str) -> dict[str, bytes]:
     if not isinstance(files, dict) or not all(isinstance(text, str) for text in files.values()):
         raise TamperedError(f"{what}: holds no files")
     if len(files) > _MOST:
-        raise TamperedError(f"{what}: {len(files)} files, more than a clip has")
+        raise TamperedError(f"{what}: {len(files)} files; a clip has at most {_MOST}")
     return {name: text.encode() for name, text in files.items() if _NAMES.match(name)}

@@ -61,7 +61,7 @@ class TurnTaker:
 
 def until_waiting(turns: ReadTurns, count: int) -> None:
     """Until so many wait for a turn."""
-    wait_until(lambda: len(turns._waiting) == count, f"{count} waiting")
+    wait_until(lambda: turns.waiting == count, f"{count} waiting")
 
 
 def test_the_most_urgent_is_next() -> None:

@@ -167,6 +167,8 @@ def _docks(scene: Scene, officer: str, name: str, incidents: str) -> None:
                 dock = where
             case ["recorded", ago]:
                 more["recorded"] = scene.now - span(ago)
+            case ["unclear", number]:
+                more["unclear"] = int(number)
             case ["footage", other]:
                 more["footage"] = other
             case _:

@@ -96,10 +96,32 @@ def words(draw: Any) -> Said:
     return st.KINDS[kind].model_validate(values), signer
 
 
+def classified(signer: str, incident: str, force: str, *involved: str) -> Said:
+    happened = {"occurred_at": NOW - timedelta(hours=3), "classified_at": NOW - timedelta(minutes=1)}
+    fields = {"incident_id": incident, "force": force, "involved": involved, "in_custody_death": False}
+    return st.Classification.model_validate(fields | happened), signer
+
+
+def against(person: str) -> list[Said]:
+    """Somebody is involved by one word, and all would be open but for it."""
+    open_but_for_it = [classified("lieutenant", incident, "none") for incident in ("I1", "I2")]
+    return [classified("agent", "I1", "deadly", person), *open_but_for_it]
+
+
+def one_statement_short(taker: str) -> list[Said]:
+    """Two officers' statements to a supervisor would open it, and this supervisor is one of them."""
+    return [classified("agent", incident, "minimal", "officer", taker) for incident in ("I1", "I2")]
+
+
+def close_to_open() -> list[list[Said]]:
+    """What a story may begin with, so that few words are missing."""
+    return [[], against("sergeant"), one_statement_short("sergeant"), one_statement_short("supervisor")]
+
+
 @hs.composite
 def stories(draw: Any) -> list[Said]:
     """Words, and then withdrawals of some of them."""
-    said: list[Said] = draw(hs.lists(words(), min_size=1, max_size=7))
+    said: list[Said] = draw(hs.sampled_from(close_to_open())) + draw(hs.lists(words(), min_size=1, max_size=6))
     taken_back = draw(hs.lists(hs.tuples(hs.sampled_from(said), hs.sampled_from(SIGNERS), ago), max_size=2))
     return said + [
         (st.Withdrawal(attestation_sha256=agency.signed(word, by).digest, reason="r", at=at), person)
@@ -162,10 +184,11 @@ def test_no_word_of_somebody_conflicted_opens(story: list[Said], more: Said) -> 
         assert opened == []
 
 
-@given(story=stories(), target=hs.integers(0, 6), person=hs.sampled_from(SIGNERS))
+@given(story=stories(), target=hs.integers(0, 2), person=hs.sampled_from(["chief", "sergeant", "supervisor"]))
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_withdrawal_by_somebody_conflicted_opens(story: list[Said], target: int, person: str) -> None:
-    word, by = story[target % len(story)]
+    story = against(person) + story[:2]
+    word, by = story[target]
     withdrawal = st.Withdrawal(attestation_sha256=agency.signed(word, by).digest, reason="r", at=NOW)
     with told(story) as scene:
         before = answers(scene)

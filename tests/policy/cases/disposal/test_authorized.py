@@ -15,7 +15,7 @@ from daemon.policy.cases.disposal.authorized import outcome_of
 from daemon.policy.store.rows import ReportRow
 from tests.kit import agency
 from tests.kit.agency import CLIP, OTHER_CLIP
-from tests.kit.policy_fixture import Office, open_office
+from tests.kit.policy_fixture import INCIDENT, Office, open_office
 
 AUTOMATIC: dict[str, Any] = {"dispose": "automatic", "categories": {"dui": 730}}
 
@@ -167,9 +167,10 @@ def test_what_came_after_the_report_withholds_its_clip_alone_and_is_named(
     tmp_path: Path, word: Any, by: str, says: str
 ) -> None:
     office = open_office(tmp_path, retention=AUTOMATIC)
-    for clip_id in (CLIP, OTHER_CLIP):
-        office.announce(office.notice(clip_id, recorded=office.clock.now() - timedelta(days=181)))
-    office.classify("none")
+    for clip_id, incident_id in ((CLIP, INCIDENT), (OTHER_CLIP, "23-310009")):
+        recorded = office.clock.now() - timedelta(days=181)
+        office.announce(office.notice(clip_id, recorded=recorded, incidents=(incident_id,)))
+        office.classify("none", incident_id=incident_id)
     office.tick()
     authorize(office, "chief", "records")
     office.clock.turn(days=10)
