@@ -39,7 +39,7 @@ _EXAMPLES = {
         '--court "Multnomah County Circuit Court" \\\n      --court-dated 2023-12-05 --court-file order.pdf'
         " --save order.json",
         "--from order.json",
-        '--report-sha256 DIGEST --purposes disposal --expires-at "2023-12-29 12:00"',
+        '--report-sha256 DIGEST --purposes disposal --expires-at "2023-12-29 12:00" --save order.json',
     ],
     "hold": ['--incident-id 23-310001 --state placed --reason "civil suit 23-1187"'],
     "correction": ['--clip-id ID --officer-id 51234 --reason "pool camera, worn by Lee that night"'],

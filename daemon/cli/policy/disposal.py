@@ -39,6 +39,7 @@ def disposal(wanted: str | None, digest: bool, config_path: Path, as_json: bool)
       bwc policy disposal --json | sha256sum
       bwc attest authorization --purposes disposal
         --report-sha256 DIGEST --expires-at "2026-12-31 12:00"
+        --save disposal.json
     """
     with opened(config_path) as context:
         store = context.store
