@@ -11,6 +11,7 @@ from daemon.database.postgres import Postgres
 from daemon.model.errors import ConfigurationError, NotDurableError, UnavailableError
 from tests.kit import postgres
 from tests.kit.postgres import Server
+from tests.kit.precinct import wait_until
 
 SCHEMA = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL); CREATE TABLE counted (n BIGINT NOT NULL);"
 STEPS = ("CREATE TABLE second (id TEXT);", "INSERT INTO second SELECT value FROM meta; CREATE TABLE third (id TEXT);")
@@ -142,6 +143,9 @@ def test_each_step_runs_once(url: str) -> None:
         found = rows(database, "SELECT 1 FROM pg_tables WHERE tablename IN ('second', 'third')")
         assert len(found) == tables
         database.close()
+        looking = Postgres(url)
+        wait_until(lambda: not looking.members(), "the server to notice that it left")  # noqa: B023 - waited for here
+        looking.close()
 
 
 @pytest.mark.parametrize(

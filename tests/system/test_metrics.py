@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from daemon.cli.demo import world as cast
 from daemon.cli.demo.stage import BWC, free_port
 from daemon.cli.demo.world import World
-from daemon.seal.private_keys import new_pair
+from daemon.seal import envelope as envelopes
+from daemon.seal.private_keys import load_sign_key, new_pair
+from tests.kit import agency
 from tests.kit.acts import classify, request
 from tests.kit.patience import PATIENCE
 from tests.kit.precinct import CAMERA, OFFICER, Precinct, running
@@ -96,6 +99,12 @@ def test_refusals_are_counted_by_a_word_of_ours(measured: Measured) -> None:
     precinct.publish(topics.ack(cast.DOCK), b"gossip")
     labels = {"what": "acknowledgement", "reason": "MalformedError"}
     await_value(measured.dock, lambda n: n == 1, "bwc_dock_refusals_total", **labels)
+    precinct.publish(topics.order(cast.DOCK, agency.CLIP), b"gossip")
+    await_value(measured.dock, lambda n: n == 1, "bwc_dock_refusals_total", what="order", reason="MalformedError")
+    order = agency.statement("disposal", dock_id=cast.DOCK, ordered_at=datetime.now(UTC))
+    signed = envelopes.sign(order, load_sign_key(precinct.world.key("policy", "sign")))
+    precinct.publish(topics.order(cast.DOCK, agency.CLIP), signed.to_bytes())
+    await_value(measured.dock, lambda n: n == 1, "bwc_dock_refusals_total", what="disposal", reason="InconsistentError")
 
 
 def test_rules_and_dashboard_use_only_what_is_told(measured: Measured) -> None:

@@ -95,8 +95,8 @@ def test_what_is_dropped_leaves_neither_files_nor_a_job(house: House, ledger: In
         (house.dock.vault.incoming / one.clip_id).mkdir()
         (house.dock.vault.incoming / one.clip_id / "clip.sealed").write_bytes(b"under a key that is forgotten")
     ledger.drop([first])
-    assert [clip_id for clip_id, _ in house.dock.store.staged()] == [OTHER_CLIP]
-    assert [path.name for path in house.dock.vault.incoming.iterdir()] == [OTHER_CLIP]
+    assert [clip_id for clip_id, _ in house.dock.store.staged()] == [other.clip_id]
+    assert [path.name for path in house.dock.vault.incoming.iterdir()] == [other.clip_id]
 
 
 def test_nothing_to_decide_asks_nobody(house: House, ledger: IngestLedger) -> None:

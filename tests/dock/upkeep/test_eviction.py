@@ -152,7 +152,8 @@ def test_a_store_that_does_not_answer_evicts_nothing(house: House, copies: Copie
 def test_a_clip_disposed_of_while_its_copy_is_read_is_not_said_to_lie_there(house: House, copies: Copies) -> None:
     clip = house.dock.store.clip(CLIP)
     assert clip is not None
-    order = agency.signed(agency.statement("disposal", clip_sha256=clip.clip_sha256), "policy").to_bytes()
+    said = agency.statement("disposal", clip_sha256=clip.clip_sha256, ordered_at=house.clock.now())
+    order = agency.signed(said, "policy").to_bytes()
 
     def answer(asked: str) -> None:
         if asked.startswith(f"clips/{CLIP}/"):

@@ -173,7 +173,7 @@ def may_open(parties: Parties, statement: st.Statement, signer: str) -> bool:
 
 
 @given(story=stories(), more=words())
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_word_of_somebody_conflicted_opens(story: list[Said], more: Said) -> None:
     with told(story) as scene:
         before = answers(scene)
@@ -185,7 +185,7 @@ def test_no_word_of_somebody_conflicted_opens(story: list[Said], more: Said) -> 
 
 
 @given(story=stories(), target=hs.integers(0, 2), person=hs.sampled_from(["chief", "sergeant", "supervisor"]))
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_withdrawal_by_somebody_conflicted_opens(story: list[Said], target: int, person: str) -> None:
     story = against(person) + story[:2]
     word, by = story[target]
@@ -200,7 +200,7 @@ def test_no_withdrawal_by_somebody_conflicted_opens(story: list[Said], target: i
 
 
 @given(story=stories())
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_somebody_conflicted_said_to_open_changes_no_answer(story: list[Said]) -> None:
     def only_opens(statement: st.Statement) -> bool:
         return isinstance(statement, st.OfficerStatement | st.Report | st.Authorization) or (
@@ -215,7 +215,7 @@ def test_what_somebody_conflicted_said_to_open_changes_no_answer(story: list[Sai
 
 
 @given(story=stories(), seed=hs.integers())
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_order_of_arrival_changes_no_answer(story: list[Said], seed: int) -> None:
     """A withdrawal comes after what it takes back, for before that it is refused."""
     first = [said for said in story if not isinstance(said[0], st.Withdrawal)]
@@ -228,7 +228,7 @@ def test_the_order_of_arrival_changes_no_answer(story: list[Said], seed: int) ->
 
 
 @given(story=stories(), question=hs.sampled_from(QUESTIONS), incidents=hs.sampled_from(["I1", "I1 and I2", "none"]))
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_needs_satisfied_exactly_open_it(story: list[Said], question: tuple[str, str], incidents: str) -> None:
     person, purpose = question
     with told(story, incidents) as scene:
