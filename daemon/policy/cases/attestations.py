@@ -17,6 +17,7 @@ from daemon.model.errors import InconsistentError, MalformedError, SignerNotAllo
 from daemon.model.times import format_instant
 from daemon.policy.cases import decisions
 from daemon.policy.cases.caveats import caveat
+from daemon.policy.cases.subjects import clips_of, subject_of, touched
 from daemon.policy.context import PolicyContext
 from daemon.policy.store.rows import AttestationRow, RequestRow
 from daemon.seal import envelope as envelopes
@@ -126,22 +127,15 @@ def _accept(context: PolicyContext, verified: Verified[st.Statement]) -> set[str
 
 
 def _store(context: PolicyContext, verified: Verified[st.Statement]) -> set[str]:
-    """Stores an attestation with what it is about. Returns the clips that it is about."""
+    """Stores an attestation with what it is about. Returns the clips to reconsider."""
     store, statement = context.store, verified.statement
-    named: tuple[str, ...] = ()
-    incident_id, clip_id = getattr(statement, "incident_id", None), getattr(statement, "clip_id", None)
-    if isinstance(statement, st.Classification):
-        named = statement.clip_ids
-    elif isinstance(statement, st.Withdrawal):
-        _, incident_id, clip_id = store.find(statement.attestation_sha256)[0]
-        named = tuple(store.clips_named(statement.attestation_sha256))
-    store.add(verified, format_instant(context.now()), context.trust.version, incident_id=incident_id, clip_id=clip_id)
-    store.add_named(named, verified.digest, verified.signer.id, incident_id)
-    clips = set(store.clips_of_incident(incident_id)) if incident_id else set()
-    about = {*named} | ({clip_id} if clip_id else set())
+    about = subject_of(store, statement)
+    received_at = format_instant(context.now())
+    store.add(verified, received_at, context.trust.version, incident_id=about.incident_id, clip_id=about.clip_id)
+    store.add_named(about.named, verified.digest, verified.signer.id, about.incident_id)
     if isinstance(statement, st.Classification | st.Correction | st.Withdrawal):
-        clips |= store.clips_beside(about)  # who was in one clip was in its incident
-    return clips | about
+        return touched(store, about)
+    return {*clips_of(store, about)}
 
 
 def _answer(

@@ -7,6 +7,7 @@ from itertools import islice
 
 from daemon.model import statements as st
 from daemon.policy.cases.clip_case import Case
+from daemon.policy.cases.subjects import clips_of, subject_of
 from daemon.policy.context import PolicyContext
 from daemon.policy.testimony.parties import Parties
 from daemon.seal.verify import Verified
@@ -69,14 +70,4 @@ def _may(parties: Parties, statement: st.Statement, person: str) -> bool:
 
 
 def _about(context: PolicyContext, verified: Verified[st.Statement]) -> Iterable[str]:
-    store, statement = context.store, verified.statement
-    if isinstance(statement, st.Withdrawal):
-        found = store.find(statement.attestation_sha256)
-        incident_id, clip_id = (found[0][1], found[0][2]) if found else (None, None)
-        named = store.clips_named(statement.attestation_sha256)
-    else:
-        incident_id = getattr(statement, "incident_id", None)
-        clip_id = getattr(statement, "clip_id", None)
-        named = list(getattr(statement, "clip_ids", ()))
-    tagged = store.clips_of_incident(incident_id) if incident_id else []
-    return dict.fromkeys([*([clip_id] if clip_id else []), *named, *tagged])
+    return clips_of(context.store, subject_of(context.store, verified.statement))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from daemon.model.times import format_instant
+from daemon.policy.cases.subjects import Subject, touched
 from daemon.policy.context import PolicyContext
 from daemon.seal.trust import Trust
 
@@ -18,11 +19,8 @@ def reconsider_touched(context: PolicyContext, before: Trust, after: Trust) -> N
         clips.update(context.store.clips_asked_by(person))
     for person in sorted(_revoked(context, before, after)):
         for digest, incident_id, clip_id in context.store.signed_by(person):
-            clips.update(context.store.clips_named(digest))
-            if incident_id is not None:
-                clips.update(context.store.clips_of_incident(incident_id))
-            if clip_id is not None:
-                clips.add(clip_id)
+            about = Subject(incident_id, clip_id, tuple(context.store.clips_named(digest)))
+            clips |= touched(context.store, about)
     now = context.now()
     times = {now} | {since for key in _rerevoked(before, after) if (since := after.revoked_since(key)) and since > now}
     for at in sorted(times):  # a key may be revoked from a time to come
