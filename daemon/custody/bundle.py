@@ -105,8 +105,8 @@ def _statements(clip: ClipDirectory) -> Iterator[Path]:
     if clip.capture.exists():
         yield clip.capture
     yield clip.custody
-    yield from sorted((clip.path / "tags").glob("*.json"))
-    yield from sorted((clip.path / "releases").glob("*.json"))
+    yield from clip.tags()
+    yield from clip.orders()
 
 
 def _read(path: Path) -> dict[str, bytes]:

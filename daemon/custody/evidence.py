@@ -114,14 +114,14 @@ class Finding:
 
 def check_tags_and_orders(clip: ClipDirectory, clip_id: str, trust: Trust, sealed_at: datetime) -> Iterator[Finding]:
     """Findings about the clip's tags, release orders and revocations: each must be signed, and be about this clip."""
-    tags = sorted((clip.path / "tags").glob("*.json"))
+    tags = clip.tags()
     if not tags:
         yield Finding(clip_id, str(clip.path / "tags"), "holds no tag")
     for path in tags:
         yield from _check_signed(trust, path, clip_id, Tag, lambda tag: sealed_at)
-    for path in sorted((clip.path / "releases").glob("*.release.json")):
+    for path in clip.orders("release"):
         yield from _check_signed(trust, path, clip_id, Release, lambda release: release.granted_at)
-    for path in sorted((clip.path / "releases").glob("*.revocation.json")):
+    for path in clip.orders("revocation"):
         yield from _check_signed(trust, path, clip_id, Revocation, lambda revocation: revocation.revoked_at)
 
 

@@ -160,7 +160,7 @@ def _remember(dock: DockContext, entry: dict[str, Any], pasts: dict[str, _Past])
 def _add(tx: Transaction, directory: ClipDirectory, past: _Past) -> None:
     dock = tx.dock
     seal = _statement(directory.seal, st.Seal)
-    revision = max(int(path.stem) for path in directory.tag(1).parent.glob("*.json"))
+    revision = max(int(path.stem) for path in directory.tags())
     tag = _statement(directory.tag(revision), st.Tag)
     capture = _statement(directory.capture, st.Capture) if seal.capture_sha256 else None
     inside = directory.path.parent.name == "quarantine"
@@ -177,7 +177,7 @@ def _add(tx: Transaction, directory: ClipDirectory, past: _Past) -> None:
     )
     if dock.objects is not None:
         _note_replica(dock, row, evicted=not directory.sealed.exists())
-    for path in sorted(directory.release("x").parent.glob("*.release.json")):
+    for path in directory.orders("release"):
         _add_ended(tx, _statement(path, st.Release), past)
 
 

@@ -117,7 +117,7 @@ def find_release(clip: ClipDirectory, person_id: str, trust: Trust, now: datetim
     """The person's live order that lasts longest, of those the dock has honoured. Raises LockedError."""
     live: list[Verified[Release]] = []
     problem = "it has not been released to you"
-    for path in sorted((clip.path / "releases").glob("*.release.json")):
+    for path in clip.orders("release"):
         envelope = envelopes.parse(read_document(path), what=str(path))
         claimed = envelope.statement(Release)
         if claimed.person_id != person_id:

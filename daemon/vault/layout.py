@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import glob
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,18 @@ class ClipDirectory:
     def revocation(self, order_id: str) -> Path:
         """The revocation of a release order."""
         return self.path / "releases" / f"{order_id}.revocation.json"
+
+    def tags(self) -> list[Path]:
+        """The tags that are there, sorted by their paths. None when the directory is gone, or goes meanwhile."""
+        return self._matching("tags/*.json")
+
+    def orders(self, kind: Literal["release", "revocation", "*"] = "*") -> list[Path]:
+        """Release orders, revocations or both, sorted by their paths. One that is being written is not among them."""
+        return self._matching(f"releases/*.{kind}.json")
+
+    def _matching(self, pattern: str) -> list[Path]:
+        # Path.glob raises when a directory leaves while it looks (until Python 3.13)
+        return sorted(self.path / name for name in glob.glob(pattern, root_dir=self.path))  # noqa: PTH207
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device_sim.cli import main
+from tests.kit.coming_and_going import matching
 
 PEM = serialization.Encoding.PEM
 ERASE_NOW = "2023-11-29T21:45:02.120Z"
@@ -139,7 +140,7 @@ def receipting(precinct: Precinct) -> Iterator[list[dict[str, Any]]]:
 
     def serve() -> None:
         while not stop.is_set():
-            for capture in precinct.mounts.glob("*/clips/*.capture.json"):
+            for capture in matching(precinct.mounts, "*/clips/*.capture.json"):
                 with contextlib.suppress(OSError, ValueError):  # the camera may leave at any moment
                     _answer(precinct, capture, seen)
             found[:] = seen.values()

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.kit.coming_and_going import matching
+
 
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
@@ -92,7 +94,7 @@ def test_yanked(precinct: Any) -> None:
     opened, gone = threading.Event(), threading.Event()
 
     def read() -> None:
-        while not (clips := list(precinct.bay.glob("clips/*.mp4"))):
+        while not (clips := matching(precinct.bay, "clips/*.mp4")):
             pass
         with clips[0].open("rb") as file:
             taken.append(file.read(1000))
@@ -131,7 +133,7 @@ def test_slow_footage_grows_before_its_capture(precinct: Any) -> None:
 
     def watch() -> None:
         while not done.is_set():
-            for video in precinct.bay.glob("clips/*.mp4"):
+            for video in matching(precinct.bay, "clips/*.mp4"):
                 capture = video.with_suffix(".capture.json").exists()  # looked for first: it may come in between
                 sizes.append((video.stat().st_size, capture))
 

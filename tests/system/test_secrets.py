@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from daemon.seal.keys import keyid
 from daemon.seal.private_keys import load_open_key
 from daemon.seal.wrap import seal_info, unwrap
 from daemon.vault.layout import VaultLayout
+from tests.kit.coming_and_going import matching
 from tests.kit.patience import PATIENCE
 from tests.kit.precinct import Precinct, running, wait_until
 
@@ -51,8 +53,9 @@ def descendants(pid: int) -> list[int]:
     """The processes that `pid` started, and those that they did."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *descendants(int(child))]
+        with contextlib.suppress(FileNotFoundError):  # a thread that ended meanwhile
+            for child in (task / "children").read_text().split():
+                found += [int(child), *descendants(int(child))]
     return found
 
 
@@ -125,7 +128,7 @@ def test_staging_never_holds_footage_in_the_clear(precinct: Precinct) -> None:
     frozen: list[int] = []
 
     def freeze() -> bool:
-        if any(path.stat().st_blocks for path in incoming.rglob("clip.sealed")):
+        if any(path.stat().st_blocks for path in matching(incoming, "**/clip.sealed")):
             frozen.extend(descendants(dock))
             for pid in frozen:
                 os.kill(pid, signal.SIGSTOP)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from pyfakefs.fake_filesystem import FakeFilesystem
@@ -97,3 +101,26 @@ def test_escaped_parents(name: str) -> None:
     spelled = name.replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011").replace("\n", "\\012")
     mounts = Path("/run") / name
     assert mounted(mounts, line(1, "8:1", f"/run/{spelled}/bay-1")).keys() == {"bay-1"}
+
+
+def test_a_clip_directory_that_leaves_meanwhile_has_no_tags_and_no_orders(tmp_path: Path) -> None:
+    """A disposal removes it at any moment of a copy's; here, after the listing has looked whether it is there."""
+    clip = ClipDirectory(tmp_path / CLIP)
+    for path in (clip.tag(1), clip.tag(2), clip.release("o"), clip.revocation("o"), clip.path / "releases/.new.json"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"{}")
+    assert clip.tags() == [clip.tag(1), clip.tag(2)]
+    assert clip.orders() == [clip.release("o"), clip.revocation("o")]
+    assert (clip.orders("release"), clip.orders("revocation")) == ([clip.release("o")], [clip.revocation("o")])
+    with _every_directory_leaving_as_it_is_listed():
+        assert (clip.tags(), clip.orders()) == ([], [])
+
+
+@contextmanager
+def _every_directory_leaving_as_it_is_listed() -> Iterator[None]:
+    def scandir(path: object) -> NoReturn:
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", scandir)
+        yield

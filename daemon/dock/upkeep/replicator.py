@@ -224,9 +224,8 @@ def _statements(clip: ClipDirectory, job: CopyJob) -> Iterator[tuple[str, Path]]
         yield "capture.json", clip.capture
     for revision in range(1, job.clip.tag_revision + 1):
         yield f"tags/{revision}.json", clip.tag(revision)
-    for path in sorted((clip.path / "releases").glob("*.json")):
-        if not path.name.startswith("."):  # an order that is just being written
-            yield f"releases/{path.name}", path
+    for path in clip.orders():
+        yield f"releases/{path.name}", path
 
 
 # decisions, on the loop's thread
