@@ -11,6 +11,7 @@ from daemon import __version__
 from daemon.model.errors import BwcError
 
 _GROUPS = {
+    "ask": "daemon.cli.ask.command:ask",
     "attest": "daemon.cli.attest.command:attest",
     "board": "daemon.cli.board:board",
     "custody": "daemon.cli.custody:custody",

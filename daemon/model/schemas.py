@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.model.documents import DOCUMENTS
+from daemon.model.query_results import QUERY_DOCUMENTS
 from daemon.model.statements import KINDS
 
 _BASE = "urn:bwc:schema:"
@@ -18,7 +19,7 @@ _BASE = "urn:bwc:schema:"
 
 def schemas() -> dict[str, dict[str, Any]]:
     """File name to schema (JSON Schema 2020-12). Signed payloads refuse unknown fields, other documents ignore them."""
-    models = {f"statement.{kind}": model for kind, model in KINDS.items()} | dict(DOCUMENTS)
+    models = {f"statement.{kind}": model for kind, model in KINDS.items()} | DOCUMENTS | QUERY_DOCUMENTS
     found = {}
     for name, model in sorted(models.items()):
         schema = model.model_json_schema(by_alias=True)

@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _FORM = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$"
 _FIRST_YEAR, _LAST_YEAR = 1971, 9000
+_FIRST = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
+_LAST = datetime(_LAST_YEAR + 1, 1, 1, tzinfo=UTC) - timedelta(milliseconds=1)
 _COMPILED = re.compile(_FORM, re.ASCII)
 
 
@@ -47,6 +49,18 @@ def truncate(at: datetime) -> datetime:
         at = at.astimezone(UTC)
     finer = at.microsecond % 1000
     return at - timedelta(microseconds=finer) if finer else at
+
+
+def put_right(at: datetime, ahead: float) -> datetime:
+    """An instant of a clock that was `ahead` seconds ahead, by the clock it was compared with.
+
+    A camera may claim any two times, so what would lie outside the years that `truncate` takes becomes the first or the
+    last instant of them.
+    """
+    try:
+        return min(max(at - timedelta(seconds=ahead), _FIRST), _LAST)
+    except OverflowError:
+        return _FIRST if ahead > 0 else _LAST
 
 
 Instant = Annotated[

@@ -64,6 +64,19 @@ class Topics:
         """What was decided on a person's request; retained."""
         return f"{self.root}/decision/{person_id}/{request_id}"
 
+    def query(self, person_id: str, query_id: str) -> str:
+        """A person's question to the policy service."""
+        return f"{self.root}/query/{person_id}/{query_id}"
+
+    def result(self, person_id: str, query_id: str, page: int | str) -> str:
+        """One page of the policy service's answer to a question."""
+        return f"{self.root}/result/{person_id}/{query_id}/{page}"
+
+    @property
+    def policy_status(self) -> str:
+        """How the policy service is; retained."""
+        return f"{self.root}/policy/status"
+
     def standing(self, dock_id: str, clip_id: str) -> str:
         """A clip's standing, for supervisors; retained."""
         return f"{self.root}/standing/{dock_id}/{clip_id}"

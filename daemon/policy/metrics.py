@@ -30,6 +30,7 @@ class PolicyMetrics:
         self._decisions = counter("decisions", "Decisions that were new or changed.", "outcome")
         self._accepted = counter("attestations_accepted", "Attestations by people that were accepted.", "kind")
         self._refusals = counter("refusals", "Attestations and notices refused, and why.", "kind", "reason")
+        self._queries = counter("queries", "Questions that were answered.", "what")
         self._broker = gauge("broker_connected", "Whether the broker is connected: 1 or 0.")
         self._counts = {
             "open_requests": gauge("open_requests", "Requests that are refused so far, and stay open."),
@@ -39,6 +40,8 @@ class PolicyMetrics:
         }
         for outcome in _OUTCOMES:
             self._decisions.labels(outcome)
+        for what in ("clips", "words", "decision", "disposal_report"):
+            self._queries.labels(what)
         for kind in st.BY_PEOPLE:
             self._accepted.labels(kind.kind)
 
@@ -54,10 +57,15 @@ class PolicyMetrics:
         """Counts an accepted attestation of this kind."""
         self._accepted.labels(kind).inc()
 
+    def count_query(self, what: str) -> None:
+        """Counts an answered question: clips, words, decision or disposal_report."""
+        self._queries.labels(what).inc()
+
     def count_refused(self, kind: str, reason: str) -> None:
         """Counts a refused message.
 
-        `kind` is a kind that people attest, "attestation" or "notice". `reason` is the name of one of our errors.
+        `kind` is a kind that people attest, "query", "attestation" or "notice". `reason` is the name of one of our
+        errors.
         """
         self._refusals.labels(kind, reason).inc()
 

@@ -22,7 +22,9 @@ from daemon.policy.mqtt.leadership import Leadership
 from daemon.policy.mqtt.publisher import PUBLISHER
 from daemon.policy.mqtt.subscriptions import INBOX, can_wait
 from daemon.policy.opening import follow_trust, open_context, reread_trust
-from daemon.runtime.mailbox import Mailbox, Reload
+from daemon.policy.queries.handler import QueryHandler
+from daemon.policy.queries.status import STATUS_SECONDS, offline, online
+from daemon.runtime.mailbox import Mailbox, Reload, Wake
 from daemon.runtime.metrics_server import served
 from daemon.runtime.reload import take_effect
 from daemon.runtime.service_manager import Notifier
@@ -69,18 +71,23 @@ class PolicyService:
         """
         self._read_config = read_config or (lambda: config)
         self._context = context = open_context(config, clock, serve=True)
-        self._mailbox: Mailbox[LinkEvent | Reload] = Mailbox(
+        self._mailbox: Mailbox[LinkEvent | Reload | Wake] = Mailbox(
             tick_seconds=1.0,
             most=_AT_ONCE,
             can_wait=partial(can_wait, context.topics),
             gather_seconds=_GATHER_SECONDS,
         )
         self._notifier = Notifier()
+        self._queries = QueryHandler(context)
+        self._since = context.now()
         now = clock.monotonic()
-        self._leadership = Leadership(config, context.store, context.regime, self._mailbox.put, now)
+        self._leadership = Leadership(
+            config, context.store, context.regime, self._mailbox.put, now, offline=partial(offline, context)
+        )
         self._repeat_orders = _Interval(repeat_seconds, now)
         self._run_schedule = _Interval(_SCHEDULE_SECONDS)
         self._update_counts = _Interval(_COUNT_SECONDS)
+        self._say_status = _Interval(STATUS_SECONDS)
         context.metrics.set_regime(context.regime.name)
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -120,7 +127,7 @@ class PolicyService:
         regime, version = self._context.regime.name, self._context.trust.version
         return f"regime {regime}, trust version {version}; {leads}; broker {broker}"
 
-    def _step(self, batch: list[LinkEvent | Reload]) -> None:
+    def _step(self, batch: list[LinkEvent | Reload | Wake]) -> None:
         """Handles a batch in one transaction. Only when that is durable are messages acknowledged and published."""
         context = self._context
         after_commit: list[Callable[[], None]] = []
@@ -134,6 +141,8 @@ class PolicyService:
                     case Reload():
                         with self._notifier.reloading():
                             self._reload(after_commit)
+                    case Wake():
+                        pass
                     case Received():
                         changed |= self._receive(event, now, after_commit)
                     case _:
@@ -141,6 +150,10 @@ class PolicyService:
             self._tick(now)
             self._reconsider(changed, after_commit)
             notices.acknowledge(context)
+            self._answer_queries()
+            if self._leadership.connected and self._leadership.leads and self._say_status.due(now):
+                status = online(context, self._since, catching_up=self._leadership.catching_up)
+                after_commit.append(partial(self._leadership.say_status, status))
         for act in after_commit:
             act()
         self._leadership.send()
@@ -151,6 +164,7 @@ class PolicyService:
         self._leadership.handle(event, now)
         match event:
             case Connected(client=client) if client == PUBLISHER and self._leadership.leads:
+                self._say_status = _Interval(STATUS_SECONDS)  # at once: the broker may have published that we are gone
                 # a dock goes by the last acknowledgement it received; after a restore from a backup that is too high
                 context.docks_to_acknowledge |= context.trust.statement.docks.keys()
             case Connected(client=client, forgotten=True) if client == INBOX:
@@ -183,8 +197,18 @@ class PolicyService:
                 return {changed} if changed else set()
             case ("attestation", person_id, kind, digest):
                 return attestations.receive(self._context, message.payload, person_id, kind, digest)
+            case ("query", person_id, query_id):
+                self._queries.receive(message.payload, person_id, query_id)
+                return set()
             case _:
                 return set()
+
+    def _answer_queries(self) -> None:
+        """Answers a few of the questions that wait; if more wait, the loop goes round again at once."""
+        if self._queries.waiting and not self._leadership.catching_up:
+            self._queries.answer_some()
+            if self._queries.waiting:
+                self._mailbox.put(Wake())
 
     def _reconsider(self, changed: set[str], after_commit: list[Callable[[], None]]) -> None:
         """Processes deferred messages, then reconsiders every clip about which something changed."""

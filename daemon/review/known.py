@@ -1,6 +1,6 @@
 """What is known of clips and incidents: what the broker retains and its access list lets the listener hear.
 
-Notices and standings are read one at a time and only what is asked of them is kept, for a city has many. All of it is
+Notices are read one at a time and only what is asked of them is kept, for a city has many. All of it is
 hearsay: it helps people to notice a mistake, and decides nothing.
 """
 
@@ -10,15 +10,16 @@ import functools
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from daemon.link.mqtt import Received
 from daemon.link.session import Session
 from daemon.model.config import Broker
-from daemon.model.documents import Notice, Standing
+from daemon.model.documents import Notice
 from daemon.model.errors import UnavailableError, VerificationError
 from daemon.model.parse import parse_model
-from daemon.model.times import parse_instant
+from daemon.model.query_results import ListedClip
+from daemon.model.times import parse_instant, put_right
 from daemon.model.topics import Topics
 from daemon.model.types import check_id
 from daemon.seal.envelope import LIMIT
@@ -52,12 +53,12 @@ class KnownClip:
     @property
     def began(self) -> datetime:
         """When the recording began: by the dock's clock."""
-        return self.started_at - timedelta(seconds=self.skew)
+        return put_right(self.started_at, self.skew)
 
     @property
     def triggered(self) -> datetime:
         """When it was triggered, after the pre-event buffer: by the dock's clock."""
-        return self.triggered_at - timedelta(seconds=self.skew)
+        return put_right(self.triggered_at, self.skew)
 
     @property
     def earliest(self) -> datetime:
@@ -70,16 +71,15 @@ class Known:
     """What was heard. `problems` says, in words, what was not, and so could not be checked."""
 
     clips: dict[str, KnownClip] = field(default_factory=dict)
-    standings: dict[str, Standing] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     whole: bool = True
 
     @functools.cached_property
     def by_incident(self) -> dict[str, list[KnownClip]]:
-        """The clips that a dock's tag or the policy service counts to each incident. Asked once all is heard."""
+        """The clips of each incident. Asked once all is heard."""
         found: dict[str, list[KnownClip]] = {}
         for clip in self.clips.values():
-            for incident in self.incidents_of(clip):
+            for incident in clip.incidents:
                 found.setdefault(incident, []).append(clip)
         return found
 
@@ -87,34 +87,22 @@ class Known:
         """The clips of one incident."""
         return self.by_incident.get(incident_id, [])
 
-    def incidents_of(self, clip: KnownClip) -> tuple[str, ...]:
-        """A clip's incidents: as its dock tagged it, and as the policy service has it."""
-        standing = self.standings.get(clip.clip_id)
-        return tuple(dict.fromkeys((*clip.incidents, *(standing.incidents if standing else ()))))
-
 
 def hear_known(broker: Broker, topics: Topics, quiet: float = QUIET, seconds: float = HEARING_SECONDS) -> Known:
-    """Every clip that docks tell of, and how it stands, heard until nothing comes for `quiet` seconds.
+    """Every clip that docks tell of, heard until nothing comes for `quiet` seconds.
 
-    What the broker refuses is among the `problems`.
+    If the broker refuses that, this is among the `problems`.
 
     Raises UnavailableError when the broker cannot be reached at all.
     """
-    clips, standings = topics.clip("+", "+"), topics.standing("+", "+")
     with Session(broker, ()):
         pass
     known = Known()
     try:
-        with Session(broker, (clips, standings)) as session:
-            _hear(session, topics, known, quiet, seconds)
-    except UnavailableError:  # a broker that refuses one subscription refuses both: each is tried alone
-        known = Known()
-        for topic in (clips, standings):
-            try:
-                with Session(broker, (topic,)) as session:
-                    _hear(session, topics, known, quiet, seconds)
-            except UnavailableError as error:
-                known.problems.append(str(error))
+        with Session(broker, (topics.clip("+", "+"),)) as session:
+            _hear(session, known, quiet, seconds)
+    except UnavailableError as error:
+        known.problems.append(str(error))
     return known
 
 
@@ -157,11 +145,27 @@ def known_clip(notice: Notice) -> KnownClip:
     )
 
 
-def _hear(session: Session, topics: Topics, known: Known, quiet: float, seconds: float) -> None:
+def listed_clip(listed: ListedClip) -> KnownClip:
+    """What the policy service says of a clip, in the same fields."""
+    return KnownClip(
+        clip_id=listed.clip_id,
+        dock_id=listed.dock_id,
+        officer_id=listed.officer_id,
+        incidents=listed.standing.incidents,
+        started_at=listed.started_at,
+        triggered_at=listed.triggered_at,
+        stopped_at=listed.stopped_at,
+        trigger=listed.trigger,
+        skew=listed.clock_skew_seconds,
+        recorded=listed.recorded,
+    )
+
+
+def _hear(session: Session, known: Known, quiet: float, seconds: float) -> None:
     end = time.monotonic() + seconds
     for message in _arriving(session, quiet, seconds):
         try:
-            _take(topics.split(message.topic), message, known)
+            _take(message, known)
         except (VerificationError, ValueError, LookupError, AttributeError, TypeError) as error:
             known.problems.append(f"left out: {message.topic}: {error}")
     if time.monotonic() >= end:
@@ -169,13 +173,8 @@ def _hear(session: Session, topics: Topics, known: Known, quiet: float, seconds:
         known.problems.append(f"the broker retains more than could be heard in {seconds:g} s")
 
 
-def _take(levels: tuple[str, ...], message: Received, known: Known) -> None:
-    if not message.payload:
-        return
-    if levels[0] == "standing":
-        standing = parse_model(Standing, message.payload, what=message.topic)
-        known.standings[standing.clip_id] = standing
-    else:
+def _take(message: Received, known: Known) -> None:
+    if message.payload:
         for notice in read_notices((message,), known.problems):
             if notice.lock.state != "disposed":
                 known.clips[notice.clip_id] = known_clip(notice)

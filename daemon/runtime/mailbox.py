@@ -16,6 +16,10 @@ class Reload:
     """Asks a service to read its configuration and trust again (SIGHUP)."""
 
 
+class Wake:
+    """Has the loop go round once more: something is left to be done, though nothing comes in."""
+
+
 class Mailbox(Generic[Item]):
     """Gives its items in batches to a loop, which handles each batch in one transaction."""
 

@@ -46,6 +46,7 @@ _SIGNERS: dict[str, str] = {
     "revocation": "policy",
     "disposal": "policy",
     "acknowledgement": "policy",
+    "query": "person",
 } | {kind.kind: "person" for kind in st.BY_PEOPLE}
 _TIMES = (
     "classified_at",
@@ -56,6 +57,7 @@ _TIMES = (
     "issued_at",
     "at",
     "requested_at",
+    "asked_at",
     "opened_at",
     "granted_at",
     "revoked_at",
@@ -85,7 +87,7 @@ def verify(envelope: Envelope, kind: type[S], trust: Trust, *, at: datetime) -> 
     if owner.kind != _SIGNERS[kind.kind]:  # 3, as far as the kind goes
         raise SignerNotAllowedError(f"a {kind.kind} is signed by a {_SIGNERS[kind.kind]}, not by {_name(owner)}")
     statement = envelope.statement(kind)  # 4
-    _check_subject(statement, owner)  # 3, the rest
+    check_subject(statement, owner)  # 3, the rest
     refuse_future(statement, at)  # 5
     return Verified(statement, owner, envelope)
 
@@ -112,7 +114,8 @@ def refuse_future(statement: st.Statement, at: datetime) -> None:
         raise InconsistentError(f"{statement.kind}: court_order dated {format_instant(order.dated)} lies in the future")
 
 
-def _check_subject(statement: st.Statement, owner: Owner) -> None:
+def check_subject(statement: st.Statement, owner: Owner) -> None:
+    """Step 3: whether this owner may say this, about this subject. Raises SignerNotAllowedError."""
     needed = _ROLES.get(statement.kind)
     if needed is not None and not needed & owner.roles:
         raise SignerNotAllowedError(f"a {statement.kind} needs the role {' or '.join(sorted(needed))}: {_name(owner)}")

@@ -27,7 +27,9 @@ KNOWN = [
     *(f"ack/{dock}" for dock in DOCKS),
     "cad/23-310001",
     *(f"attestation/{p}/{kind}/d" for p in PEOPLE for kind in ("request", "opened", "correction", "statement")),
-    *(f"{kind}/{person}/d" for kind in ("answer", "decision") for person in PEOPLE),
+    *(f"{kind}/{person}/d" for kind in ("answer", "decision", "query") for person in PEOPLE),
+    *(f"result/{person}/q/1" for person in PEOPLE),
+    "policy/status",
 ]
 """Every topic of the contract, below the agency's root."""
 UNKNOWN = [
@@ -53,8 +55,10 @@ SAYS = {
         "dock/{id}/checkpoint",
         "dock/{id}/custody/7",
     ],
-    "policy": ["ack/*", "order/*/c", "answer/*/d", "decision/*/d", "standing/*/c"],
-    "person": ["attestation/{id}/*/d"],
+    "policy": [
+        *("ack/*", "order/*/c", "answer/*/d", "decision/*/d", "standing/*/c", "result/*/q/1", "policy/status"),
+    ],
+    "person": ["attestation/{id}/*/d", "query/{id}/d"],
     "dispatch": ["cad/*"],
     "board": [],
     "witness": [],
@@ -64,10 +68,12 @@ HEARS = {
         *("dock/{id}/status", "dock/{id}/bay/b1", "ack/{id}", "order/{id}/c", "cad/*"),
         *("attestation/*/opened/d", "attestation/*/correction/d"),
     ],
-    "policy": ["dock/*/announcement/c", "dock/*/clip/c", "attestation/*/*/d"],
-    "person": ["answer/{id}/d", "decision/{id}/d", "dock/*/clip/c", "standing/*/c"],
+    "policy": ["dock/*/announcement/c", "dock/*/clip/c", "attestation/*/*/d", "query/*/d"],
+    "person": ["answer/{id}/d", "decision/{id}/d", "dock/*/clip/c", "result/{id}/q/1", "policy/status"],
     "dispatch": [],
-    "board": ["dock/*/status", "dock/*/bay/b1", "dock/*/clip/c", "dock/*/checkpoint", "standing/*/c"],
+    "board": [
+        *("dock/*/status", "dock/*/bay/b1", "dock/*/clip/c", "dock/*/checkpoint", "standing/*/c", "policy/status"),
+    ],
     "witness": ["dock/*/checkpoint", "dock/*/custody/7"],
 }
 

@@ -91,7 +91,36 @@ _viewing = hs.one_of(
 )
 _clip_at_dock = {"clip_id": clip_ids, "dock_id": ids}
 
+_cursors = hs.none() | hs.text("ab1 -", min_size=1, max_size=20)
+_asked = hs.one_of(
+    hs.builds(
+        st.AskedClips,
+        what=hs.just("clips"),
+        since=instants,
+        until=instants,
+        only=hs.sampled_from(["all", "unclassified"]),
+        after=_cursors,
+    ),
+    hs.builds(st.AskedWords, what=hs.just("words"), clip_id=clip_ids, after=_cursors),
+    hs.builds(st.AskedWords, what=hs.just("words"), incident_id=ids, after=_cursors),
+    hs.builds(
+        st.AskedDecision,
+        what=hs.just("decision"),
+        clip_id=clip_ids,
+        person_id=ids,
+        purpose=literal(st.Purpose),
+        suppose=hs.lists(
+            hs.builds(
+                st.Supposed, by=ids, kind=hs.sampled_from([kind.kind for kind in st.FACTS]), statement=hs.just({"a": 1})
+            ),
+            max_size=2,
+        ).map(tuple),
+    ),
+    hs.builds(st.AskedReport, what=hs.just("disposal_report"), sha256=hs.none() | digests, after=_cursors),
+)
+
 BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
+    "query": hs.builds(st.Query, query_id=ids, question=_asked, asked_at=instants),
     "trust": hs.builds(
         st.TrustStatement,
         version=hs.integers(1, 10**6),

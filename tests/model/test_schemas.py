@@ -20,17 +20,23 @@ from daemon.model import strict_json
 from daemon.model.documents import DOCUMENTS, Camera, EnvelopeDocument
 from daemon.model.errors import SchemaError, VerificationError
 from daemon.model.parse import parse_model
+from daemon.model.query_results import QUERY_DOCUMENTS
 from daemon.model.resources import schemas_dir
 from daemon.model.schemas import schemas, text, write
 from daemon.model.statements import KINDS, Capture
 from daemon.seal import envelope as envelopes
 from device_sim import memory
 from device_sim.recording import Clip, ClipSpec, Wearer, signed_capture
-from tests.kit import strategies
+from tests.kit import query_strategies, strategies
 from tests.kit.agency import CLIP, DIGEST, sign_key
 
-MODELS: dict[str, type[BaseModel]] = {f"statement.{kind}": model for kind, model in KINDS.items()} | dict(DOCUMENTS)
-EXAMPLES = {f"statement.{kind}": made for kind, made in strategies.BY_KIND.items()} | strategies.DOCUMENTS
+MODELS: dict[str, type[BaseModel]] = {f"statement.{kind}": model for kind, model in KINDS.items()}
+MODELS |= DOCUMENTS | QUERY_DOCUMENTS
+EXAMPLES = (
+    {f"statement.{kind}": made for kind, made in strategies.BY_KIND.items()}
+    | strategies.DOCUMENTS
+    | query_strategies.ANSWERS
+)
 few = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -1,4 +1,4 @@
-"""What is heard of clips: notices and standings taken apart, and what cannot be read said, without a traceback."""
+"""What is heard of clips: notices taken apart, and what cannot be read said, without a traceback."""
 
 from __future__ import annotations
 
@@ -45,10 +45,6 @@ def notice(clip_id: str = CLIP, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def standing(clip_id: str, *incidents: str) -> dict[str, Any]:
-    return {"schema": "bwc.standing/1", "clip_id": clip_id, "incidents": incidents, "force": "unclassified"}
-
-
 class Retaining:
     """A broker's visit that says what it retains, and then nothing."""
 
@@ -79,12 +75,11 @@ def at(clip_id: str = CLIP) -> str:
 
 
 def test_a_clip_is_known_with_its_incidents_and_times_by_the_docks_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = heard(monkeypatch, (at(), notice()), (TOPICS.standing("central-1", CLIP), standing(CLIP, "B", "C")))
+    known = heard(monkeypatch, (at(), notice()))
     [clip] = known.clips.values()
     assert (clip.officer_id, clip.incidents, clip.trigger) == ("51234", ("A", "B"), "button")
     assert (clip.started_at - clip.began).total_seconds() == (clip.triggered_at - clip.triggered).total_seconds() == 2
-    assert known.incidents_of(clip) == ("A", "B", "C")
-    assert known.by_incident.keys() == {"A", "B", "C"} and known.of_incident("D") == []
+    assert known.by_incident.keys() == {"A", "B"} and known.of_incident("D") == []
     assert known.problems == [] and known.whole
 
 
@@ -117,9 +112,8 @@ def test_what_is_disposed_of_is_not_known_any_more(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_what_cannot_be_read_is_said_and_the_next_is_known(monkeypatch: pytest.MonkeyPatch, body: Any) -> None:
-    known = heard(monkeypatch, (at(), body), (TOPICS.standing("d", CLIP), b"[]"), (at(OTHER_CLIP), notice(OTHER_CLIP)))
-    assert set(known.clips) == {OTHER_CLIP} and known.standings == {}
-    assert len(known.problems) == 2
+    known = heard(monkeypatch, (at(), body), (at(OTHER_CLIP), notice(OTHER_CLIP)))
+    assert set(known.clips) == {OTHER_CLIP} and len(known.problems) == 1
 
 
 def test_what_takes_too_long_is_a_part_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,17 +139,13 @@ class Refusing(Retaining):
         super().__init__(broker, subscriptions)
 
 
-@pytest.mark.parametrize("refused", ["standing", "clip", "cad", "v1"])
+@pytest.mark.parametrize("refused", ["clip", "cad", "v1"])
 def test_what_a_broker_refuses_is_said_and_the_rest_heard(monkeypatch: pytest.MonkeyPatch, refused: str) -> None:
-    said = tuple(
-        (topic, json.dumps(body).encode())
-        for topic, body in ((at(), notice()), (TOPICS.standing("d", CLIP), standing(CLIP)), (TOPICS.cad("23-7"), {}))
-    )
+    said = tuple((topic, json.dumps(body).encode()) for topic, body in ((at(), notice()), (TOPICS.cad("23-7"), {})))
     monkeypatch.setattr(room, "Session", type("Said", (Refusing,), {"said": said, "refused": refused}))
     known = hear_known(None, TOPICS)  # type: ignore[arg-type]
     assert set(known.clips) == (set() if refused in ("clip", "v1") else {CLIP})
-    assert set(known.standings) == (set() if refused in ("standing", "v1") else {CLIP})
-    assert len(known.problems) == {"standing": 1, "clip": 1, "cad": 0, "v1": 2}[refused]
+    assert len(known.problems) == {"clip": 1, "cad": 0, "v1": 1}[refused]
     assert hear_dispatched(None, TOPICS) == (set() if refused in ("cad", "v1") else {"23-7"})  # type: ignore[arg-type]
 
 

@@ -18,6 +18,7 @@ from daemon.cli.attest.words import Teller
 from daemon.cli.shared.person import Caller
 from daemon.model.errors import BwcError
 from daemon.model.zones import AgencyZone
+from daemon.review.asking import attested_incidents
 from daemon.review.known import PATIENT, Known, hear_dispatched, hear_known
 
 _TOLD = 20
@@ -49,14 +50,21 @@ class Attesting:
         for words in check.unchecked(facts, known, self.people):
             note(words)
         unknown = known.clips and check.strangers(facts, known)
-        dispatched = hear_dispatched(self.person.broker, self.person.topics) if unknown else set()
-        found = check.doubts(facts, known, dispatched, self.people)
+        elsewhere = self._named_elsewhere(facts) if unknown else set()
+        found = check.doubts(facts, known, elsewhere, self.people)
         for doubt in found[:_TOLD]:
             note(f"signed anyway: {doubt.text}" if self.anyway else doubt.text, None if self.anyway else doubt.hint)
         if len(found) > _TOLD:
             note(f"and {len(found) - _TOLD} more that do not fit")
         if found and not self.anyway:
             raise check.DoubtfulError("nothing is signed", hint="--anyway signs it as it is")
+
+    def _named_elsewhere(self, facts: Sequence[Fact]) -> set[str]:
+        """The incidents that dispatch documents name, and those of these facts of which people have said something."""
+        person = self.person
+        named = {incident_of(fact.statement) for fact in facts} - {None}
+        dispatched = hear_dispatched(person.broker, person.topics)
+        return dispatched | attested_incidents(person, sorted(str(name) for name in named if name not in dispatched))
 
     def teller(self, known: Known) -> Teller:
         """Says facts in words."""

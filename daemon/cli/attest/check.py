@@ -31,10 +31,13 @@ class Doubt:
     hint: str | None = None
 
 
-def doubts(facts: Sequence[Fact], known: Known, dispatched: Iterable[str], people: People | None) -> list[Doubt]:
-    """Everything about these facts that does not fit. What was not heard, or not given, is not checked."""
+def doubts(facts: Sequence[Fact], known: Known, elsewhere: Iterable[str], people: People | None) -> list[Doubt]:
+    """Everything about these facts that does not fit. What was not heard, or not given, is not checked.
+
+    `elsewhere`: incidents that no clip names, and dispatch or somebody else does.
+    """
     found: list[Doubt] = []
-    incidents = known.by_incident.keys() | set(dispatched)
+    incidents = known.by_incident.keys() | set(elsewhere)
     for fact in facts:
         if known.clips and known.whole:
             found += _of_incident(fact, incidents)
@@ -72,7 +75,7 @@ def _of_incident(fact: Fact, incidents: set[str]) -> Iterator[Doubt]:
     folded = {incident.casefold(): incident for incident in sorted(incidents)}
     close = difflib.get_close_matches(named.casefold(), folded, n=3)
     hint = f"did you mean {_or([folded[one] for one in close])}?" if close else "bwc review list shows each clip's"
-    yield Doubt(f"{fact.where}: no clip and no dispatch document names an incident {named}", hint)
+    yield Doubt(f"{fact.where}: no clip, no dispatch document and nobody else names an incident {named}", hint)
 
 
 def _of_clips(fact: Fact, known: Known) -> Iterator[Doubt]:

@@ -11,18 +11,20 @@ import click
 
 from daemon.cli.attest.attesting import Attesting, accepted_document, note
 from daemon.cli.attest.facts import Fact, facts_of
-from daemon.cli.attest.shift import Group, Left, Proposal, propose
+from daemon.cli.attest.shift import Group, Left, propose
 from daemon.cli.attest.sign import Accepted
 from daemon.cli.attest.words import FORCES, Teller, counted, counted_clips
 from daemon.cli.shared.output import print_json
+from daemon.cli.shared.person import Caller
 from daemon.cli.shared.typed_times import typed_span
 from daemon.core.words import TRIGGERS
 from daemon.model import statements as st
-from daemon.model.errors import ConfigurationError, UnavailableError
-from daemon.review.known import PATIENT, Known, KnownClip, hear_known
+from daemon.model.errors import ConfigurationError
+from daemon.model.query_results import ListedClip
+from daemon.review.asking import asking
+from daemon.review.known import Known, KnownClip, listed_clip
 
 _BY_GROUP = ("incident_id", "clip_ids", "occurred_at")
-_UNSEEN = "these clips have other incidents too, so it cannot be seen whether this one is classified"
 
 
 @dataclass(frozen=True)
@@ -42,23 +44,20 @@ def classify_shift(attesting: Attesting, shift: Shift) -> None:
     except ValueError as error:
         raise ConfigurationError(f"--shift: {error}") from None
     person = attesting.person
-    known = hear_known(person.broker, person.topics, PATIENT)
-    proposal = propose(known, start, end, person.person_id)
-    _refuse_unheard(attesting, known, proposal)
+    listed = list_clips(person, start, end)
+    known = Known({clip.clip_id: listed_clip(clip) for clip in listed})
+    proposal = propose(listed, person.person_id)
     teller = attesting.teller(known)
     note(f"clips that began from {teller.time(start)} to {teller.time(end)}: {proposal.seen}")
     facts = [_fact(group, shift.said, attesting) for group in proposal.groups]
     attesting.check(facts, known)
-    left = list(proposal.left)
     confirmed: list[tuple[Group, Fact]] = []
     for group, fact in zip(proposal.groups, facts, strict=True):
         _show(group, teller)
-        if shift.yes and group.unseen:
-            left.append(Left(group.clips, f"{group.name}: {_UNSEEN}; run this again later, or name it"))
-        elif shift.yes or click.confirm(f"  sign: {_said(shift.said, teller)}?", default=False, err=True):
+        if shift.yes or click.confirm(f"  sign: {_said(shift.said, teller)}?", default=False, err=True):
             confirmed.append((group, fact))
     accepted = attesting.sign([fact for _, fact in confirmed], known) if confirmed else []
-    _report(attesting, [group for group, _ in confirmed], accepted, left)
+    _report(attesting, [group for group, _ in confirmed], accepted, proposal.left)
 
 
 def _refuse_unusable(attesting: Attesting, shift: Shift) -> None:
@@ -74,17 +73,11 @@ def _refuse_unusable(attesting: Attesting, shift: Shift) -> None:
     _ = attesting.person.sign_key  # a missing key is told before anything is asked
 
 
-def _refuse_unheard(attesting: Attesting, known: Known, proposal: Proposal) -> None:
-    """A part of what is known could show an incident as not classified that is."""
-    for problem in known.problems[:10]:
-        note(f"could not check all: {problem}")
-    if not known.whole and not attesting.anyway:
-        raise UnavailableError("not everything that the broker retains was heard", hint="again, or with --anyway")
-    if proposal.seen and not known.standings:
-        raise UnavailableError(
-            "could not find out what is unclassified: you hear no standing of any clip",
-            hint="is the policy service running? the administrator runs bwc setup broker again",
-        )
+def list_clips(person: Caller, since: datetime, until: datetime) -> list[ListedClip]:
+    """The clips that began in [since, until), as the policy service lists them. Raises as `asking` and its rows do."""
+    question = st.AskedClips(what="clips", since=since, until=until)
+    with asking(person) as session:
+        return list(session.rows(question, ListedClip))
 
 
 def _fact(group: Group, said: dict[str, Any], attesting: Attesting) -> Fact:
@@ -100,8 +93,6 @@ def _show(group: Group, teller: Teller) -> None:
     click.echo(f"{group.name}: {counted_clips(group.clips)}", err=True)
     for clip in group.clips:
         click.echo(f"  {_line(clip, teller)}", err=True)
-    if group.unseen:
-        click.echo(f"  {_UNSEEN}: what you say now replaces what you said of it before", err=True)
 
 
 def _line(clip: KnownClip, teller: Teller) -> str:

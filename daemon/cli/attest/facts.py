@@ -70,21 +70,19 @@ def time_fields(kind: type[st.Statement]) -> frozenset[str]:
 
 def from_file(path: Path, kind: str) -> list[dict[str, Any]]:
     """A JSON array, or a TOML file with `[[<kind>]]` tables. Raises ConfigurationError."""
-    try:
-        data = _read(path)
-        found: Any
-        if path.suffix.lower() == ".toml":
-            found = tomllib.loads(data.decode("utf-8")).get(kind)
-        else:
-            found = strict_json.parse(data, what=str(path), limit=_LARGEST)
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
-    except MalformedError as error:
-        raise ConfigurationError(str(error)) from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+    found = _parsed(path)
+    if isinstance(found, dict) and path.suffix.lower() == ".toml":
+        found = found.get(kind)
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
         raise ConfigurationError(f"{path}: expected a list of {kind}s", hint=f"in TOML, one [[{kind}]] table each")
+    return found
+
+
+def tables_of(path: Path) -> dict[str, Any]:
+    """A TOML file, or a JSON object. Raises ConfigurationError."""
+    found = _parsed(path)
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{path}: expected an object of lists by kind")
     return found
 
 
@@ -106,6 +104,20 @@ def incident_of(statement: st.Statement) -> str | None:
     """The incident that a statement names."""
     named: str | None = getattr(statement, "incident_id", None)
     return named
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        data = _read(path)
+        if path.suffix.lower() == ".toml":
+            return tomllib.loads(data.decode("utf-8"))
+        return strict_json.parse(data, what=str(path), limit=_LARGEST)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+    except MalformedError as error:
+        raise ConfigurationError(str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
 
 
 def _read(path: Path) -> bytes:

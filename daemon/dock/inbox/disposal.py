@@ -19,7 +19,7 @@ from daemon.dock.store.rows import HeldClip
 from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import InconsistentError
 from daemon.model.statements import Disposal
-from daemon.model.times import format_instant, parse_instant
+from daemon.model.times import format_instant, parse_instant, put_right
 from daemon.seal.envelope import Envelope
 from daemon.seal.verify import verify
 from daemon.vault import durable
@@ -60,7 +60,7 @@ def _check_age(tx: Transaction, order: Disposal, clip: HeldClip) -> None:
     """Raises InconsistentError for footage younger than the least time by this dock's clock."""
     ended = parse_instant(clip.ingested_at)
     if clip.stopped_at is not None:
-        ended = parse_instant(clip.stopped_at) - timedelta(seconds=clip.skew)
+        ended = put_right(parse_instant(clip.stopped_at), clip.skew)
     until = ended + timedelta(days=tx.dock.config.disposal.minimum_days)
     if tx.now() < until and order.court_order_sha256 is None:
         raise InconsistentError(f"clip {clip.clip_id} has to be kept until {format_instant(until)}, by this clock")

@@ -34,6 +34,7 @@ from daemon.model.statements.people import (
     Withdrawal,
 )
 from daemon.model.statements.policy import Acknowledgement, Because, Disposal, Release, Revocation
+from daemon.model.statements.queries import AskedClips, AskedDecision, AskedReport, AskedWords, Query, Supposed
 from daemon.model.statements.words import ClipIds, Force, Ids, Integrity, Purpose, Role, Statement, Trigger, Verdict
 
 __all__ = [
@@ -42,6 +43,10 @@ __all__ = [
     "KINDS",
     "Acknowledgement",
     "Activation",
+    "AskedClips",
+    "AskedDecision",
+    "AskedReport",
+    "AskedWords",
     "Authorization",
     "Because",
     "Capture",
@@ -62,6 +67,7 @@ __all__ = [
     "PersonKeys",
     "PolicyKeys",
     "Purpose",
+    "Query",
     "Receipt",
     "RecoveryKey",
     "Release",
@@ -73,6 +79,7 @@ __all__ = [
     "Seal",
     "Services",
     "Statement",
+    "Supposed",
     "Tag",
     "TaggedAssignment",
     "Trigger",

@@ -6,6 +6,7 @@ from daemon.model.statements.devices import Capture, Receipt, Seal, Tag
 from daemon.model.statements.enrolment import TrustStatement
 from daemon.model.statements.people import BY_PEOPLE
 from daemon.model.statements.policy import Acknowledgement, Disposal, Release, Revocation
+from daemon.model.statements.queries import Query
 from daemon.model.statements.words import Statement
 
 _ALL: tuple[type[Statement], ...] = (
@@ -15,6 +16,7 @@ _ALL: tuple[type[Statement], ...] = (
     Tag,
     Receipt,
     *BY_PEOPLE,
+    Query,
     Release,
     Revocation,
     Disposal,

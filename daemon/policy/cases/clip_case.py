@@ -6,10 +6,11 @@ unconflicted has classified. A clip opens only when each of them would open it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from daemon.model import statements as st
+from daemon.model.times import put_right
 from daemon.policy.cases.approvals import DisposalApproval, approved_orders, disposal_approvals
 from daemon.policy.cases.declarations import declaration_counts, declared
 from daemon.policy.cases.hearing import hear, rows_about
@@ -26,7 +27,7 @@ from daemon.policy.rules.facts import (
 )
 from daemon.policy.store.rows import AnnouncedClipRow
 from daemon.policy.testimony.testimony import Standing
-from daemon.policy.testimony.words import Word
+from daemon.policy.testimony.words import AnyWord, Word
 
 UNKNOWN_OFFICER = "unknown"
 """The wearer of a clip without a capture that verifies, until a correction names one."""
@@ -35,13 +36,22 @@ UNKNOWN_OFFICER = "unknown"
 class Case:
     """One clip, with everything attested about it and its incidents, weighed as of one moment."""
 
-    def __init__(self, context: PolicyContext, clip: AnnouncedClipRow, now: datetime | None = None) -> None:
-        """Looks up and weighs what was attested. `now`: the moment, the service's own if not given."""
+    def __init__(
+        self,
+        context: PolicyContext,
+        clip: AnnouncedClipRow,
+        now: datetime | None = None,
+        supposed: Sequence[AnyWord] = (),
+    ) -> None:
+        """Looks up and weighs what was attested. `now`: the moment, the service's own if not given.
+
+        `supposed`: words that nobody has given, as if they had been. Nothing may be decided on such a case.
+        """
         self._context = context
         self._now = now or context.now()
         self._rows = rows_about(context, clip.clip_id)
         self.clip = clip
-        self.testimony = hear(context, clip, self._rows, self._now)
+        self.testimony = hear(context, clip, self._rows, self._now, supposed)
 
     @property
     def incidents(self) -> tuple[str, ...]:
@@ -88,7 +98,7 @@ class Case:
     @property
     def kept_from(self) -> datetime:
         """When retention counts from: the recording, put right where the camera's clock lagged behind the dock's."""
-        return self.recorded[0] + timedelta(seconds=max(0.0, -self._seal.clock_skew_seconds))
+        return put_right(self.recorded[0], min(0.0, self._seal.clock_skew_seconds))
 
     def disposal_approval(self) -> DisposalApproval | None:
         """The authorization to dispose of the clip that chief and records have signed, in force now; or None."""
@@ -112,8 +122,26 @@ class Case:
         standing = self.testimony.classifications
         everybody = {officer for one in standing for officer in one.word.statement.involved}
         found = [self._alone(one, standing, everybody) for one in standing]
-        found += [IncidentFacts(incident_id=name, force="unclassified") for name in self._silent()]
+        found += [IncidentFacts(incident_id=name, force="unclassified") for name in self.silent()]
         return sorted(dict.fromkeys(found), key=lambda incident: (incident.incident_id or "", repr(incident)))
+
+    def silent(self) -> list[str | None]:
+        """The incidents that nobody unconflicted has classified; None for the clip itself, if it has no incident.
+
+        Whoever classifies the clip itself speaks for all of them. Where the camera's clock was too far off, only a
+        classification that names the clip counts: the incident may be another one's.
+        """
+        heard = {
+            one.scope
+            for one in self.testimony.classifications
+            if one.opens and (not self.skewed or self.clip.clip_id in one.word.statement.clip_ids)
+        }
+        if None in heard:
+            return []
+        silent: list[str | None] = [name for name in self.incidents if name not in heard]
+        if not self.testimony.vouched:  # only conflicted words attach it to any incident
+            silent.append(None)
+        return silent
 
     @property
     def skewed(self) -> bool:
@@ -134,24 +162,6 @@ class Case:
     @property
     def _seal(self) -> st.Seal:
         return self._context.store.statement(self.clip.seal_sha256, st.Seal)
-
-    def _silent(self) -> list[str | None]:
-        """The incidents that nobody unconflicted has classified; None for the clip itself, if it has no incident.
-
-        Whoever classifies the clip itself speaks for all of them. Where the camera's clock was too far off, only a
-        classification that names the clip counts: the incident may be another one's.
-        """
-        heard = {
-            one.scope
-            for one in self.testimony.classifications
-            if one.opens and (not self.skewed or self.clip.clip_id in one.word.statement.clip_ids)
-        }
-        if None in heard:
-            return []
-        silent: list[str | None] = [name for name in self.incidents if name not in heard]
-        if not self.testimony.vouched:  # only conflicted words attach it to any incident
-            silent.append(None)
-        return silent
 
     @staticmethod
     def _alone(one: Standing, standing: Iterable[Standing], everybody: set[str]) -> IncidentFacts:

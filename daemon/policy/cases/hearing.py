@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from daemon.model import statements as st
@@ -13,13 +14,31 @@ from daemon.policy.testimony.words import AnyWord, Word
 from daemon.seal.verify import newest_time
 
 
-def hear(context: PolicyContext, clip: AnnouncedClipRow, rows: list[AttestationRow], now: datetime) -> Testimony:
-    """What counts about a clip at `now`. `rows`: those of `rows_about`."""
+def hear(
+    context: PolicyContext,
+    clip: AnnouncedClipRow,
+    rows: list[AttestationRow],
+    now: datetime,
+    supposed: Sequence[AnyWord] = (),
+) -> Testimony:
+    """What counts about a clip at `now`. `rows`: those of `rows_about`. `supposed`: words that nobody has given."""
     tagged = context.store.incidents(clip.clip_id)
-    incidents = {*tagged, *context.store.incidents_named(clip.clip_id)}
+    incidents = {*tagged, *context.store.incidents_named(clip.clip_id), *_attaching(clip.clip_id, supposed)}
     others = {name: _clips_of(context, name, now) for name in incidents}
-    words = [word_of(context, row) for row in rows]
+    words = [*(word_of(context, row) for row in rows), *supposed]
     return weigh(clip.clip_id, clip.officer_id, tagged, words, others, now)
+
+
+def hear_incident(context: PolicyContext, incident_id: str, rows: list[AttestationRow], now: datetime) -> Testimony:
+    """What counts about an incident itself at `now`, as for a clip of it that nobody wore. `rows`: all about it."""
+    others = {incident_id: _clips_of(context, incident_id, now)}
+    return weigh("", "", [incident_id], [word_of(context, row) for row in rows], others, now)
+
+
+def _attaching(clip_id: str, words: Iterable[AnyWord]) -> set[str]:
+    """The incidents that these classifications would attach a clip to."""
+    said = (word.statement for word in words if isinstance(word.statement, st.Classification))
+    return {one.incident_id for one in said if one.incident_id is not None and clip_id in one.clip_ids}
 
 
 def rows_about(context: PolicyContext, clip_id: str) -> list[AttestationRow]:

@@ -17,7 +17,7 @@ from daemon.model.custody_actions import CustodyAction
 from daemon.model.documents import Notice, NoticeRelease
 from daemon.model.errors import InconsistentError, SignerNotAllowedError, VerificationError
 from daemon.model.parse import parse_model
-from daemon.model.times import format_instant
+from daemon.model.times import format_instant, put_right
 from daemon.model.types import is_clip_id
 from daemon.policy.cases import orders
 from daemon.policy.cases.clip_case import UNKNOWN_OFFICER
@@ -144,12 +144,19 @@ def _accept(context: PolicyContext, notice: Notice, known: AnnouncedClipRow | No
             tag_sha256=tag.digest,
             clip_sha256=seal.statement.clip_sha256,
             integrity=seal.statement.integrity,
-            recorded_at=format_instant(capture.statement.started_at if capture else seal.statement.ingested_at),
+            recorded_at=format_instant(_began(seal.statement, capture)),
         )
     )
     for assignment in tag.statement.activation.assignments:
         context.store.add_incident(notice.clip_id, assignment.incident_id)
     _reconsider_beside(context, notice.clip_id, wearers)
+
+
+def _began(seal: st.Seal, capture: _Part[st.Capture] | None) -> datetime:
+    """When the recording began, by the dock's clock; without a capture, when it was ingested."""
+    if capture is None:
+        return seal.ingested_at
+    return put_right(capture.statement.started_at, seal.clock_skew_seconds)
 
 
 def _wearers(context: PolicyContext, clip_id: str, tag: st.Tag) -> dict[str, frozenset[str]]:

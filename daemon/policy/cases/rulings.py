@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from daemon.policy.context import PolicyContext
 from daemon.policy.rules.decide import Ruling, combine, decide
 from daemon.policy.rules.facts import Facts
 from daemon.policy.store.rows import AnnouncedClipRow
+from daemon.policy.testimony.words import AnyWord
 
 _QUARANTINE = Ruling(
     "refused",
@@ -66,11 +68,32 @@ def ruling_on(
     context: PolicyContext, clip: AnnouncedClipRow | None, person_id: str, purpose: st.Purpose
 ) -> GroundedRuling:
     """Whether this person may view this clip for this purpose now. `clip` is None when no dock has announced it."""
+    return _rule(context, clip, person_id, purpose, ())
+
+
+def supposed_ruling(
+    context: PolicyContext,
+    clip: AnnouncedClipRow | None,
+    person_id: str,
+    purpose: st.Purpose,
+    supposed: Sequence[AnyWord],
+) -> Ruling:
+    """What `ruling_on` would say if these words had been given. It has no grounds, so no order can be issued on it."""
+    return _rule(context, clip, person_id, purpose, supposed).ruling
+
+
+def _rule(
+    context: PolicyContext,
+    clip: AnnouncedClipRow | None,
+    person_id: str,
+    purpose: st.Purpose,
+    supposed: Sequence[AnyWord],
+) -> GroundedRuling:
     if clip is None:
         return GroundedRuling(_UNKNOWN_CLIP)
     if clip.disposed:
         return GroundedRuling(_DISPOSED)
-    case = Case(context, clip)
+    case = Case(context, clip, supposed=supposed)
     if not case.admitted:
         return GroundedRuling(_QUARANTINE)
     if case.wearer == UNKNOWN_OFFICER:

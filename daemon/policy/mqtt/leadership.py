@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
 
 from daemon.link.mqtt import Connected, Deliver, Disconnected, LinkEvent, MqttClient, Received
 from daemon.model.config import PolicyConfig
@@ -36,9 +37,20 @@ class Leadership:
     """
 
     def __init__(
-        self, config: PolicyConfig, store: PolicyDatabase, regime: Regime, deliver: Deliver, now: float
+        self,
+        config: PolicyConfig,
+        store: PolicyDatabase,
+        regime: Regime,
+        deliver: Deliver,
+        now: float,
+        *,
+        offline: Callable[[], bytes],
     ) -> None:
-        """`store` was opened to serve. `deliver` gets the events of all connections."""
+        """`store` was opened to serve. `deliver` gets the events of all connections.
+
+        `offline` makes the status that says that the service has gone.
+        """
+        self._offline = offline
         self._config = config
         self._store = store
         self._regime = regime
@@ -75,7 +87,9 @@ class Leadership:
         self._subscriptions.start()
 
     def stop(self) -> None:
-        """Closes all connections."""
+        """Closes all connections. A leader says goodbye first."""
+        if self._publisher is not None:
+            self._publisher.say_goodbye(self._offline())
         for client in self.clients:
             client.stop()
 
@@ -97,7 +111,7 @@ class Leadership:
             self._check_regime()
             return
         self._store.set(_REGIME, self._regime.sha256)
-        self._publisher = OutboxPublisher(self._config, self._store, self._deliver)
+        self._publisher = OutboxPublisher(self._config, self._store, self._deliver, self._offline())
         self._publisher.client.start()
         self._subscriptions.open_inbox(now)
         self._away_since = now
@@ -184,6 +198,11 @@ class Leadership:
     def ack(self, message: Received) -> None:
         """Acknowledges a message. Its effects are durable, or it waits and the broker retains it."""
         self._subscriptions.ack(message)
+
+    def say_status(self, status: bytes) -> None:
+        """The leader publishes the service's status, if the broker is connected."""
+        if self._publisher is not None:
+            self._publisher.say_status(status)
 
     def send(self) -> None:
         """The leader publishes what waits in the store. Call it after the commit, outside a transaction."""

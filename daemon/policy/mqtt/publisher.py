@@ -12,6 +12,7 @@ from daemon.link.mqtt import Connected, Deliver, Disconnected, LinkEvent, MqttCl
 from daemon.link.pump import Pump
 from daemon.link.retry import RetryTimer
 from daemon.model.config import PolicyConfig
+from daemon.model.topics import Topics
 from daemon.policy.store.store import PolicyDatabase
 
 log = logging.getLogger(__name__)
@@ -24,9 +25,15 @@ _AT_ONCE = 20
 class OutboxPublisher:
     """Publishes what waits in the store, in order. All times are monotonic seconds and are passed in."""
 
-    def __init__(self, config: PolicyConfig, store: PolicyDatabase, deliver: Deliver) -> None:
-        """`deliver` gets the connection's events. The connection opens when `client` is started."""
-        self.client = MqttClient(config.broker, f"{config.agency}-policy", deliver, name=PUBLISHER)
+    def __init__(self, config: PolicyConfig, store: PolicyDatabase, deliver: Deliver, offline: bytes) -> None:
+        """`deliver` gets the connection's events. The connection opens when `client` is started.
+
+        `offline` is the status that the broker publishes when the connection is lost.
+        """
+        self._status_topic = Topics(config.agency).policy_status
+        self.client = MqttClient(
+            config.broker, f"{config.agency}-policy", deliver, name=PUBLISHER, will=(self._status_topic, offline)
+        )
         self._store = store
         self._pump = Pump(self.client)
         self._cursor = 0
@@ -36,6 +43,16 @@ class OutboxPublisher:
     def connected(self) -> bool:
         """Whether the broker is connected."""
         return self._pump.connected
+
+    def say_status(self, status: bytes) -> None:
+        """Publishes the service's status, if the broker is connected. It is not kept for later: another one follows."""
+        if self.connected:
+            self.client.publish(self._status_topic, status, retain=True)
+
+    def say_goodbye(self, status: bytes) -> None:
+        """Publishes the service's last status before the connection is closed."""
+        if self.connected:
+            self.client.publish_last(self._status_topic, status)
 
     def handle(self, event: LinkEvent, now: float) -> None:
         """Takes note of an event of this connection. A message that the broker has taken is removed from the store."""

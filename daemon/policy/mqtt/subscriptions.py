@@ -21,7 +21,7 @@ from daemon.link.mqtt import Connected, Deliver, Disconnected, LinkEvent, MqttCl
 from daemon.link.retry import RetryTimer
 from daemon.model.config import PolicyConfig
 from daemon.model.topics import Topics
-from daemon.runtime.mailbox import Reload
+from daemon.runtime.mailbox import Reload, Wake
 
 log = logging.getLogger(__name__)
 INBOX, SHARE = "inbox", "share"
@@ -32,14 +32,19 @@ _SESSION = 7 * 24 * 3600
 
 def topic_filters(topics: Topics) -> tuple[str, ...]:
     """Everything a policy service subscribes to. Clips' notices count only when retained: new ones are announced."""
-    return (topics.announcement("+", "+"), topics.clip("+", "+"), topics.attestation("+", "+", "+"))
+    return (
+        topics.announcement("+", "+"),
+        topics.clip("+", "+"),
+        topics.attestation("+", "+", "+"),
+        topics.query("+", "+"),
+    )
 
 
-def can_wait(topics: Topics, event: LinkEvent | Reload) -> bool:
+def can_wait(topics: Topics, event: LinkEvent | Reload | Wake) -> bool:
     """Whether an event may wait a moment for more, to be handled with them in one transaction.
 
-    Messages from docks and the broker's acknowledgements come in bursts and may wait. Attestations and requests by
-    people never wait.
+    Messages from docks and the broker's acknowledgements come in bursts and may wait. Attestations, requests and
+    questions by people never wait.
     """
     match event:
         case Published():

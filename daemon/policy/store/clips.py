@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import bindparam, delete, false, func, select, union
+from sqlalchemy import bindparam, delete, false, func, or_, select, tuple_, union
 
 from daemon.policy.store import tables
 from daemon.policy.store.attestations import Attestations
@@ -12,6 +12,7 @@ from daemon.policy.store.rows import AnnouncedClipRow
 from daemon.policy.store.sql import insert_if_absent, row_values, upsert
 
 _C, _I, _D, _N, _X = tables.clip.c, tables.clip_incident.c, tables.dock.c, tables.named_clip.c, tables.refused_clip.c
+_A = tables.attestation.c
 _CLIPS = select(tables.clip)
 _OF = _C.clip_id == bindparam("of")
 _FIRST = _CLIPS.where(_OF).order_by(_C.disposed, _C.dock_id).limit(1)
@@ -20,6 +21,23 @@ _PUT = upsert(tables.clip)
 _RECORDED_BEFORE = _CLIPS.where(_C.disposed == false(), _C.recorded_at <= bindparam("at")).order_by(
     _C.recorded_at, _C.clip_id
 )
+_RECORDED_IN = (
+    _CLIPS.where(
+        _C.disposed == false(),
+        _C.recorded_at >= bindparam("since"),
+        _C.recorded_at < bindparam("until"),
+        tuple_(_C.recorded_at, _C.dock_id, _C.clip_id)
+        > tuple_(bindparam("after_at"), bindparam("after_dock"), bindparam("after_clip")),
+    )
+    .order_by(_C.recorded_at, _C.dock_id, _C.clip_id)
+    .limit(bindparam("most"))
+)
+_WORN_BY = or_(
+    _C.officer_id == bindparam("by"),
+    _C.clip_id.in_(select(_A.clip_id).where(_A.kind == "correction", _A.officer_id == bindparam("by"))),
+)
+_RECORDED_IN_BY = _RECORDED_IN.where(_WORN_BY)
+_DOCKS = select(_D.dock_id, _D.through).order_by(_D.dock_id)
 _ADD_INCIDENT = insert_if_absent(tables.clip_incident)
 _INCIDENTS = select(_I.incident_id).where(_I.clip_id == bindparam("of")).order_by(_I.incident_id)
 _OF_INCIDENT = union(
@@ -70,6 +88,21 @@ class AnnouncedClips(Attestations):
         """Clips that were recorded up to `at` and are not disposed of, oldest first."""
         return [AnnouncedClipRow(*row) for row in self.run(_RECORDED_BEFORE, at=at)]
 
+    def clips_recorded_in(
+        self, since: str, until: str, after: tuple[str, str, str], most: int, worn_by: str | None = None
+    ) -> list[AnnouncedClipRow]:
+        """At most `most` clips that began in [since, until) and are not disposed of, oldest first.
+
+        `after`: the start, dock and id of the clip that they follow; three empty texts for the first ones. `worn_by`:
+        those alone that this officer wore by their capture, or may have by a correction.
+        """
+        first = dict(zip(("after_at", "after_dock", "after_clip"), after, strict=True))
+        if worn_by is None:
+            rows = self.run(_RECORDED_IN, since=since, until=until, most=most, **first)
+        else:
+            rows = self.run(_RECORDED_IN_BY, since=since, until=until, most=most, by=worn_by, **first)
+        return [AnnouncedClipRow(*row) for row in rows]
+
     def add_incident(self, clip_id: str, incident_id: str) -> None:
         """Notes that a dock tagged a clip with an incident. This is never taken back."""
         self.forget_remembered()
@@ -118,6 +151,10 @@ class AnnouncedClips(Attestations):
         """The dock's `through`: every notice up to this sequence is stored. 0 for a dock that announced nothing."""
         row = self.one(_THROUGH, dock=dock_id)
         return int(row[0]) if row else 0
+
+    def docks(self) -> dict[str, int]:
+        """Every dock that has announced anything, with its `through`."""
+        return {row[0]: int(row[1]) for row in self.run(_DOCKS)}
 
     def advance_through(self, dock_id: str) -> int:
         """Moves the dock's `through` forward over every stored notice that follows without a gap. Returns it."""

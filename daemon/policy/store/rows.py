@@ -10,6 +10,7 @@ class AnnouncedClipRow:
     """A clip as its dock last announced it. The digests name the attestations that say more.
 
     `sequence` and `previous` are the notice's. `capture_sha256` is None for a clip without a capture that verifies.
+    `recorded_at`: when the recording began, by the dock's clock; without a capture, when it was ingested.
     """
 
     dock_id: str

@@ -13,7 +13,7 @@ from daemon.model import statements as st
 from daemon.model.errors import ConfigurationError
 from daemon.review.known import Known
 from daemon.seal.keys import public_pem
-from tests.cli.attest.world import PEOPLE, classification, clip, clip_id, facts, known, standing
+from tests.cli.attest.world import PEOPLE, classification, clip, clip_id, facts, known
 from tests.kit import agency
 
 WORLD = known(clip(1, "23-310001"), clip(2, "23-310001", officer="52345"), clip(3))
@@ -35,10 +35,7 @@ def test_an_incident_of_no_clip_is_refused_and_the_closest_offered() -> None:
     assert "did you mean" not in doubt
 
 
-def test_an_incident_is_known_from_its_tag_a_standing_or_dispatch() -> None:
-    classified = known(clip(1))
-    classified.standings[clip_id(1)] = standing(clip_id(1), "none", ["made-up"])
-    assert found(classification(incident_id="made-up"), classified) == []
+def test_an_incident_is_known_from_its_tag_from_dispatch_or_from_what_others_said() -> None:
     assert found(classification(incident_id="23-7"), WORLD, "23-7") == []
     assert strangers([classification(incident_id="23-7")], WORLD)
     assert not strangers([classification(incident_id="23-310001")], WORLD)
@@ -122,7 +119,7 @@ def test_what_was_not_heard_is_said_and_blocks_nothing() -> None:
     said = list(unchecked([fact], nothing, None))
     assert len(said) == 2 and "not authorized" in said[0] and "--trust" in said[1]
     assert len(list(unchecked([fact], Known(), PEOPLE))) == 1, "nothing is retained, and nobody says why"
-    half = Known(WORLD.clips, WORLD.standings, whole=False, problems=["more than could be heard"])
+    half = Known(WORLD.clips, whole=False, problems=["more than could be heard"])
     assert doubts([fact], half, (), None) == []
     assert "more than could be heard" in next(iter(unchecked([fact], half, PEOPLE)))
     assert list(unchecked([classification(incident_id="23-310001")], WORLD, PEOPLE)) == []

@@ -17,12 +17,12 @@ from daemon.cli.attest.attesting import Attesting
 from daemon.cli.attest.confirm import Shift, classify_shift
 from daemon.cli.shared.person import Caller
 from daemon.model.config import Broker
-from daemon.model.errors import ConfigurationError, UnavailableError
+from daemon.model.errors import ConfigurationError
+from daemon.model.query_results import ListedClip
 from daemon.model.topics import Topics
-from daemon.review.known import Known
 from daemon.seal.private_keys import new_pair
 from tests.cli.attest.office import ME, Office, classifications, opened
-from tests.cli.attest.world import EVENING, PEOPLE, PORTLAND, clip, clip_id, known
+from tests.cli.attest.world import EVENING, PEOPLE, PORTLAND, clip, clip_id, listed
 
 NOTHING: dict[str, Any] = {
     "incident_id": None,
@@ -35,7 +35,13 @@ NOTHING: dict[str, Any] = {
     "classified_at": None,
 }
 SPAN = "2026-11-27 20:00/2026-11-28 06:00"
-NIGHT = known(clip(1, "A"), clip(2, "A", officer="52345"), clip(3), clip(4, "B"), clip(5, "B", officer=ME))
+NIGHT = [
+    listed(clip(1, "A"), "A"),
+    listed(clip(2, "A", officer="52345"), "A"),
+    listed(clip(3)),
+    listed(clip(4, "B"), "B"),
+    listed(clip(5, "B", officer=ME), "B", conflict="wore this clip's camera, or may have"),
+]
 Asked = Callable[..., list[str]]
 
 
@@ -53,7 +59,9 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     new_pair(tmp_path, ME)
     caller = Caller(ME, tmp_path, Broker(url="mqtt://127.0.0.1:9"), Topics("portland"))
 
-    def run(world: Known, *answers: bool | None, yes: bool = False, as_json: bool = False, **how: Any) -> list[str]:
+    def run(
+        world: list[ListedClip], *answers: bool | None, yes: bool = False, as_json: bool = False, **how: Any
+    ) -> list[str]:
         asked: list[str] = []
 
         def answer(question: str, **_: object) -> bool:
@@ -63,7 +71,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
                 raise click.Abort
             return said
 
-        monkeypatch.setattr(confirm, "hear_known", lambda *_: world)
+        monkeypatch.setattr(confirm, "list_clips", lambda *_: world)
         monkeypatch.setattr(click, "confirm", answer)
         visit = Attesting(caller, PORTLAND, PEOPLE, how.pop("anyway", False), as_json)
         classify_shift(visit, Shift(how.pop("span", SPAN), NOTHING | how, yes))
@@ -116,17 +124,6 @@ def test_yes_asks_nothing_and_prints_one_document(ask: Asked, office: type[Offic
     assert [each["clip_ids"] for each in document["left"]] == [[clip_id(4), clip_id(5)]]
 
 
-def test_yes_leaves_what_could_undo_an_earlier_word_and_a_person_may_confirm_it(
-    ask: Asked, office: type[Office], capsys: Captured
-) -> None:
-    world = known(clip(1, "A", "B"))
-    ask(world, yes=True)
-    assert office.published == [] and capsys.readouterr().out.count(clip_id(1)) == 2
-    assert len(ask(world, True, False)) == 2
-    assert [one.incident_id for one in classifications(office)] == ["A"]
-    assert capsys.readouterr().err.count("replaces what you said of it before") == 2
-
-
 def test_somebody_who_is_not_enrolled_is_refused_before_anything_is_asked(ask: Asked, office: type[Office]) -> None:
     with pytest.raises(ConfigurationError):
         ask(NIGHT, force="serious")  # nobody involved
@@ -135,15 +132,5 @@ def test_somebody_who_is_not_enrolled_is_refused_before_anything_is_asked(ask: A
     assert office.published == []
 
 
-def test_what_was_not_heard_whole_proposes_nothing_unless_told(ask: Asked, office: type[Office]) -> None:
-    half = Known(NIGHT.clips, NIGHT.standings, ["the broker retains more"], whole=False)
-    with pytest.raises(UnavailableError):
-        ask(half, True, True)
-    assert len(ask(half, True, True, anyway=True)) == 2
-    assert len(office.published) == 2
-
-
-def test_without_any_standing_nobody_knows_what_is_unclassified(ask: Asked, office: type[Office]) -> None:
-    with pytest.raises(UnavailableError):
-        ask(Known(NIGHT.clips, {}), True, True)
-    assert ask(Known()) == [] and office.published == []
+def test_where_nothing_is_listed_nothing_is_asked(ask: Asked, office: type[Office]) -> None:
+    assert ask([]) == [] and office.published == []

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from daemon.cli.attest.facts import Fact, facts_of
 from daemon.cli.attest.people import People
 from daemon.model import statements as st
-from daemon.model.documents import Need, Standing
+from daemon.model.query_results import ListedClip
 from daemon.model.zones import AgencyZone, zone_named
 from daemon.review.known import Known, KnownClip
 
@@ -40,19 +39,29 @@ def clip(number: int, *incidents: str, officer: str = "51234", skew: float = 0.0
     return KnownClip(**(values | changes))
 
 
-def known(*clips: KnownClip, **forces: str) -> Known:
-    """These clips; each stands unclassified unless `c<number>` says what force; `none_yet`: it has no standing."""
-    standings = {}
-    for each in clips:
-        force = forces.get(f"c{int(each.clip_id[:8], 16)}", "unclassified")
-        if force != "none_yet":
-            standings[each.clip_id] = standing(each.clip_id, force, each.incidents)
-    return Known({each.clip_id: each for each in clips}, standings)
+def known(*clips: KnownClip) -> Known:
+    return Known({each.clip_id: each for each in clips})
 
 
-def standing(of: str, force: str, incidents: Sequence[str] = (), *owing: str) -> Standing:
-    needs = tuple(Need(kind="statement", from_="supervisor", officer_id=officer) for officer in owing)
-    return Standing.model_validate({"clip_id": of, "force": force, "incidents": incidents, "needs": needs})
+def listed(clip: KnownClip, *unclassified: str, **changes: Any) -> ListedClip:
+    """A clip as the policy service lists it. Nobody has classified these incidents."""
+    standing = {"clip_id": clip.clip_id, "force": "unclassified", "incidents": clip.incidents}
+    values: dict[str, Any] = {
+        "clip_id": clip.clip_id,
+        "dock_id": clip.dock_id,
+        "officer_id": clip.officer_id,
+        "integrity": "verified",
+        "recorded": clip.recorded,
+        "started_at": clip.started_at,
+        "triggered_at": clip.triggered_at,
+        "stopped_at": clip.stopped_at,
+        "trigger": clip.trigger,
+        "clock_skew_seconds": clip.skew,
+        "standing": standing,
+        "unclassified": unclassified,
+        "alone": not clip.incidents,
+    }
+    return ListedClip.model_validate(values | changes)
 
 
 def facts(kind: type[st.Statement], *payloads: dict[str, Any]) -> list[Fact]:

@@ -31,7 +31,14 @@ def store(tmp_path: Path) -> Iterator[PolicyDatabase]:
 @pytest.fixture
 def leadership(tmp_path: Path, store: PolicyDatabase) -> Iterator[Leadership]:
     """A service that has just begun to lead, at 0.0. No broker answers it: tests say what one would."""
-    made = Leadership(policy_config(tmp_path), store, bundled("portland-negotiated-2023"), lambda _: None, 0.0)
+    made = Leadership(
+        policy_config(tmp_path),
+        store,
+        bundled("portland-negotiated-2023"),
+        lambda _: None,
+        0.0,
+        offline=lambda: b"gone",
+    )
     with store.transaction():
         made.update(0.0)
     yield made

@@ -42,7 +42,7 @@ class Rig:
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     config = policy_config(tmp_path)
     store = open_store(config)
-    made = Rig(store, OutboxPublisher(config, store, lambda _: None))
+    made = Rig(store, OutboxPublisher(config, store, lambda _: None, b"gone"))
     monkeypatch.setattr(made.publisher.client, "publish", made.take)
     yield made
     store.close()
@@ -90,3 +90,15 @@ def test_a_refused_message_is_sent_again_later(rig: Rig) -> None:
         rig.publisher.send()
         assert len(rig.sent) == sent
     assert rig.waiting == ["a"]
+
+
+def test_a_status_is_said_while_there_is_a_connection_and_not_kept(rig: Rig) -> None:
+    rig.publisher.say_status(b"here")
+    assert rig.sent == []
+    rig.publisher.handle(Connected(PUBLISHER, None), 0.0)
+    rig.publisher.say_status(b"here")
+    assert rig.sent == ["bwc/v1/portland/policy/status"] and rig.waiting == []
+    rig.publisher.handle(Published(PUBLISHER, 1, None), 0.0)  # the answer to it is nobody's message
+    rig.enqueue("a")
+    rig.publisher.send()
+    assert rig.sent[1:] == ["a"]

@@ -66,4 +66,5 @@ def test_new_notices_are_received_as_announcements_and_retained_ones_per_clip() 
         TOPICS.announcement("+", "+"),
         TOPICS.clip("+", "+"),
         TOPICS.attestation("+", "+", "+"),
+        TOPICS.query("+", "+"),
     }

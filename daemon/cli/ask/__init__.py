@@ -1,0 +1,1 @@
+"""`bwc ask`: questions to the policy service."""
