@@ -31,8 +31,6 @@ PEOPLE: dict[str, tuple[st.Role, ...]] = {
     "records": ("records",),
     "chief": ("chief",),
     "trainer": ("training",),
-    "sergeant": ("officer", "supervisor"),
-    "partner": ("officer",),
 }
 DIGEST = "ab" * 32
 

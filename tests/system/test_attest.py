@@ -151,7 +151,7 @@ def test_a_shift_is_proposed_confirmed_by_incident_and_signed(night: Night) -> N
     ran = night.attest(cast.SUPERVISOR, "classification", "--shift", span, answers="y\nn\n")
     assert ran.returncode == 0, ran.stderr
     assert f"incident {ONE}: 2 clips of 2 officers" in ran.stderr and "by the button" in ran.stderr
-    assert f"left for another supervisor: you are in incident {HERS}" in ran.stdout
+    assert f"incident {HERS} is left for another supervisor" in ran.stdout
     assert "1 classification signed" in ran.stdout
     assert len(night.said() - before) == 1
     night.standing(f"{cast.OFFICER.person_id} 1", "none")
