@@ -206,7 +206,7 @@ def status(broker: Broker, agency: str, as_json: bool) -> None:
     said = hear_status(broker, Topics(agency))
     if said is None:
         raise BwcError("the policy service has never said how it is", hint="is it running? is this its broker?")
-    age = (datetime.now(UTC) - said.said_at).total_seconds()
+    age = max(0.0, (datetime.now(UTC) - said.said_at).total_seconds())
     if as_json:
         print_json(said.plain())
     elif said.state == "online":

@@ -69,6 +69,16 @@ def test_a_classification_that_names_the_clip_attaches_it(desk: Desk) -> None:
     assert row["outcome"] == "refused" and {need.get("incident_id") for need in row["needs"]} == {"23-7"}
 
 
+@pytest.mark.parametrize(("by", "outcome"), [("sergeant", "refused"), ("affairs", "released")])
+def test_whoever_was_in_the_incident_it_would_be_attached_to_is_conflicted_there_too(
+    desk: Desk, by: str, outcome: str
+) -> None:
+    desk.office.announce(desk.office.notice(incidents=()))
+    desk.office.announce(desk.office.notice(OTHER_CLIP, officer="sergeant", incidents=("23-7",)))
+    [row], _ = desk.ask("affairs", asked(classified(by=by, incident_id="23-7", clip_ids=[CLIP])))
+    assert row["outcome"] == outcome
+
+
 @pytest.mark.parametrize(
     ("supposed", "why"),
     [
