@@ -20,9 +20,11 @@ from click.testing import CliRunner
 
 from daemon.cli.dispatch.command import dispatch
 from daemon.cli.dispatch.files import capture
+from daemon.cli.dispatch.findings import Findings
 from daemon.cli.dispatch.output import print_text
 from daemon.core.dispatch.activation import Assignment, Clip
 from daemon.core.dispatch.compliance import review, tally
+from daemon.core.dispatch.merges import Joined
 from daemon.model.errors import ConfigurationError
 from device_sim import dispatch as center
 from device_sim import plan
@@ -102,7 +104,7 @@ def run(day: Path, *more: str) -> str:
 
 def test_one_json_document(day: Path) -> None:
     document = json.loads(run(day, "--json"))
-    assert document.keys() == {"clips", "assignments", "officers", "set_aside"}
+    assert document.keys() == {"clips", "assignments", "officers", "merges", "set_aside"}
     row = {
         "incident_id": "I1",
         "verdict": "on_time",
@@ -172,11 +174,13 @@ def test_in_a_terminal_there_are_tables(capsys: pytest.CaptureFixture[str], monk
     monkeypatch.setenv("COLUMNS", "200")
     begun = datetime.fromisoformat("2023-11-29T21:00:00Z")
     called = [Assignment("I1", "[red]Theft", "711", "A", begun, None, "unit")]
-    print_text(review([], called, {"A": datetime.fromisoformat("2023-11-29T23:00:00Z")}), [], terminal=True)
+    compliance = review([], called, {"A": datetime.fromisoformat("2023-11-29T23:00:00Z")})
+    print_text(Findings(compliance, [Joined("I0", "I1", "internal")], []), terminal=True)
     shown = capsys.readouterr().out
     assert "absent" in shown
     assert "┃" in shown
     assert "[red]Theft" in shown
+    assert "merged: I1 replaced I0 (told by the agency's own id)" in shown
 
 
 def test_grace_and_period(day: Path) -> None:

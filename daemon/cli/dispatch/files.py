@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from daemon.cli.dispatch.findings import SetAside
 from daemon.core.dispatch import eido
 from daemon.core.dispatch.activation import Clip, newest_stops
 from daemon.core.dispatch.eido import Snapshot
@@ -24,14 +25,6 @@ _CAPTURE_LIMIT = 1 << 20
 _CAPTURE_TYPE = "application/vnd.bwc.capture.v1+json"
 _MANY = 1000
 _CHUNK = 250
-
-
-@dataclass(frozen=True)
-class SetAside:
-    """A file that could not be used, and why."""
-
-    file: str
-    reason: str
 
 
 _Item = Snapshot | Clip | SetAside

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daemon.cli.dispatch.files import SetAside
+from daemon.cli.dispatch.findings import Findings
 from daemon.core.dispatch.activation import AssignmentVerdict
 from daemon.core.dispatch.compliance import ORDER, Compliance, Tally
 from daemon.model.times import format_instant
@@ -31,8 +31,9 @@ _COLUMNS = (
 )
 
 
-def as_document(report: Compliance, set_aside: Sequence[SetAside]) -> dict[str, Any]:
+def as_document(found: Findings) -> dict[str, Any]:
     """The report as JSON-ready values."""
+    report = found.compliance
     return {
         "clips": {
             clip_id: {
@@ -61,7 +62,8 @@ def as_document(report: Compliance, set_aside: Sequence[SetAside]) -> dict[str, 
             for item in report.assignments
         ],
         "officers": {officer_id: _tally(tally) for officer_id, tally in report.officers.items()},
-        "set_aside": [{"file": item.file, "reason": item.reason} for item in set_aside],
+        "merges": [merge._asdict() for merge in found.merges],
+        "set_aside": [{"file": item.file, "reason": item.reason} for item in found.set_aside],
     }
 
 
@@ -91,21 +93,25 @@ def as_csv(report: Compliance) -> str:
     return text.getvalue()
 
 
-def print_text(report: Compliance, set_aside: Sequence[SetAside], *, terminal: bool) -> None:
-    """Assignments with the absent ones first, then incidents, officers, what was set aside, and the sum."""
+def print_text(found: Findings, *, terminal: bool) -> None:
+    """Assignments with the absent ones first, then incidents, officers, merges, what was set aside, and the sum."""
+    report = found.compliance
     show = _print_table if terminal else _print_columns
     show(("verdict", "incident", "type", "unit", "officer", "dispatched", "after", "uncovered", "clips"), _rows(report))
     heads = (*(verdict.replace("_", " ") for verdict in ORDER), "rate", "median", "95 %")
     show(("incident", *heads), _tallies(report.incidents))
     show(("officer", *heads), _tallies(report.officers))
-    for item in set_aside:
+    for merge in found.merges:
+        by = "tracking identifier" if merge.by == "tracking" else "the agency's own id"
+        click.echo(f"merged: {merge.new} replaced {merge.old} (told by {by})")
+    for item in found.set_aside:
         click.echo(f"set aside: {_printable(item.file)}: {_printable(item.reason)}")
     clips = report.clips.values()
     counts = ", ".join(f"{report.overall.counts[verdict]} {verdict.replace('_', ' ')}" for verdict in ORDER)
     click.echo(f"{report.overall.assignments} assignments: {counts}; on time: {_rate(report.overall)}")
     click.echo(
         f"{len(clips)} clips, {sum(clip.verdict == 'undispatched' for clip in clips)} of them on no call; "
-        f"{len(set_aside)} documents set aside"
+        f"{len(found.set_aside)} documents set aside"
     )
 
 

@@ -23,6 +23,8 @@ MAX_COMPONENTS = 1000
 """The most entries in any one list of a document."""
 MAX_STATUSES = 10_000
 """The most that one document may say of units on incidents."""
+MAX_TEXT = 1000
+"""What is read of an identifier, in characters."""
 
 Direction = Literal["REPLACING", "REPLACED", "SPLIT"]
 _DIRECTIONS: tuple[Direction, ...] = ("REPLACING", "REPLACED", "SPLIT")
@@ -40,12 +42,16 @@ class EidoError(VerificationError):
 
 
 class Incident(NamedTuple):
-    """What an incident was called at `at`. `priority` as dispatch gives it, where it is a number."""
+    """What an incident was called at `at`. `priority` as dispatch gives it, where it is a number.
+
+    `tracking_id` is what the incident is called everywhere (section 2.1), where the document says so.
+    """
 
     incident_id: str
     incident_type: str
     priority: int | None
     at: datetime
+    tracking_id: str | None = None
 
 
 class Status(NamedTuple):
@@ -59,14 +65,16 @@ class Status(NamedTuple):
 
 
 class Merge(NamedTuple):
-    """What became of `incident_id`: it is REPLACING or REPLACED by another, or was SPLIT from it.
+    """What `incident_id` says of another incident: that was REPLACED by it, is REPLACING it, or it was SPLIT from it.
 
-    `other_id` is None where the other's tracking identifier does not contain an incident id.
+    `other` is the other's tracking identifier as it is written there; `internal` the agency's own id that it may
+    contain, where there is one.
     """
 
     incident_id: str
     direction: Direction
-    other_id: str | None
+    other: str
+    internal: str | None
 
 
 class Snapshot(NamedTuple):
@@ -89,8 +97,10 @@ def parse(document: Mapping[str, Any]) -> Snapshot:
     written_at = _time(document, "") if document.get("lastUpdateTimeStamp") is not None else None
     incidents: list[Incident] = []
     names: dict[str, str] = {}
-    for component, where in _components(document, "incidentComponent"):
-        incident = _incident(component, where, written_at)
+    components = list(_components(document, "incidentComponent"))
+    whole = document if len(components) == 1 else {}  # of several incidents the header names none
+    for component, where in components:
+        incident = _incident(component, where, written_at, _tracking(whole) or _tracking(component))
         incidents.append(incident)
         names[_before_at(component.get("$id"))] = incident.incident_id
     if not incidents:
@@ -137,7 +147,9 @@ def instant(text: object) -> datetime:
     return _instant(text)
 
 
-def _incident(component: Mapping[str, Any], where: str, written_at: datetime | None) -> Incident:
+def _incident(
+    component: Mapping[str, Any], where: str, written_at: datetime | None, tracking_id: str | None
+) -> Incident:
     if component.get("lastUpdateTimeStamp") is not None or written_at is None:
         written_at = _time(component, where)
     text = component.get("incidentTypeCommonRegistryText")
@@ -148,7 +160,21 @@ def _incident(component: Mapping[str, Any], where: str, written_at: datetime | N
         text.strip()[:200] if isinstance(text, str) and text.strip() else "unknown",
         priority if isinstance(priority, int) and not isinstance(priority, bool) else None,
         written_at,
+        tracking_id,
     )
+
+
+def _tracking(component: Mapping[str, Any]) -> str | None:
+    """The tracking identifier that a header or an incident's component has for its `$id`."""
+    text = _tracking_text(component.get("$id"))
+    return text if text.startswith(_TRACKING) else None
+
+
+def _tracking_text(value: object) -> str:
+    """As it is written, but for the prefix, whose case is free (RFC 8141 section 3.1)."""
+    text = value.strip()[:MAX_TEXT] if isinstance(value, str) else ""
+    prefix = text[: len(_TRACKING)]
+    return _TRACKING + text[len(_TRACKING) :] if prefix.lower() == _TRACKING else text
 
 
 def _its_incidents(
@@ -185,16 +211,14 @@ def _merges(component: Mapping[str, Any], where: str, incident_ids: tuple[str, .
     direction = next((known for known in _DIRECTIONS if known == code), None)
     if direction is None:
         raise EidoError(f"{where}incidentMergeDirectionCode: expected REPLACING, REPLACED or SPLIT")
-    tracking = component.get("incidentTrackingIdentifier")
-    text = tracking if isinstance(tracking, str) else ""
-    if text.startswith(_TRACKING):
-        text = text.removeprefix(_TRACKING).partition(":")[0]
+    other = _tracking_text(component.get("incidentTrackingIdentifier"))
+    internal = _before_at(other.removeprefix(_TRACKING).partition(":")[0] if other.startswith(_TRACKING) else other)
     try:
-        other = check_id(_before_at(text))
+        own: str | None = check_id(internal)
     except ValueError:
-        other = None
-    for incident_id in incident_ids:
-        yield Merge(incident_id, direction, None if other == incident_id else other)
+        own = None
+    if other:
+        yield from (Merge(incident_id, direction, other, own) for incident_id in incident_ids)
 
 
 def _components(document: Mapping[str, Any], name: str) -> Iterator[tuple[Mapping[str, Any], str]]:

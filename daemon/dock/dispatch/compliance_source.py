@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from daemon.core.dispatch.activation import Assignment, Clip, newest_stops
+from daemon.core.dispatch.merges import Joined
 from daemon.core.windows import LONGEST_CALL
 from daemon.database.sqlite import read_only
 from daemon.dock.store.dispatch import DispatchStore
@@ -16,10 +17,11 @@ from daemon.model.times import format_instant
 
 @dataclass(frozen=True)
 class Recorded:
-    """Clips (skew-corrected) and assignments of a period, and (source, reason) of documents set aside."""
+    """Clips (skew-corrected), assignments and merges of a period, and (source, reason) of documents set aside."""
 
     clips: list[Clip]
     assignments: list[Assignment]
+    merges: tuple[Joined, ...]
     docked_until: dict[str, datetime]
     set_aside: list[tuple[str, str]]
 
@@ -33,4 +35,5 @@ def read(config: DockConfig, begin: datetime, end: datetime) -> Recorded:
         skew = config.ingest.max_skew_seconds
         clips = [found.corrected(skew) for row in rows if (found := recording_of(row)) is not None]
         assignments = dispatch.between(begin - LONGEST_CALL, end + LONGEST_CALL)
-        return Recorded(clips, assignments, newest_stops(clips), dispatch.set_aside_rows())
+        merges = dispatch.merges({assignment.incident_id for assignment in assignments})
+        return Recorded(clips, assignments, merges, newest_stops(clips), dispatch.set_aside_rows())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
+from daemon.core.windows import LONGEST_CALL
 from daemon.dock.context import Transaction
 from daemon.dock.dispatch import tags
 from daemon.dock.store.meta import MetaKey
@@ -34,6 +36,8 @@ def apply_pending(tx: Transaction) -> None:
 
     Called before anything asks for them, and before the documents are durable.
     """
+    if tx.dock.dispatch.was_read_again:
+        _apply_anew(tx)
     new = tx.dock.dispatch.drain_new()
     if new is None:
         return
@@ -43,3 +47,11 @@ def apply_pending(tx: Transaction) -> None:
         tx.store.set(MetaKey.DISPATCH_AS_OF, format_instant(as_of))
         for clip in tx.store.waiting_for_dispatch(format_instant(as_of)):
             tags.revise(tx, clip, tags.UNDISPATCHED)
+
+
+def _apply_anew(tx: Transaction) -> None:
+    """After a change of version: what is still known of dispatch may now mean something else."""
+    now = tx.now()
+    changed = tx.dock.dispatch.work_out_anew(tx.store.officers())
+    known_since = now - timedelta(days=tx.dock.config.activation.keep_days)
+    tags.retag_officers(tx, changed, known_since + LONGEST_CALL, now)

@@ -18,10 +18,13 @@ from daemon.core.dispatch.activation import Assignment
 from daemon.core.dispatch.assignments import worked_out
 from daemon.core.dispatch.crews import Crews
 from daemon.core.dispatch.eido import Snapshot
+from daemon.core.dispatch.merges import Joined, joined
 from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.dock.store import dispatch_history
 from daemon.dock.store.dispatch_history import DispatchHistory
+from daemon.dock.store.tables import TO_READ
 from daemon.model import strict_json
+from daemon.model.errors import VerificationError
 from daemon.model.times import format_instant, parse_instant
 
 log = logging.getLogger(__name__)
@@ -31,7 +34,7 @@ CREATE TABLE IF NOT EXISTS dispatch_document (
 );
 CREATE INDEX IF NOT EXISTS dispatch_document_age ON dispatch_document (received_at);
 CREATE TABLE IF NOT EXISTS dispatch_about (
-  incident_id TEXT, digest TEXT, PRIMARY KEY (incident_id, digest)
+  about TEXT, digest TEXT, PRIMARY KEY (about, digest)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS dispatch_about_document ON dispatch_about (digest);
 CREATE TABLE IF NOT EXISTS dispatch_assignment (
@@ -43,7 +46,15 @@ CREATE TABLE IF NOT EXISTS dispatch_set_aside (
   digest TEXT PRIMARY KEY, source TEXT NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+_ABOUT = """
+SELECT digest FROM dispatch_about WHERE about = ?1
+UNION SELECT digest FROM dispatch_about WHERE about IN (
+  SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?1)
+"""
+"""Documents that name an incident, or its tracking identifier."""
+_LEFT = ("dispatch_document_3", TO_READ)
 _PROGRESS = 10_000
+_AT_ONCE = 1000
 
 
 class DispatchStore:
@@ -53,6 +64,8 @@ class DispatchStore:
         self._db = db
         self._history = DispatchHistory(db)
         self._new: list[Snapshot] = []
+        self.was_read_again = False
+        """Whether an earlier version has left documents: then `work_out_anew` comes first."""
         if create:
             self._create()
 
@@ -96,9 +109,21 @@ class DispatchStore:
         units = self._history.units_of({officer_id}, begin, end)
         return self._work_out(self._history.incidents_without_crew(units, begin, end), cameras)
 
+    def work_out_anew(self, cameras: Collection[str]) -> set[str]:
+        """Brings all assignments up to date where documents had to be read again. Returns whose own changed."""
+        known = [row[0] for row in self._db.execute("SELECT incident_id FROM dispatch_incident")]
+        changed: set[str] = set()
+        for start in range(0, len(known), _AT_ONCE):
+            changed |= self._work_out(known[start : start + _AT_ONCE], cameras)
+        for left in _LEFT:
+            self._db.execute(f"DROP TABLE IF EXISTS {left}")
+        self.was_read_again = False
+        return changed
+
     def _work_out(self, incident_ids: Collection[str], cameras: Collection[str]) -> set[str]:
         incidents = self._history.merged(incident_ids)
-        return self._replace(incidents, worked_out(*self._history.history(incidents), Crews(self._history, cameras)))
+        found = worked_out(self._history.history(incidents), Crews(self._history, cameras))
+        return self._replace(incidents, found.assignments)
 
     def of_officer(self, officer_id: str, start: datetime, end: datetime) -> list[Assignment]:
         """The officer's assignments that overlap [start, end)."""
@@ -117,12 +142,16 @@ class DispatchStore:
         )
         return [_assignment(row) for row in rows]
 
+    def merges(self, incident_ids: Collection[str]) -> tuple[Joined, ...]:
+        """The merges in which one of these incidents, or one merged with it, has a part."""
+        history = self._history.history(self._history.merged(incident_ids))
+        return tuple(sorted(joined(history.merges, history.tracked)))
+
     def digests_of(self, incident_ids: Collection[str]) -> tuple[str, ...]:
         """The documents that mention these incidents, sorted."""
         found: set[str] = set()
         for incident_id in incident_ids:
-            rows = self._db.execute("SELECT digest FROM dispatch_about WHERE incident_id = ?", (incident_id,))
-            found |= {row[0] for row in rows}
+            found |= {row[0] for row in self._db.execute(_ABOUT, (incident_id,))}
         return tuple(sorted(found))
 
     def prune(self, before: datetime) -> None:
@@ -156,14 +185,23 @@ class DispatchStore:
     def _create(self) -> None:
         """The tables; the documents that an earlier version has left are read again."""
         self._db.executescript(f"BEGIN; {SCHEMA} {dispatch_history.SCHEMA}")
-        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'dispatch_document_3'").fetchone():
-            left = self._db.execute("SELECT digest, body, received_at FROM dispatch_document_3 ORDER BY received_at")
-            for number, (digest, body, received_at) in enumerate(left, 1):
-                self._keep(digest, bytes(body), parse_instant(received_at))
-                if number % _PROGRESS == 0:
-                    log.warning("a newer store: %d dispatch documents read again", number)
-            self._db.execute("DROP TABLE dispatch_document_3")
+        for left in _LEFT:
+            if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (left,)).fetchone():
+                self._read_again(left)
+                self.was_read_again = True
         self._db.execute("COMMIT")
+
+    def _read_again(self, left: str) -> None:
+        rows = self._db.execute(f"SELECT digest, body, received_at FROM {left} ORDER BY received_at")  # noqa: S608 - ours
+        for number, (digest, body, received_at) in enumerate(rows, 1):
+            at = parse_instant(received_at)
+            try:
+                self._keep(digest, bytes(body), at)
+            except VerificationError as error:
+                self.set_aside(bytes(body), "an earlier version", at, str(error))
+            if number % _PROGRESS == 0:
+                log.warning("a newer store: %d dispatch documents read again", number)
+        self._db.execute(f"DELETE FROM {left}")  # noqa: S608 - ours
 
     def _keep(self, digest: str, data: bytes, received_at: datetime) -> Snapshot:
         snapshot = eido.parse(strict_json.parse_object(data, what="dispatch document", limit=eido.LIMIT))
@@ -172,7 +210,7 @@ class DispatchStore:
             (digest, format_instant(received_at), format_instant(snapshot.as_of), data),
         )
         about = {incident.incident_id for incident in snapshot.incidents}
-        about |= {merge.other_id for merge in snapshot.merges if merge.other_id is not None}
+        about |= {name for merge in snapshot.merges for name in (merge.other, merge.internal) if name}
         self._db.executemany("INSERT INTO dispatch_about VALUES (?, ?)", [(name, digest) for name in sorted(about)])
         self._history.add(snapshot, received_at)
         return snapshot

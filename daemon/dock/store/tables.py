@@ -6,7 +6,7 @@ log (daemon.custody.log).
 
 from __future__ import annotations
 
-VERSION = 4
+VERSION = 5
 REPLICA_TABLES = """
 CREATE TABLE to_replicate (
   clip_id TEXT PRIMARY KEY, turn INTEGER NOT NULL UNIQUE, change INTEGER NOT NULL, since TEXT NOT NULL
@@ -84,9 +84,28 @@ DROP INDEX IF EXISTS dispatch_document_age;
 ALTER TABLE dispatch_document RENAME TO dispatch_document_3;
 """
 """Clips are copied anew, their small files as one object; daemon.dock.store.dispatch reads its documents again."""
+TO_READ = "dispatch_to_read"
+"""Documents that are to be read again. It is there, perhaps empty, until everything is worked out from them anew."""
+_READ_AGAIN = """
+CREATE TABLE IF NOT EXISTS dispatch_to_read (
+  digest TEXT PRIMARY KEY, received_at TEXT NOT NULL, as_of TEXT NOT NULL, body BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS dispatch_document (
+  digest TEXT PRIMARY KEY, received_at TEXT NOT NULL, as_of TEXT NOT NULL, body BLOB NOT NULL
+);
+INSERT OR IGNORE INTO dispatch_to_read SELECT digest, received_at, as_of, body FROM dispatch_document;
+DROP TABLE dispatch_document;
+DROP TABLE IF EXISTS dispatch_about;
+DROP TABLE IF EXISTS dispatch_incident;
+DROP TABLE IF EXISTS dispatch_status;
+DROP TABLE IF EXISTS dispatch_named;
+DROP TABLE IF EXISTS dispatch_merge;
+"""
+"""What documents say is kept in another form; daemon.dock.store.dispatch reads them again."""
 STEPS = (
     "CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;",
     f"{REPLICA_TABLES} ALTER TABLE replica ADD COLUMN statements TEXT NOT NULL DEFAULT '';",
     _TO_4,
+    _READ_AGAIN,
 )
 """From each schema to the next, from the oldest still understood."""

@@ -10,12 +10,13 @@ would stand in a document.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from daemon.core.dispatch.activation import Assignment, Clip
-from daemon.core.dispatch.eido import instant
+from daemon.core.dispatch.assignments import dispatched
+from daemon.core.dispatch.eido import Snapshot, instant
 
 DAY = datetime(2023, 11, 29, tzinfo=UTC)
 
@@ -91,3 +92,8 @@ def newest_stops(clips: Iterable[Clip]) -> dict[str, datetime]:
     for item in clips:
         until[item.officer_id] = max(until.get(item.officer_id, item.stopped_at), item.stopped_at)
     return until
+
+
+def assignments(snapshots: Iterable[Snapshot], cameras: Collection[str] | None = None) -> tuple[Assignment, ...]:
+    """The assignments that these documents come to."""
+    return dispatched(snapshots, cameras).assignments

@@ -17,6 +17,9 @@ from tests.core.dispatch.calls import at, document
 GOOD = document("I1: 711 A+B Dispatched 21:00; 712 - EnRoute 21:05; merge REPLACING I2")
 
 
+URN = "urn:emergency:uid:incidentid:"
+
+
 def changed(path: str, value: Any) -> dict[str, Any]:
     """GOOD with one value put in, or taken out where it is `...`."""
     result: Any = deepcopy(GOOD)
@@ -39,7 +42,8 @@ def test_what_is_read() -> None:
         Status("I1", "711", ("A", "B"), "Dispatched", at("21:00")),
         Status("I1", "712", (), "EnRoute", at("21:05")),
     )
-    assert snapshot.merges == (Merge("I1", "REPLACING", "I2"),)
+    assert incident.tracking_id == "urn:emergency:uid:incidentid:I1:cad.example"
+    assert snapshot.merges == (Merge("I1", "REPLACING", "urn:emergency:uid:incidentid:I2:cad.example", "I2"),)
     assert snapshot.as_of == at("21:05")
 
 
@@ -129,19 +133,42 @@ def test_with_several_incidents_a_unit_is_on_the_one_it_refers_to_or_else_on_all
 
 
 @pytest.mark.parametrize(
-    ("tracking", "other"),
+    ("tracking", "merges"),
     [
-        ("urn:emergency:uid:incidentid:I2:cad.example", "I2"),
-        ("I2@cad.example", "I2"),
-        ("I2", "I2"),
-        ("urn:something:else", None),
-        (None, None),
-        ("I1", None),
+        (f"{URN}I2:cad.example", (Merge("I1", "REPLACING", f"{URN}I2:cad.example", "I2"),)),
+        ("URN:Emergency:uid:IncidentId:I2:x", (Merge("I1", "REPLACING", f"{URN}I2:x", "I2"),)),
+        ("I2@cad.example", (Merge("I1", "REPLACING", "I2@cad.example", "I2"),)),
+        ("I2", (Merge("I1", "REPLACING", "I2", "I2"),)),
+        ("urn:something:else", (Merge("I1", "REPLACING", "urn:something:else", None),)),
+        (None, ()),
     ],
 )
-def test_the_other_incident_of_a_merge_where_it_can_be_recovered(tracking: Any, other: str | None) -> None:
-    merges = eido.parse(changed("mergeComponent/0/incidentTrackingIdentifier", tracking)).merges
-    assert merges == (Merge("I1", "REPLACING", other),)
+def test_the_other_incident_of_a_merge_as_it_is_written_and_its_own_id_if_it_has_one(
+    tracking: Any, merges: tuple[Merge, ...]
+) -> None:
+    assert eido.parse(changed("mergeComponent/0/incidentTrackingIdentifier", tracking)).merges == merges
+
+
+@pytest.mark.parametrize(
+    ("header", "component", "tracking"),
+    [
+        (f"{URN}a:x", f"{URN}b:x", f"{URN}a:x"),
+        ("e@police.example", f"{URN}b:x", f"{URN}b:x"),
+        ("e@police.example", "i@police.example", None),
+        (None, 7, None),
+    ],
+)
+def test_the_headers_id_is_the_incidents_tracking_identifier_or_else_the_components(
+    header: Any, component: Any, tracking: str | None
+) -> None:
+    document = changed("incidentComponent/0/$id", component) | {"$id": header}
+    assert eido.parse(document).incidents[0].tracking_id == tracking
+
+
+def test_of_several_incidents_the_header_names_none() -> None:
+    second = document("I2: ")["incidentComponent"][0] | {"$id": f"{URN}b:x"}
+    several = changed("incidentComponent", [GOOD["incidentComponent"][0], second])
+    assert [one.tracking_id for one in eido.parse(several).incidents] == [None, f"{URN}b:x"]
 
 
 @given(st.datetimes(timezones=st.timezones(), min_value=datetime(1971, 1, 3), max_value=datetime(2100, 1, 1)))  # noqa: DTZ001

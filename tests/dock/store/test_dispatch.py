@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core.dispatch import eido
-from daemon.core.dispatch.assignments import assignments
 from daemon.core.dispatch.eido import EidoError
 from daemon.dock.store.dispatch import DispatchStore
 from device_sim import dispatch
+from tests.core.dispatch.calls import assignments
 
 START = datetime(2023, 11, 29, 20, 0, tzinfo=UTC)
 
@@ -50,7 +50,7 @@ def document(
 
 
 def merge(direction: str, other: str) -> dict[str, Any]:
-    """That the incident is REPLACED by, REPLACING, or was SPLIT from another."""
+    """That another incident was REPLACED by this one, is REPLACING it, or that this one was SPLIT from it."""
     tracking = f"urn:emergency:uid:incidentid:{other}:cad.example"
     return {"mergeComponent": {"incidentMergeDirectionCode": direction, "incidentTrackingIdentifier": tracking}}
 
@@ -113,7 +113,7 @@ def test_a_call_is_nobodys_once_its_officer_was_seen_elsewhere(
 
 
 def test_a_replaced_incident_ends_with_the_one_that_replaces_it(store: DispatchStore) -> None:
-    take(store, document("I-1", "711", ["51234"], ("Dispatched", 0), **merge("REPLACED", "I-2")))
+    take(store, document("I-1", "711", ["51234"], ("Dispatched", 0), **merge("REPLACING", "I-2")))
     take(store, document("I-2", "711", ["51234"], ("Dispatched", 5)))
     assert spans(store, "51234") == [("I-1", 0, None), ("I-2", 5, None)]
     take(store, document("I-2", "711", ["51234"], ("Cleared", 40)))
@@ -161,7 +161,9 @@ lines = st.lists(
             max_size=3,
         ),
         st.sampled_from(["Theft", "Robbery"]),
-        st.none() | st.tuples(st.sampled_from(["REPLACED", "REPLACING", "SPLIT"]), st.sampled_from(["I1", "I2", "I3"])),
+        st.none()
+        | st.tuples(st.sampled_from(["REPLACED", "REPLACING", "SPLIT"]), st.sampled_from(["I1", "I2", "t1", "t2"])),
+        st.none() | st.sampled_from(["t1", "t2", "I1"]),
     ),
     max_size=8,
 )
@@ -173,8 +175,10 @@ def test_whatever_comes_in_whatever_order_is_worked_out_from_everything(said: li
     """Over days and changes of crew; `cameras` are known from the start, the others dock at the end."""
     store = DispatchStore(sqlite3.connect(":memory:", isolation_level=None))
     sent = []
-    for incident, unit, officers, statuses, kind, merged in said:
+    for incident, unit, officers, statuses, kind, merged, tracking in said:
         more = {} if merged is None else merge(*merged)
+        if tracking is not None:
+            more["$id"] = f"urn:emergency:uid:incidentid:{tracking}:cad.example"
         sent.append(document(incident, unit, officers, *statuses, kind=kind, **more))
         take(store, sent[-1], cameras)
     snapshots = [eido.parse(json.loads(data)) for data in sent]
@@ -213,7 +217,7 @@ def test_what_was_said_again_is_kept_as_long_as_the_newest_document_that_says_it
     store.add(document("I-1", "711", ["51234"], ("Dispatched", 0), ("OnScene", 5)), START + timedelta(days=3))
     store.prune(START + timedelta(days=2))
     assert store.digests_of({"I-1"}) != ()
-    take(store, document("I-2", "711", ["51234"], ("Cleared", 20), **merge("REPLACING", "I-1")))
+    take(store, document("I-2", "711", ["51234"], ("Cleared", 20), **merge("REPLACED", "I-1")))
     assert spans(store, "51234") == [("I-1", 0, 20)]
     take(store, document("I-1", "711", ["51234"], ("Cleared", 30)))
     assert spans(store, "51234") == [("I-1", 0, 30)]
