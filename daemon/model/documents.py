@@ -9,7 +9,7 @@ from pydantic import Field
 from daemon.model.disposal_report import DisposalReport
 from daemon.model.statements import Because, Force, Integrity, Purpose
 from daemon.model.times import Instant
-from daemon.model.types import ClipId, Count, Digest, Document, Id, Seconds, Size, Text
+from daemon.model.types import ClipId, Count, Digest, DispatchId, Document, Id, Seconds, Size, Text
 
 Json = dict[str, Any]
 
@@ -160,7 +160,7 @@ class Need(Document):
     from_: Annotated[Text | None, Field(alias="from")] = None
     form: Text | None = None
     officer_id: Id | None = None
-    incident_id: Id | None = None
+    incident_id: DispatchId | None = None
     by: Instant | None = None
     note: Text | None = None
 
@@ -183,7 +183,7 @@ class Standing(Document):
 
     schema_: Annotated[Literal["bwc.standing/1"], Field(alias="schema")] = "bwc.standing/1"
     clip_id: ClipId
-    incidents: tuple[Id, ...] = ()
+    incidents: tuple[DispatchId, ...] = ()
     force: Force | Literal["unclassified"]
     needs: tuple[Need, ...] = ()
     due: Instant | None = None

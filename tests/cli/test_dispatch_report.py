@@ -116,10 +116,17 @@ def test_one_json_document(day: Path) -> None:
         CLIP: {"verdict": "on_time", "assignments": [row]},
         LATER: {"verdict": "undispatched", "assignments": []},
     }
+    called = {"matched_by": "officer", "dispatched_at": "2023-11-29T21:00:00.000Z"}
     assert document["assignments"] == [
-        {"incident_id": "I2", "officer_id": "51235", "unit_id": "712", "verdict": "absent", "clips": []},
-        {"incident_id": "I1", "officer_id": "51234", "unit_id": "711", "verdict": "on_time", "clips": [CLIP]},
-    ]
+        {
+            "incident_id": "I2", "officer_id": "51235", "unit_id": "712", "cleared_at": "2023-11-29T21:30:00.000Z",
+            "verdict": "absent", "clips": [], **called,
+        },
+        {
+            "incident_id": "I1", "officer_id": "51234", "unit_id": "711", "cleared_at": "2023-11-29T22:00:00.000Z",
+            "verdict": "on_time", "clips": [CLIP], **called,
+        },
+    ]  # fmt: skip
     assert document["officers"]["51234"] == {
         "assignments": 1, "absent": 0, "late": 0, "partial": 0, "pending": 0, "on_time": 1, "rate": 1.0,
         "median_delay_seconds": 5.0, "p95_delay_seconds": 5.0,
@@ -167,7 +174,7 @@ def test_text_names_the_absent_ones_first_and_does_not_steer_the_terminal(day: P
     assert lines[2].startswith("on time")
     assert "\x1b" not in "\n".join(lines)
     assert "2 assignments: 1 absent, 0 late, 0 partial, 0 pending, 1 on time; on time: 50.0%" in lines
-    assert "2 clips, 1 of them on no call; 7 documents set aside" in lines
+    assert "2 clips, 1 of them on no call; 7 documents or parts of them set aside" in lines
 
 
 def test_in_a_terminal_there_are_tables(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from daemon.cli.dispatch.output import as_csv, as_document, print_text
 from daemon.core.dispatch.activation import GRACE_SECONDS
 from daemon.core.dispatch.assignments import dispatched
 from daemon.core.dispatch.compliance import review
-from daemon.core.dispatch.eido import instant
+from daemon.core.dispatch.eido_fields import instant
 from daemon.model import strict_json
 from daemon.model.config import DockConfig, load_config
 

@@ -27,5 +27,9 @@ class Findings:
 
 
 def concerning(compliance: Compliance, merges: Sequence[Joined]) -> list[Joined]:
-    """The merges in which an incident of the report has a part."""
-    return [one for one in merges if one.old in compliance.incidents or one.new in compliance.incidents]
+    """The merges in which an incident of the report has a part, or one merged with it."""
+    known, found = set(compliance.incidents), 0
+    while len(known) > found:
+        found = len(known)
+        known |= {name for one in merges if {one.old, one.new} & known for name in (one.old, one.new)}
+    return [one for one in merges if one.old in known]

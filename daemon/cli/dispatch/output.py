@@ -56,6 +56,9 @@ def as_document(found: Findings) -> dict[str, Any]:
                 "incident_id": item.assignment.incident_id,
                 "officer_id": item.assignment.officer_id,
                 "unit_id": item.assignment.unit_id,
+                "matched_by": item.assignment.matched_by,
+                "dispatched_at": format_instant(item.assignment.dispatched_at),
+                "cleared_at": format_instant(item.assignment.cleared_at) if item.assignment.cleared_at else None,
                 "verdict": item.verdict,
                 "clips": list(item.clip_ids),
             }
@@ -76,10 +79,10 @@ def as_csv(report: Compliance) -> str:
         assignment = item.assignment
         writer.writerow(
             (
-                assignment.incident_id,
+                _harmless(assignment.incident_id),
                 _harmless(assignment.incident_type),
-                assignment.unit_id,
-                assignment.officer_id,
+                _harmless(assignment.unit_id),
+                _harmless(assignment.officer_id),
                 assignment.matched_by,
                 format_instant(assignment.dispatched_at),
                 format_instant(assignment.cleared_at) if assignment.cleared_at else "",
@@ -103,7 +106,7 @@ def print_text(found: Findings, *, terminal: bool) -> None:
     show(("officer", *heads), _tallies(report.officers))
     for merge in found.merges:
         by = "tracking identifier" if merge.by == "tracking" else "the agency's own id"
-        click.echo(f"merged: {merge.new} replaced {merge.old} (told by {by})")
+        click.echo(f"merged: {_printable(merge.new)} replaced {_printable(merge.old)} (told by {by})")
     for item in found.set_aside:
         click.echo(f"set aside: {_printable(item.file)}: {_printable(item.reason)}")
     clips = report.clips.values()
@@ -111,7 +114,7 @@ def print_text(found: Findings, *, terminal: bool) -> None:
     click.echo(f"{report.overall.assignments} assignments: {counts}; on time: {_rate(report.overall)}")
     click.echo(
         f"{len(clips)} clips, {sum(clip.verdict == 'undispatched' for clip in clips)} of them on no call; "
-        f"{len(found.set_aside)} documents set aside"
+        f"{len(found.set_aside)} documents or parts of them set aside"
     )
 
 
@@ -121,10 +124,10 @@ def _rows(report: Compliance) -> Iterable[tuple[str, ...]]:
         unit = assignment.unit_id if assignment.matched_by == "officer" else f"{assignment.unit_id} (matched by unit)"
         yield (
             item.verdict.replace("_", " "),
-            assignment.incident_id,
+            _printable(assignment.incident_id),
             _printable(assignment.incident_type),
-            unit,
-            assignment.officer_id,
+            _printable(unit),
+            _printable(assignment.officer_id),
             format_instant(assignment.dispatched_at),
             _seconds(item.triggered_after_seconds),
             _uncovered(item),
@@ -140,7 +143,13 @@ def _tallies(tallies: Mapping[str, Tally]) -> Iterable[tuple[str, ...]]:
     """Those with the most absent ones first."""
     for name, tally in sorted(tallies.items(), key=lambda pair: (-pair[1].counts["absent"], pair[0])):
         counts = (str(tally.counts[verdict]) for verdict in ORDER)
-        yield name, *counts, _rate(tally), _seconds(tally.median_delay_seconds), _seconds(tally.p95_delay_seconds)
+        yield (
+            _printable(name),
+            *counts,
+            _rate(tally),
+            _seconds(tally.median_delay_seconds),
+            _seconds(tally.p95_delay_seconds),
+        )
 
 
 def _tally(tally: Tally) -> dict[str, Any]:

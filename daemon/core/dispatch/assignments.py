@@ -6,16 +6,17 @@ which incidents are joined.
 
 An incident that was replaced keeps its assignments under its own id, beside those of the incident replacing it: an
 incident once tagged keeps counting. What the merge left open there ends when the same unit clears the other one. A
-split changes nothing: both incidents have histories of their own.
+split changes nothing: both incidents have histories of their own. What is said of an incident by its tracking
+identifier alone is said of every incident that has it under an agency's own id.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from daemon.core.dispatch.activation import Assignment
 from daemon.core.dispatch.crews import Crews, Named
@@ -65,8 +66,9 @@ def dispatched(snapshots: Iterable[Snapshot], cameras: Collection[str] | None = 
 
 def worked_out(history: History, crews: Crews) -> Dispatched:
     """What the incidents of a history come to."""
-    timelines = _timelines(history.statuses)
-    merges = joined(history.merges, history.tracked)
+    own = _own_ids(history.tracked)
+    timelines = _timelines(_renamed(history.statuses, own))
+    merges = joined(_renamed(history.merges, own), history.tracked)
     replaced = replacing(merges)
     found = [
         Assignment(incident_id, history.types[incident_id], unit_id, officer_id, *stretch)
@@ -76,6 +78,23 @@ def worked_out(history: History, crews: Crews) -> Dispatched:
     carried = (_carried(assignment, replaced.get(assignment.incident_id, ()), timelines) for assignment in found)
     ordered = sorted(carried, key=lambda a: (a.dispatched_at, a.incident_id, a.unit_id, a.officer_id))
     return Dispatched(tuple(ordered), tuple(sorted(merges)))
+
+
+_Said = TypeVar("_Said", Status, Merge)
+
+
+def _own_ids(tracked: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """For each incident that is named by its tracking identifier the agencies' ids for it, where any is known."""
+    found = {name: sorted(set(ids) - {name}) for name, ids in tracked.items() if name in ids}
+    return {name: ids for name, ids in found.items() if ids}
+
+
+def _renamed(said: Iterable[_Said], own: Mapping[str, Sequence[str]]) -> Iterator[_Said]:
+    for one in said:
+        if own and one.incident_id in own:
+            yield from (one._replace(incident_id=name) for name in own[one.incident_id])
+        else:
+            yield one
 
 
 def _newest(incident: Incident) -> tuple[datetime, str]:

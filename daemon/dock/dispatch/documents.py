@@ -16,7 +16,9 @@ log = logging.getLogger(__name__)
 
 
 def receive(tx: Transaction, data: bytes, source: str) -> None:
-    """Keeps a dispatch document from the broker or the watched folder; one that cannot be used is set aside.
+    """Keeps a dispatch document from the broker or the watched folder.
+
+    What cannot be used is set aside: parts of it, or the whole.
 
     What it changes, `apply_pending` works out.
     """
@@ -24,11 +26,17 @@ def receive(tx: Transaction, data: bytes, source: str) -> None:
         return
     now, source = tx.now(), ascii(source)[1:-1]  # a file's or a topic's name, chosen by a stranger
     try:
-        tx.dock.dispatch.add(data, now)
+        parts = tx.dock.dispatch.add(data, now, source)
     except VerificationError as error:
         if tx.dock.dispatch.set_aside(data, source, now, str(error)):
             log.warning("set aside a dispatch document from %s: %s", source, error)
             tx.dock.metrics.refused("dispatch", type(error).__name__)
+    else:
+        if parts:
+            log.warning(
+                "set aside %d parts of a dispatch document from %s: %s", len(parts), source, ascii(parts[0])[1:-1]
+            )
+            tx.dock.metrics.refused("dispatch", "part")
 
 
 def apply_pending(tx: Transaction) -> None:

@@ -23,7 +23,6 @@ from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.dock.store import dispatch_history
 from daemon.dock.store.dispatch_history import DispatchHistory
 from daemon.dock.store.tables import TO_READ
-from daemon.model import strict_json
 from daemon.model.errors import VerificationError
 from daemon.model.times import format_instant, parse_instant
 
@@ -43,8 +42,10 @@ CREATE TABLE IF NOT EXISTS dispatch_assignment (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS dispatch_assignment_officer ON dispatch_assignment (officer_id, dispatched_at);
 CREATE TABLE IF NOT EXISTS dispatch_set_aside (
-  digest TEXT PRIMARY KEY, source TEXT NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL
+  digest TEXT, part INTEGER, source TEXT NOT NULL, at TEXT NOT NULL, about_at TEXT NOT NULL, reason TEXT NOT NULL,
+  PRIMARY KEY (digest, part)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS dispatch_set_aside_about ON dispatch_set_aside (about_at);
 """
 _ABOUT = """
 SELECT digest FROM dispatch_about WHERE about = ?1
@@ -53,6 +54,7 @@ UNION SELECT digest FROM dispatch_about WHERE about IN (
 """
 """Documents that name an incident, or its tracking identifier."""
 _LEFT = ("dispatch_document_3", TO_READ)
+_BEFORE = "a document kept before"
 _PROGRESS = 10_000
 _AT_ONCE = 1000
 
@@ -69,12 +71,17 @@ class DispatchStore:
         if create:
             self._create()
 
-    def add(self, data: bytes, received_at: datetime) -> None:
-        """Keeps a document, unless it is known already. Raises VerificationError when it cannot be used."""
+    def add(self, data: bytes, received_at: datetime, source: str = "") -> tuple[str, ...]:
+        """Keeps a document, unless it is known already, and notes its parts that cannot be used, which it returns.
+
+        Raises VerificationError when nothing of it can be used.
+        """
         digest = hashlib.sha256(data).hexdigest()
         if self._db.execute("SELECT 1 FROM dispatch_document WHERE digest = ?", (digest,)).fetchone():
-            return
-        self._new.append(self._keep(digest, data, received_at))
+            return ()
+        snapshot = self._keep(digest, data, received_at, source)
+        self._new.append(snapshot)
+        return snapshot.set_aside
 
     def drain_new(self) -> Snapshot | None:
         """What the documents added since this was last asked say together; None when there are none."""
@@ -83,14 +90,19 @@ class DispatchStore:
 
     def set_aside(self, data: bytes, source: str, at: datetime, reason: str) -> bool:
         """Notes a document that cannot be used. Returns whether it is new."""
-        row = (hashlib.sha256(data).hexdigest(), source[:200], format_instant(at), reason[:500])
-        return self._db.execute("INSERT OR IGNORE INTO dispatch_set_aside VALUES (?, ?, ?, ?)", row).rowcount == 1
+        return self._note(hashlib.sha256(data).hexdigest(), source, at, at, ((0, reason),)) == 1
+
+    def _note(self, digest: str, source: str, at: datetime, about: datetime, parts: Iterable[tuple[int, str]]) -> int:
+        when = (source[:200], format_instant(at), format_instant(about))
+        return self._db.executemany(
+            "INSERT OR IGNORE INTO dispatch_set_aside VALUES (?, ?, ?, ?, ?, ?)",
+            [(digest, part, *when, reason[:500]) for part, reason in parts],
+        ).rowcount
 
     def set_aside_rows(self) -> list[tuple[str, str]]:
-        """(source, reason) of every document set aside."""
-        return [
-            (row[0], row[1]) for row in self._db.execute("SELECT source, reason FROM dispatch_set_aside ORDER BY at")
-        ]
+        """(source, reason) of every document, and every part of one, that was set aside."""
+        rows = self._db.execute("SELECT source, reason FROM dispatch_set_aside ORDER BY at, digest, part")
+        return [(row[0], row[1]) for row in rows]
 
     def work_out(self, snapshot: Snapshot, cameras: Collection[str]) -> set[str]:
         """Brings the assignments up to date with what was added. Returns the officers whose own changed."""
@@ -196,15 +208,15 @@ class DispatchStore:
         for number, (digest, body, received_at) in enumerate(rows, 1):
             at = parse_instant(received_at)
             try:
-                self._keep(digest, bytes(body), at)
+                self._keep(digest, bytes(body), at, _BEFORE)
             except VerificationError as error:
-                self.set_aside(bytes(body), "an earlier version", at, str(error))
+                self.set_aside(bytes(body), _BEFORE, at, str(error))
             if number % _PROGRESS == 0:
                 log.warning("a newer store: %d dispatch documents read again", number)
         self._db.execute(f"DELETE FROM {left}")  # noqa: S608 - ours
 
-    def _keep(self, digest: str, data: bytes, received_at: datetime) -> Snapshot:
-        snapshot = eido.parse(strict_json.parse_object(data, what="dispatch document", limit=eido.LIMIT))
+    def _keep(self, digest: str, data: bytes, received_at: datetime, source: str) -> Snapshot:
+        snapshot = eido.read(data)
         self._db.execute(
             "INSERT INTO dispatch_document VALUES (?, ?, ?, ?)",
             (digest, format_instant(received_at), format_instant(snapshot.as_of), data),
@@ -213,6 +225,8 @@ class DispatchStore:
         about |= {name for merge in snapshot.merges for name in (merge.other, merge.internal) if name}
         self._db.executemany("INSERT INTO dispatch_about VALUES (?, ?)", [(name, digest) for name in sorted(about)])
         self._history.add(snapshot, received_at)
+        if snapshot.set_aside:
+            self._note(digest, source, received_at, snapshot.as_of, enumerate(snapshot.set_aside, 1))
         return snapshot
 
 

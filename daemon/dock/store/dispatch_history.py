@@ -41,6 +41,8 @@ CREATE INDEX IF NOT EXISTS dispatch_merge_other ON dispatch_merge (other);
 CREATE INDEX IF NOT EXISTS dispatch_merge_internal ON dispatch_merge (internal);
 """
 _TABLES = ("dispatch_incident", "dispatch_status", "dispatch_named", "dispatch_tracking", "dispatch_merge")
+_SEPARATOR = "\n"
+"""Between names in one column; it stands in no id."""
 _MERGED_WITH = """
 SELECT incident_id FROM dispatch_tracking WHERE tracking_id IN (
   SELECT other FROM dispatch_merge WHERE incident_id = ?1)
@@ -48,8 +50,12 @@ UNION SELECT internal FROM dispatch_merge WHERE incident_id = ?1 AND internal <>
 UNION SELECT incident_id FROM dispatch_merge WHERE internal = ?1
 UNION SELECT incident_id FROM dispatch_merge WHERE other IN (
   SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?1)
+UNION SELECT incident_id FROM dispatch_tracking WHERE tracking_id = ?1
+UNION SELECT incident_id FROM dispatch_incident WHERE incident_id IN (
+  SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?1)
 """
-"""The incidents that one is merged with, whichever of the two says so, by tracking identifier or by internal id."""
+"""The incidents that one is merged with, whichever of the two says so, by tracking identifier or by internal id; and
+the same incident under its other name."""
 
 _instant = lru_cache(maxsize=4096)(parse_instant)
 
@@ -72,7 +78,7 @@ class DispatchHistory:
         said = [(one, format_instant(one.at)) for one in snapshot.statuses]
         self._db.executemany(
             _insert("dispatch_status", 6),
-            [(one.incident_id, one.unit_id, at, one.status, " ".join(one.officer_ids), day) for one, at in said],
+            [(one.incident_id, one.unit_id, at, one.status, _SEPARATOR.join(one.officer_ids), day) for one, at in said],
         )
         self._db.executemany(
             _insert("dispatch_named", 4),
@@ -118,7 +124,13 @@ class DispatchHistory:
             ):
                 tracked[tracking_id].add(incident_id)
             statuses.extend(
-                Status(incident_id, unit_id, tuple(officer_ids.split()), status, _instant(at))
+                Status(
+                    incident_id,
+                    unit_id,
+                    _names(officer_ids),
+                    status,
+                    _instant(at),
+                )
                 for unit_id, at, status, officer_ids in self._db.execute(
                     "SELECT unit_id, at, status, officer_ids FROM dispatch_status WHERE incident_id = ?", key
                 )
@@ -184,6 +196,10 @@ def _insert(table: str, columns: int) -> str:
     values = ", ".join("?" * columns)
     again = "ON CONFLICT DO UPDATE SET said_on = excluded.said_on WHERE said_on < excluded.said_on"
     return f"INSERT INTO {table} VALUES ({values}) {again}"  # noqa: S608 - ours
+
+
+def _names(column: str) -> tuple[str, ...]:
+    return tuple(column.split(_SEPARATOR)) if column else ()
 
 
 def _day(at: datetime) -> str:

@@ -6,7 +6,7 @@ log (daemon.custody.log).
 
 from __future__ import annotations
 
-VERSION = 5
+VERSION = 6
 REPLICA_TABLES = """
 CREATE TABLE to_replicate (
   clip_id TEXT PRIMARY KEY, turn INTEGER NOT NULL UNIQUE, change INTEGER NOT NULL, since TEXT NOT NULL
@@ -99,13 +99,27 @@ DROP TABLE IF EXISTS dispatch_about;
 DROP TABLE IF EXISTS dispatch_incident;
 DROP TABLE IF EXISTS dispatch_status;
 DROP TABLE IF EXISTS dispatch_named;
+DROP TABLE IF EXISTS dispatch_tracking;
 DROP TABLE IF EXISTS dispatch_merge;
 """
 """What documents say is kept in another form; daemon.dock.store.dispatch reads them again."""
+_TO_6 = """
+CREATE TABLE IF NOT EXISTS dispatch_set_aside (
+  digest TEXT PRIMARY KEY, source TEXT NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL
+) WITHOUT ROWID;
+ALTER TABLE dispatch_set_aside RENAME TO dispatch_set_aside_5;
+CREATE TABLE dispatch_set_aside (
+  digest TEXT, part INTEGER, source TEXT NOT NULL, at TEXT NOT NULL, about_at TEXT NOT NULL, reason TEXT NOT NULL,
+  PRIMARY KEY (digest, part)
+) WITHOUT ROWID;
+INSERT INTO dispatch_set_aside SELECT digest, 0, source, at, at, reason FROM dispatch_set_aside_5;
+DROP TABLE dispatch_set_aside_5;
+"""
 STEPS = (
     "CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;",
     f"{REPLICA_TABLES} ALTER TABLE replica ADD COLUMN statements TEXT NOT NULL DEFAULT '';",
     _TO_4,
     _READ_AGAIN,
+    _READ_AGAIN + _TO_6,
 )
 """From each schema to the next, from the oldest still understood."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from daemon.model.statements.words import Integrity, Statement, Trigger, Verdict
 from daemon.model.times import Instant
-from daemon.model.types import ClipId, Count, Digest, Id, Seconds, Signed, Size, Text
+from daemon.model.types import ClipId, Count, Digest, DispatchId, Id, Seconds, Signed, Size, Text
 
 
 class Marker(Signed):
@@ -73,9 +73,9 @@ class Seal(Statement):
 class TaggedAssignment(Signed):
     """One dispatch assignment that the clip overlaps, and how punctual its officer's camera was over it."""
 
-    incident_id: Id
+    incident_id: DispatchId
     incident_type: Text
-    unit_id: Id
+    unit_id: DispatchId
     dispatched_at: Instant
     cleared_at: Instant | None = None
     verdict: Verdict

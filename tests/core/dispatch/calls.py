@@ -16,7 +16,8 @@ from typing import Any
 
 from daemon.core.dispatch.activation import Assignment, Clip
 from daemon.core.dispatch.assignments import dispatched
-from daemon.core.dispatch.eido import Snapshot, instant
+from daemon.core.dispatch.eido import Snapshot
+from daemon.core.dispatch.eido_fields import instant
 
 DAY = datetime(2023, 11, 29, tzinfo=UTC)
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.dispatch import eido
-from daemon.core.dispatch.eido import EidoError, Merge, Snapshot, Status
+from daemon.core.dispatch.eido import Merge, Snapshot, Status
+from daemon.core.dispatch.eido_fields import EidoError, instant
 from tests.core.dispatch.calls import at, document
 
 GOOD = document("I1: 711 A+B Dispatched 21:00; 712 - EnRoute 21:05; merge REPLACING I2")
@@ -81,37 +82,88 @@ def test_a_unit_without_a_status_is_passed_over() -> None:
     assert len(eido.parse(changed(UNIT, broken)).statuses) == 1
 
 
+ASIDE = [
+    ("incidentComponent", ["I1", GOOD["incidentComponent"][0]], "incidentComponent[0]"),
+    ("incidentComponent/0/internalIncidentId", 7, "incidentComponent[0].internalIncidentId"),
+    ("incidentComponent/0/internalIncidentId", "I\n1", "incidentComponent[0].internalIncidentId"),
+    ("incidentComponent/0/internalIncidentId", "ä" * 65, "incidentComponent[0].internalIncidentId"),
+    ("incidentComponent/0/lastUpdateTimeStamp", 5, "incidentComponent[0].lastUpdateTimeStamp"),
+    ("lastUpdateTimeStamp", "2023-11-29T21:00:00", "lastUpdateTimeStamp"),
+    (UNIT, "711", "emergencyResourceComponent[0]"),
+    (f"{UNIT}/lastUpdateTimeStamp", "2023-11-29T21:00:00", "emergencyResourceComponent[0].lastUpdateTimeStamp"),
+    (f"{UNIT}/lastUpdateTimeStamp", "soon", "emergencyResourceComponent[0].lastUpdateTimeStamp"),
+    (f"{UNIT}/lastUpdateTimeStamp", "0001-01-01T00:00:00+14:00", "emergencyResourceComponent[0].lastUpdateTimeStamp"),
+    (f"{UNIT}/lastUpdateTimeStamp", ..., "emergencyResourceComponent[0].lastUpdateTimeStamp"),
+    (f"{UNIT}/$id", "7" * 129, "emergencyResourceComponent[0].$id"),
+    (f"{UNIT}/$id", ..., "emergencyResourceComponent[0].$id"),
+    (f"{UNIT}/agentReference", [{"$ref": "A"}, {"$ref": "\x00@x"}], "emergencyResourceComponent[0].agentReference"),
+    (f"{UNIT}/agentReference", ["A"] * 1001, "emergencyResourceComponent[0].agentReference"),
+    ("mergeComponent/0/incidentMergeDirectionCode", "SIDEWAYS", "mergeComponent[0].incidentMergeDirectionCode"),
+    ("mergeComponent/0/incidentTrackingIdentifier", ..., "mergeComponent[0].incidentTrackingIdentifier"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "names"), ASIDE)
+def test_a_part_that_cannot_be_used_is_set_aside_by_name_and_the_rest_counts(path: str, value: Any, names: str) -> None:
+    snapshot = eido.parse(changed(path, value))
+    (part,) = snapshot.set_aside
+    assert part.startswith(f"{names}: ")
+    assert snapshot.incidents
+    assert {status.unit_id for status in snapshot.statuses} >= {"712"}
+
+
 @pytest.mark.parametrize(
-    ("path", "value", "names"),
+    "document",
     [
-        ("incidentComponent", ..., "incidentComponent"),
-        ("incidentComponent", [], "incidentComponent"),
-        ("incidentComponent", ["I1"], "incidentComponent[0]"),
-        ("incidentComponent/0/internalIncidentId", ..., "incidentComponent[0].internalIncidentId"),
-        ("incidentComponent/0/internalIncidentId", 7, "incidentComponent[0].internalIncidentId"),
-        ("incidentComponent/0/internalIncidentId", "../../etc", "incidentComponent[0].internalIncidentId"),
-        ("incidentComponent/0/lastUpdateTimeStamp", 5, "incidentComponent[0].lastUpdateTimeStamp"),
-        ("lastUpdateTimeStamp", "2023-11-29T21:00:00", "lastUpdateTimeStamp"),
-        (f"{UNIT}/lastUpdateTimeStamp", "2023-11-29T21:00:00", "emergencyResourceComponent[0].lastUpdateTimeStamp"),
-        (f"{UNIT}/lastUpdateTimeStamp", "soon", "emergencyResourceComponent[0].lastUpdateTimeStamp"),
-        (
-            f"{UNIT}/lastUpdateTimeStamp",
-            "0001-01-01T00:00:00+14:00",
-            "emergencyResourceComponent[0].lastUpdateTimeStamp",
-        ),
-        (f"{UNIT}/lastUpdateTimeStamp", ..., "emergencyResourceComponent[0].lastUpdateTimeStamp"),
-        (f"{UNIT}/$id", "unit 711@police.example", "emergencyResourceComponent[0].$id"),
-        (f"{UNIT}/$id", ..., "emergencyResourceComponent[0].$id"),
-        (f"{UNIT}/agentReference", [{"$ref": "a/b@x"}], "emergencyResourceComponent[0].agentReference"),
-        ("mergeComponent/0/incidentMergeDirectionCode", "SIDEWAYS", "mergeComponent[0].incidentMergeDirectionCode"),
-        ("emergencyResourceComponent", [{}] * 1001, "emergencyResourceComponent"),
-        (f"{UNIT}/agentReference", ["A"] * 1001, "emergencyResourceComponent[0].agentReference"),
+        {},
+        {"$id": GOOD["$id"]},
+        {"lastUpdateTimeStamp": "soon"},
+        GOOD | {"$id": "e@x", "incidentComponent": []},
+        GOOD | {"$id": "e@x", "incidentComponent": [{"lastUpdateTimeStamp": GOOD["lastUpdateTimeStamp"]}]},
+        GOOD | {"emergencyResourceComponent": [{}] * 1001},
+        {"incidentComponent": {"internalIncidentId": "I1"}},
     ],
 )
-def test_an_unusable_document_is_refused_and_the_field_named(path: str, value: Any, names: str) -> None:
-    with pytest.raises(EidoError) as caught:
-        eido.parse(changed(path, value))
-    assert str(caught.value).startswith(f"{names}: ")
+def test_a_document_of_which_nothing_can_be_used_is_refused(document: dict[str, Any]) -> None:
+    with pytest.raises(EidoError):
+        eido.parse(document)
+
+
+@pytest.mark.parametrize("incident_id", ["23/310001", "PP 23-310001", "P#231129", "2023:0001", "ä" * 64, "$!%+"])
+def test_an_incidents_id_is_text(incident_id: str) -> None:
+    assert (
+        eido.parse(changed("incidentComponent/0/internalIncidentId", f" {incident_id} ")).statuses[0][0] == incident_id
+    )
+
+
+@pytest.mark.parametrize("value", [..., None, 7, "", "\x07"])
+def test_an_incident_without_an_id_of_the_agencys_is_called_by_its_tracking_identifier(value: Any) -> None:
+    snapshot = eido.parse(changed("incidentComponent/0/internalIncidentId", value))
+    assert {status.incident_id for status in snapshot.statuses} == {GOOD["$id"]}
+    assert bool(snapshot.set_aside) == (value not in (..., None))
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("711@police.example", "711"),
+        ("urn:emergency:uid:resourceid:711:police.example", "711"),
+        ("URN:emergency:UID:resourceid:711@police.example", "711"),
+        ("#711", "711"),
+        ("Engine 5", "Engine 5"),
+        ("urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66", "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66"),
+        ("urn:nena:resource:5@x", "urn:nena:resource:5@x"),
+    ],
+)
+def test_units_and_officers_may_be_urns(written: str, name: str) -> None:
+    assert eido.parse(changed(f"{UNIT}/$id", written)).statuses[0].unit_id == name
+    assert eido.parse(changed(f"{UNIT}/agentReference", [{"$ref": written}])).statuses[0].officer_ids == (name,)
+
+
+def test_what_is_wrong_with_many_parts_is_named_up_to_a_hundred() -> None:
+    snapshot = eido.parse(changed("emergencyResourceComponent", ["no unit"] * 150))
+    assert len(snapshot.set_aside) == 101
+    assert snapshot.set_aside[-1] == "and 50 parts more"
 
 
 def test_a_document_that_says_too_much_is_refused() -> None:
@@ -139,8 +191,7 @@ def test_with_several_incidents_a_unit_is_on_the_one_it_refers_to_or_else_on_all
         ("URN:Emergency:uid:IncidentId:I2:x", (Merge("I1", "REPLACING", f"{URN}I2:x", "I2"),)),
         ("I2@cad.example", (Merge("I1", "REPLACING", "I2@cad.example", "I2"),)),
         ("I2", (Merge("I1", "REPLACING", "I2", "I2"),)),
-        ("urn:something:else", (Merge("I1", "REPLACING", "urn:something:else", None),)),
-        (None, ()),
+        ("urn:something:else", (Merge("I1", "REPLACING", "urn:something:else", "urn:something:else"),)),
     ],
 )
 def test_the_other_incident_of_a_merge_as_it_is_written_and_its_own_id_if_it_has_one(
@@ -173,7 +224,7 @@ def test_of_several_incidents_the_header_names_none() -> None:
 
 @given(st.datetimes(timezones=st.timezones(), min_value=datetime(1971, 1, 3), max_value=datetime(2100, 1, 1)))  # noqa: DTZ001
 def test_every_offset_is_the_same_instant(moment: datetime) -> None:
-    found = eido.instant(moment.isoformat())
+    found = instant(moment.isoformat())
     assert found.tzinfo is UTC
     assert 0 <= (moment - found).total_seconds() < 0.001
 

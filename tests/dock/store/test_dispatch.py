@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core.dispatch import eido
-from daemon.core.dispatch.eido import EidoError
+from daemon.core.dispatch.eido_fields import EidoError
 from daemon.dock.store.dispatch import DispatchStore
 from device_sim import dispatch
 from tests.core.dispatch.calls import assignments
@@ -191,12 +191,45 @@ def test_whatever_comes_in_whatever_order_is_worked_out_from_everything(said: li
 
 
 def test_an_unusable_document_is_refused_and_set_aside_once(store: DispatchStore) -> None:
-    data = b'{"incidentComponent": [{"internalIncidentId": "a/b", "lastUpdateTimeStamp": "2023-11-29T20:00:00Z"}]}'
+    data = b'{"incidentComponent": [{"internalIncidentId": "a\\u0007", "lastUpdateTimeStamp": "2023-11-29T20:00:00Z"}]}'
     with pytest.raises(EidoError, match="internalIncidentId"):
         store.add(data, START)
     assert store.set_aside(data, "cad/a", START, "bad id")
     assert not store.set_aside(data, "cad/a", START, "bad id")
     assert store.set_aside_rows() == [("cad/a", "bad id")]
+
+
+def test_parts_of_a_document_are_set_aside_once_and_forgotten_with_it(store: DispatchStore) -> None:
+    good, bad = json.loads(document("I-1", "711", ["51234"], ("Dispatched", 0))), {"$id": "712"}
+    bad["secondaryUnitStatusRegistryText"] = "Dispatched"
+    good["emergencyResourceComponent"] += [bad, 7]
+    data = json.dumps(good).encode()
+    parts = store.add(data, START, "cad/I-1")
+    assert [part.partition(":")[0] for part in parts] == [
+        "emergencyResourceComponent[2]",
+        "emergencyResourceComponent[1].lastUpdateTimeStamp",
+    ]
+    assert store.add(data, START, "cad/I-1") == ()
+    assert store.set_aside_rows() == [("cad/I-1", part) for part in parts]
+    store.prune(START + timedelta(days=1))
+    assert store.set_aside_rows() == []
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_incident_told_by_its_tracking_identifier_alone_is_the_agencys_own(store: DispatchStore, order: int) -> None:
+    """One document has no incidentComponent, another no id of the agency's."""
+    urn = "urn:emergency:uid:incidentid:a56e:cad.example"
+    said = [json.loads(document("I-1", "711", ["51234"], (word, at), **{"$id": urn})) for word, at in STEPS]
+    said[0]["lastUpdateTimeStamp"] = said[0].pop("incidentComponent")[0]["lastUpdateTimeStamp"]
+    del said[1]["incidentComponent"][0]["internalIncidentId"]
+    sent = [json.dumps(one).encode() for one in said][::order]
+    for data in sent:
+        take(store, data)
+    assert spans(store, "51234") == [("I-1", 0, 30)]
+    assert len(store.digests_of({"I-1"})) == 3
+
+
+STEPS = (("Dispatched", 0), ("OnScene", 10), ("Cleared", 30))
 
 
 def test_documents_are_forgotten_in_time(store: DispatchStore) -> None:

@@ -118,6 +118,11 @@ OLD = b"""{"incidentComponent": [{"internalIncidentId": "I-1", "lastUpdateTimeSt
 "lastUpdateTimeStamp": "2020-01-01T00:00:00Z", "secondaryUnitStatusRegistryText": "Dispatched"}]}"""
 NEW = OLD.replace(b'"I-1"', b'"I-2"').replace(b"Dispatched", b"Cleared").replace(b"00:00:00Z", b"01:00:00Z")
 SCHEMA_4 = """
+DROP TABLE dispatch_set_aside;
+CREATE TABLE dispatch_set_aside (
+  digest TEXT PRIMARY KEY, source TEXT NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL
+) WITHOUT ROWID;
+INSERT INTO dispatch_set_aside VALUES ('f', 'file x', '2020-01-01T00:00:00.000Z', 'no JSON');
 DROP TABLE dispatch_about; DROP TABLE dispatch_tracking; DROP TABLE dispatch_merge;
 CREATE TABLE dispatch_about (incident_id TEXT, digest TEXT, PRIMARY KEY (incident_id, digest)) WITHOUT ROWID;
 CREATE TABLE dispatch_merge (
@@ -152,6 +157,7 @@ def test_from_schema_4_dispatch_documents_are_read_again_and_worked_out_anew(tmp
     (found,) = dispatch.of_officer("51234", parse_instant("2019-12-31T00:00:00.000Z"), parse_instant(stamp))
     assert found.cleared_at == parse_instant("2020-01-01T01:00:00.000Z"), "the merge is read the right way round"
     assert schema(store) == before
+    assert dispatch.set_aside_rows() == [("file x", "no JSON")]
     assert not DispatchStore(store.db).was_read_again
     store.close()
 
