@@ -124,7 +124,7 @@ def _chunks(files: Sequence[str]) -> list[Sequence[str]]:
 
 
 def _files(path: Path) -> list[str]:
-    """The file itself, or every `*.json` below the folder, sorted; hidden files are somebody's work in progress."""
+    """The file itself, or every `*.json` below the folder, in any case, sorted; hidden files are work in progress."""
     if path.is_file():
         return [str(path)]
     try:
@@ -140,7 +140,7 @@ def _below(folder: str) -> Iterator[str]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _below(entry.path)
-            elif entry.name.endswith(".json") and entry.is_file():
+            elif entry.name.lower().endswith(".json") and entry.is_file():
                 yield entry.path
 
 

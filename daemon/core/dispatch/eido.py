@@ -7,6 +7,7 @@ the other way round. What is named here and cannot be used is set aside, part by
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -20,6 +21,7 @@ from daemon.core.dispatch.eido_fields import (
     local_name,
     name_in,
     reference,
+    stamp,
     text_of,
     time_of,
     tracking_id,
@@ -103,8 +105,33 @@ class Snapshot(NamedTuple):
 
 
 def read(data: bytes) -> Snapshot:
-    """The snapshot in a document as it arrives. Raises MalformedError when it is no JSON, else as `parse`."""
-    return parse(strict_json.parse_object(data, what="dispatch document", limit=LIMIT))
+    """The snapshot in a document as it arrives, or in a notification (NENA-STA-024.1) with several.
+
+    A byte order mark may stand before it. Raises MalformedError when it is no JSON, else as `parse`.
+    """
+    document = strict_json.parse_object(data.removeprefix(BOM_UTF8), what="dispatch document", limit=LIMIT)
+    event = document.get("event")
+    if isinstance(event, dict) and "notification" in event:
+        return _notified(event["notification"])
+    return parse(document)
+
+
+def _notified(notification: object) -> Snapshot:
+    snapshots, aside = [], list[str]()
+    for number, document in enumerate(listed(notification, "event.notification")):
+        where = f"event.notification[{number}]"
+        try:
+            found = parse(document if isinstance(document, dict) else {})
+            snapshots.append(found)
+            aside += [f"{where}.{part}" for part in found.set_aside]
+        except EidoError as error:
+            aside.append(f"{where}: {error}")
+    if not snapshots:
+        raise EidoError(aside[0] if aside else "event.notification: empty")
+    found = together(snapshots)
+    if len(found.statuses) > MAX_STATUSES:
+        raise EidoError(f"event.notification: more than {MAX_STATUSES} statuses")
+    return found._replace(set_aside=_bounded(aside))
 
 
 def parse(document: Component) -> Snapshot:
@@ -154,11 +181,11 @@ class _Incidents:
         self.incidents: list[Incident] = []
         self._named: dict[str, str] = {}
         entries = list(components(document, "incidentComponent", aside))
-        header = tracking_id(document.get("$id"))
+        header = tracking_id(document)
         if not entries and header is not None and written_at is not None:
             entries = [({}, "")]  # a document without the component is about what its header names (section 2.4)
         for component, where in entries:
-            own = header if len(entries) == 1 and header is not None else tracking_id(component.get("$id"))
+            own = header if len(entries) == 1 and header is not None else tracking_id(component)
             try:
                 incident = _incident(component, where, written_at, own, aside)
             except EidoError as error:
@@ -215,7 +242,7 @@ def _incident_id(component: Component, where: str, tracking: str | None, aside: 
 
 
 def _written_at(component: Component, where: str, aside: list[str]) -> datetime | None:
-    if component.get("lastUpdateTimeStamp") is None:
+    if stamp(component) is None:
         return None
     try:
         return time_of(component, where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -15,6 +16,8 @@ MAX_COMPONENTS = 1000
 """The most entries in any one list of a document."""
 _LONGEST = 1000
 """What is read of an identifier, in characters."""
+_STAMPS = ("lastUpdateTimestamp", "LastUpdateTimeStamp")
+_FINER = re.compile(r"(?<=[.,]\d{6})\d+")
 _UID = "urn:emergency:uid:"
 _TRACKING = f"{_UID}incidentid:"
 
@@ -27,15 +30,15 @@ class EidoError(VerificationError):
 
 @lru_cache(maxsize=4096)
 def _instant(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
+    at = datetime.fromisoformat(_FINER.sub("", text.strip().upper()))
     if at.tzinfo is None:
-        raise ValueError(f"{text} has no offset from UTC")
+        raise ValueError(f"{text[:64]} has no offset from UTC")
     return truncate(at)
 
 
 def instant(text: object) -> datetime:
     """An ISO 8601 time with an offset or `Z`, in UTC to the millisecond. Raises ValueError for anything else."""
-    if not isinstance(text, str) or len(text) > 64 or not text.isascii():
+    if not isinstance(text, str) or len(text) > _LONGEST or not text.isascii():
         raise ValueError("expected a time with its offset, like 2023-11-29T13:45:02.120-08:00")
     return _instant(text)
 
@@ -43,9 +46,17 @@ def instant(text: object) -> datetime:
 def time_of(component: Component, where: str) -> datetime:
     """When a component was last changed. Raises EidoError."""
     try:
-        return instant(component.get("lastUpdateTimeStamp"))
+        return instant(stamp(component))
     except ValueError as error:
         raise EidoError(f"{where}lastUpdateTimeStamp: {error}") from None
+
+
+def stamp(component: Component) -> object:
+    """`lastUpdateTimeStamp`; drafts of the standard and some libraries spell it otherwise."""
+    found = component.get("lastUpdateTimeStamp")
+    if found is None:
+        found = next((component[name] for name in _STAMPS if component.get(name) is not None), None)
+    return found
 
 
 def components(document: Component, name: str, aside: list[str]) -> Iterator[tuple[Component, str]]:
@@ -107,7 +118,13 @@ def tracking_text(value: object) -> str:
     return _TRACKING + text[len(_TRACKING) :] if text[: len(_TRACKING)].lower() == _TRACKING else text
 
 
-def tracking_id(value: object) -> str | None:
-    """An Incident Tracking Identifier (`urn:emergency:uid:incidentid:…`); None for anything else."""
-    text = tracking_text(value)
-    return text if text.startswith(_TRACKING) and len(text) > len(_TRACKING) else None
+def tracking_id(component: Component) -> str | None:
+    """The Incident Tracking Identifier (`urn:emergency:uid:incidentid:…`) that a header or an incident's component has.
+
+    Its `$id`, or where drafts of the standard had it.
+    """
+    for name in ("$id", "incidentTrackingIdentifier"):
+        text = tracking_text(component.get(name))
+        if text.startswith(_TRACKING) and len(text) > len(_TRACKING):
+            return text
+    return None

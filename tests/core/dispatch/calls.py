@@ -23,7 +23,7 @@ DAY = datetime(2023, 11, 29, tzinfo=UTC)
 
 
 def at(text: str) -> datetime:
-    if "T" in text:
+    if "T" in text.upper():
         return instant(text)
     parts = [float(part) for part in text.split(":")]
     return DAY + sum(
@@ -32,7 +32,7 @@ def at(text: str) -> datetime:
 
 
 def iso(text: str) -> str:
-    return text if "T" in text else at(text).isoformat(timespec="milliseconds")
+    return text if "T" in text.upper() else at(text).isoformat(timespec="milliseconds")
 
 
 def document(line: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
@@ -61,6 +62,10 @@ UNIT = "emergencyResourceComponent/0"
         (f"{UNIT}/agentReference", ["A@police.example", {"$ref": "B"}, None, {}]),
         (f"{UNIT}/agentReference", [{"$ref": "B@x"}, {"$ref": "A@y"}, {"$ref": "A@z"}]),
         (f"{UNIT}/lastUpdateTimeStamp", "2023-11-29T13:00:00.000900-08:00"),
+        (f"{UNIT}/lastUpdateTimeStamp", "2023-11-29t21:00:00z"),
+        (f"{UNIT}/lastUpdateTimeStamp", "2023-11-29T21:00:00.0" + "0" * 500 + "Z"),
+        (f"{UNIT}/lastUpdateTimeStamp", " 2023-11-30T02:30:00,0000001+05:30 "),
+        (f"{UNIT}/lastUpdateTimeStamp", "2023-11-29T21Z"),
         (f"{UNIT}/eta", {"anything": ["at all"]}),
         ("incidentComponent/0/lastUpdateTimeStamp", ...),
         ("lastUpdateTimeStamp", ...),
@@ -251,3 +256,40 @@ def test_whatever_stands_anywhere_the_document_is_read_or_refused(path: str, val
         return
     assert isinstance(snapshot, Snapshot)
     hash(snapshot)
+
+
+def test_a_byte_order_mark_changes_nothing() -> None:
+    assert eido.read(b"\xef\xbb\xbf" + json.dumps(GOOD).encode()) == eido.parse(GOOD)
+
+
+def test_a_notification_says_what_its_documents_say_and_names_what_cannot_be_used() -> None:
+    other = document("I2: 712 B Dispatched 21:30")
+    bad = changed(f"{UNIT}/$id", "")
+    wrapped = {"event": {"subscriptionId": "s", "notification": [GOOD, {}, other, bad, "no document"]}}
+    found = eido.read(json.dumps(wrapped).encode())
+    every = eido.together([eido.parse(one) for one in (GOOD, other)])
+    assert (set(found.statuses), set(found.incidents), found.as_of) == (
+        set(every.statuses),
+        set(every.incidents),
+        every.as_of,
+    )
+    assert [part.partition(": ")[0] for part in found.set_aside] == [
+        "event.notification[1]",
+        "event.notification[3].emergencyResourceComponent[0].$id",
+        "event.notification[4]",
+    ]
+    alone = eido.read(json.dumps({"event": {"notification": GOOD}}).encode())
+    assert set(alone.statuses) == set(eido.parse(GOOD).statuses)
+
+
+@pytest.mark.parametrize("notification", [[], [{}], "x", None])
+def test_a_notification_of_nothing_is_refused(notification: Any) -> None:
+    with pytest.raises(EidoError):
+        eido.read(json.dumps({"event": {"notification": notification}}).encode())
+
+
+def test_a_call_that_is_handed_over_says_nothing_of_units_and_is_no_error() -> None:
+    transfer = {name: value for name, value in GOOD.items() if name in {"$id", "lastUpdateTimeStamp", "callComponent"}}
+    for header in (GOOD["$id"], "e@x"):
+        found = eido.parse(transfer | {"$id": header})
+        assert (found.statuses, found.merges, found.set_aside, found.as_of) == ((), (), (), at("21:05"))
