@@ -37,7 +37,10 @@ class EnvelopeDocument(Document, title="Envelope"):
 
 
 class ShiftActivation(Document):
-    """How many dispatch assignments since then went how, those without any footage included."""
+    """How many dispatch assignments since then went how, those without any footage included.
+
+    `unknown_crew`: calls of which nobody knows whose they were.
+    """
 
     since: Instant
     on_time: Count = 0
@@ -45,6 +48,8 @@ class ShiftActivation(Document):
     partial: Count = 0
     absent: Count = 0
     pending: Count = 0
+    excused: Count = 0
+    unknown_crew: Count = 0
 
 
 class DockStatus(Document):

@@ -104,7 +104,7 @@ def run(day: Path, *more: str) -> str:
 
 def test_one_json_document(day: Path) -> None:
     document = json.loads(run(day, "--json"))
-    assert document.keys() == {"clips", "assignments", "officers", "merges", "set_aside"}
+    assert document.keys() == {"clips", "assignments", "officers", "unknown_crew", "merges", "set_aside"}
     row = {
         "incident_id": "I1",
         "verdict": "on_time",
@@ -113,8 +113,8 @@ def test_one_json_document(day: Path) -> None:
         "uncovered_seconds": 0.0,
     }
     assert document["clips"] == {
-        CLIP: {"verdict": "on_time", "assignments": [row]},
-        LATER: {"verdict": "undispatched", "assignments": []},
+        CLIP: {"verdict": "on_time", "perhaps": [], "assignments": [row]},
+        LATER: {"verdict": "undispatched", "perhaps": [], "assignments": []},
     }
     called = {"matched_by": "officer", "dispatched_at": "2023-11-29T21:00:00.000Z"}
     assert document["assignments"] == [
@@ -128,7 +128,7 @@ def test_one_json_document(day: Path) -> None:
         },
     ]  # fmt: skip
     assert document["officers"]["51234"] == {
-        "assignments": 1, "absent": 0, "late": 0, "partial": 0, "pending": 0, "on_time": 1, "rate": 1.0,
+        "assignments": 1, "absent": 0, "late": 0, "partial": 0, "pending": 0, "on_time": 1, "excused": 0, "rate": 1.0,
         "median_delay_seconds": 5.0, "p95_delay_seconds": 5.0,
     }  # fmt: skip
     assert document["officers"]["51235"]["rate"] == 0.0
@@ -173,7 +173,7 @@ def test_text_names_the_absent_ones_first_and_does_not_steer_the_terminal(day: P
     assert "I2" in lines[1]
     assert lines[2].startswith("on time")
     assert "\x1b" not in "\n".join(lines)
-    assert "2 assignments: 1 absent, 0 late, 0 partial, 0 pending, 1 on time; on time: 50.0%" in lines
+    assert "2 assignments: 1 absent, 0 late, 0 partial, 0 pending, 1 on time, 0 excused; on time: 50.0%" in lines
     assert "2 clips, 1 of them on no call; 7 documents or parts of them set aside" in lines
 
 
@@ -225,7 +225,7 @@ def test_rates_and_delays() -> None:
         clips.append(Clip(f"clip-{number}", str(number), begun.replace(hour=20), trigger, begun.replace(hour=22)))
     called = [Assignment("I1", "Theft", "711", str(number), begun) for number in range(41)]
     found = tally(review(clips, called, {}, grace_seconds=29).assignments)
-    assert found.counts == {"absent": 0, "late": 10, "partial": 0, "pending": 1, "on_time": 30}
+    assert found.counts == {"absent": 0, "late": 10, "partial": 0, "pending": 1, "on_time": 30, "excused": 0}
     assert (found.assignments, found.rate) == (41, 0.75)
     assert (found.median_delay_seconds, found.p95_delay_seconds) == (19.5, 37.0)
     assert tally([]).rate is None

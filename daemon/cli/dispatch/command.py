@@ -14,7 +14,9 @@ from daemon.cli.dispatch.output import as_csv, as_document, print_text
 from daemon.core.dispatch.activation import GRACE_SECONDS
 from daemon.core.dispatch.assignments import dispatched
 from daemon.core.dispatch.compliance import review
+from daemon.core.dispatch.crews import Named
 from daemon.core.dispatch.eido_fields import instant
+from daemon.core.dispatch.unclear import UnknownCrew, perhaps_theirs
 from daemon.model import strict_json
 from daemon.model.config import DockConfig, load_config
 
@@ -75,6 +77,9 @@ def report(
     partial  on time, but stopped more than the grace period before the call was cleared
     absent   no clip, though a later one of that officer has docked
     pending  no clip yet
+    excused  cancelled within the grace period: no verdict
+
+    A call of unknown crew is one of which nobody knows who was on its unit.
 
     \b
     Example:
@@ -102,7 +107,10 @@ def _of_files(documents: Path, captures: Path, grace: float, begin: datetime | N
     clips = list(found.clips.values())
     called = dispatched(found.snapshots, cameras={clip.officer_id for clip in clips})
     compliance = review(clips, called.assignments, found.docked_until, grace, begin, end)
-    return Findings(compliance, concerning(compliance, called.merges), found.set_aside)
+    seen = Named({status for snapshot in found.snapshots for status in snapshot.statuses})
+    perhaps = {clip.clip_id: calls for clip in clips if (calls := perhaps_theirs(called.unknown, clip, seen))}
+    unknown = [call for call in called.unknown if _dispatched_within(call, begin, end)]
+    return Findings(compliance, concerning(compliance, unknown, called.merges), found.set_aside, unknown, perhaps)
 
 
 def _of_dock(config: DockConfig, grace: float | None, begin: datetime | None, end: datetime | None) -> Findings:
@@ -115,4 +123,9 @@ def _of_dock(config: DockConfig, grace: float | None, begin: datetime | None, en
     seconds = config.activation.grace_seconds if grace is None else grace
     compliance = review(found.clips, found.assignments, found.docked_until, seconds, begin, end)
     set_aside = [SetAside(source, reason) for source, reason in found.set_aside]
-    return Findings(compliance, concerning(compliance, found.merges), set_aside)
+    unknown = [call for call in found.unknown if _dispatched_within(call, begin, end)]
+    return Findings(compliance, concerning(compliance, unknown, found.merges), set_aside, unknown, found.perhaps)
+
+
+def _dispatched_within(call: UnknownCrew, begin: datetime | None, end: datetime | None) -> bool:
+    return (begin is None or begin <= call.dispatched_at) and (end is None or call.dispatched_at < end)

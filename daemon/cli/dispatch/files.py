@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cli.dispatch.findings import SetAside
-from daemon.core.dispatch import eido
+from daemon.core.dispatch import eido, received
 from daemon.core.dispatch.activation import Clip, newest_stops
 from daemon.core.dispatch.eido import Snapshot
 from daemon.core.dispatch.eido_fields import instant
@@ -75,7 +75,7 @@ def capture(document: dict[str, Any]) -> Clip:
 
 def _documents(files: Sequence[str]) -> list[_Item]:
     """All that the documents say, as one snapshot, and what of them was set aside."""
-    items = [(file, _interpreted(file, eido.LIMIT, eido.read)) for file in files]
+    items = [(file, _interpreted(file, eido.LIMIT, received.read)) for file in files]
     snapshots = [item for _, item in items if isinstance(item, Snapshot)]
     aside = [found for file, item in items for found in _aside(file, item)]
     return [eido.together(snapshots), *aside] if snapshots else [*aside]

@@ -38,6 +38,7 @@ def as_document(found: Findings) -> dict[str, Any]:
         "clips": {
             clip_id: {
                 "verdict": activation.verdict,
+                "perhaps": [call.incident_id for call in found.perhaps.get(clip_id, ())],
                 "assignments": [
                     {
                         "incident_id": part.judged.assignment.incident_id,
@@ -65,6 +66,15 @@ def as_document(found: Findings) -> dict[str, Any]:
             for item in report.assignments
         ],
         "officers": {officer_id: _tally(tally) for officer_id, tally in report.officers.items()},
+        "unknown_crew": [
+            {
+                "incident_id": call.incident_id,
+                "unit_id": call.unit_id,
+                "dispatched_at": format_instant(call.dispatched_at),
+                "cleared_at": format_instant(call.cleared_at) if call.cleared_at else None,
+            }
+            for call in found.unknown
+        ],
         "merges": [merge._asdict() for merge in found.merges],
         "set_aside": [{"file": item.file, "reason": item.reason} for item in found.set_aside],
     }
@@ -104,6 +114,10 @@ def print_text(found: Findings, *, terminal: bool) -> None:
     heads = (*(verdict.replace("_", " ") for verdict in ORDER), "rate", "median", "95 %")
     show(("incident", *heads), _tallies(report.incidents))
     show(("officer", *heads), _tallies(report.officers))
+    for call in found.unknown:
+        end = format_instant(call.cleared_at) if call.cleared_at else "still open"
+        where = f"{_printable(call.incident_id)}, unit {_printable(call.unit_id)}"
+        click.echo(f"unknown crew: {where}, {format_instant(call.dispatched_at)} to {end}")
     for merge in found.merges:
         by = "tracking identifier" if merge.by == "tracking" else "the agency's own id"
         click.echo(f"merged: {_printable(merge.new)} replaced {_printable(merge.old)} (told by {by})")
@@ -112,6 +126,10 @@ def print_text(found: Findings, *, terminal: bool) -> None:
     clips = report.clips.values()
     counts = ", ".join(f"{report.overall.counts[verdict]} {verdict.replace('_', ' ')}" for verdict in ORDER)
     click.echo(f"{report.overall.assignments} assignments: {counts}; on time: {_rate(report.overall)}")
+    click.echo(
+        f"{len(found.unknown)} calls of unknown crew, in the time of "
+        f"{sum(clip_id in found.perhaps for clip_id in report.clips)} clips that may belong to them"
+    )
     click.echo(
         f"{len(clips)} clips, {sum(clip.verdict == 'undispatched' for clip in clips)} of them on no call; "
         f"{len(found.set_aside)} documents or parts of them set aside"

@@ -22,7 +22,8 @@ from daemon.core.dispatch.activation import Assignment
 from daemon.core.dispatch.crews import Crews, Named
 from daemon.core.dispatch.eido import Incident, Merge, Snapshot, Status
 from daemon.core.dispatch.merges import Joined, joined, replacing
-from daemon.core.dispatch.stretches import CLEARING, stretches
+from daemon.core.dispatch.stretches import CLEARING, NOBODY, stretches
+from daemon.core.dispatch.unclear import UnknownCrew
 
 _Timelines = Mapping[tuple[str, str], Sequence[Status]]
 
@@ -40,9 +41,10 @@ class History(NamedTuple):
 
 
 class Dispatched(NamedTuple):
-    """Assignments, by time of dispatch, and merges."""
+    """Assignments and calls of unknown crew, by time of dispatch, and merges."""
 
     assignments: tuple[Assignment, ...]
+    unknown: tuple[UnknownCrew, ...]
     merges: tuple[Joined, ...]
 
 
@@ -75,9 +77,15 @@ def worked_out(history: History, crews: Crews) -> Dispatched:
         for (incident_id, unit_id), timeline in timelines.items()
         for officer_id, stretch in stretches(timeline, crews)
     ]
-    carried = (_carried(assignment, replaced.get(assignment.incident_id, ()), timelines) for assignment in found)
-    ordered = sorted(carried, key=lambda a: (a.dispatched_at, a.incident_id, a.unit_id, a.officer_id))
-    return Dispatched(tuple(ordered), tuple(sorted(merges)))
+    carried = [_carried(assignment, replaced.get(assignment.incident_id, ()), timelines) for assignment in found]
+    carried.sort(key=lambda a: (a.dispatched_at, a.incident_id, a.unit_id, a.officer_id))
+    known = tuple(one for one in carried if one.officer_id != NOBODY)
+    unknown = tuple(_of_unknown_crew(one) for one in carried if one.officer_id == NOBODY)
+    return Dispatched(known, unknown, tuple(sorted(merges)))
+
+
+def _of_unknown_crew(one: Assignment) -> UnknownCrew:
+    return UnknownCrew(one.incident_id, one.incident_type, one.unit_id, one.dispatched_at, one.cleared_at)
 
 
 _Said = TypeVar("_Said", Status, Merge)

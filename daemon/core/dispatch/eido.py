@@ -7,11 +7,11 @@ the other way round. What is named here and cannot be used is set aside, part by
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from daemon.core.dispatch.agents import agents_at_desks
 from daemon.core.dispatch.eido_fields import (
     Component,
     EidoError,
@@ -27,7 +27,6 @@ from daemon.core.dispatch.eido_fields import (
     tracking_id,
     tracking_text,
 )
-from daemon.model import strict_json
 from daemon.model.types import is_dispatch_id
 
 LIMIT = 1 << 20
@@ -44,7 +43,10 @@ _CANONICAL = {
     "cleared": "Cleared",
     "assignmentcancelled": "AssignmentCancelled",
     "assignmentcanceled": "AssignmentCancelled",
+    "offduty": "OffDuty",
+    "inservice": "InService",
 }
+_SPACING = str.maketrans("", "", " -_")
 _UNITS = "emergencyResourceComponent"
 
 
@@ -104,48 +106,19 @@ class Snapshot(NamedTuple):
         return min(times), max(times)
 
 
-def read(data: bytes) -> Snapshot:
-    """The snapshot in a document as it arrives, or in a notification (NENA-STA-024.1) with several.
-
-    A byte order mark may stand before it. Raises MalformedError when it is no JSON, else as `parse`.
-    """
-    document = strict_json.parse_object(data.removeprefix(BOM_UTF8), what="dispatch document", limit=LIMIT)
-    event = document.get("event")
-    if isinstance(event, dict) and "notification" in event:
-        return _notified(event["notification"])
-    return parse(document)
-
-
-def _notified(notification: object) -> Snapshot:
-    snapshots, aside = [], list[str]()
-    for number, document in enumerate(listed(notification, "event.notification")):
-        where = f"event.notification[{number}]"
-        try:
-            found = parse(document if isinstance(document, dict) else {})
-            snapshots.append(found)
-            aside += [f"{where}.{part}" for part in found.set_aside]
-        except EidoError as error:
-            aside.append(f"{where}: {error}")
-    if not snapshots:
-        raise EidoError(aside[0] if aside else "event.notification: empty")
-    found = together(snapshots)
-    if len(found.statuses) > MAX_STATUSES:
-        raise EidoError(f"event.notification: more than {MAX_STATUSES} statuses")
-    return found._replace(set_aside=_bounded(aside))
-
-
 def parse(document: Component) -> Snapshot:
     """The snapshot in a parsed JSON document. Raises EidoError when nothing in it can be used."""
     aside: list[str] = []
     written_at = _written_at(document, "", aside)
     found = _Incidents(document, written_at, aside)
+    desks = agents_at_desks(document)
     units = list(components(document, _UNITS, aside))
     merging = list(components(document, "mergeComponent", aside))
     statuses: list[Status] = []
     merges: list[Merge] = []
     for component, where in units:
         try:
-            statuses += _statuses(component, where, found, aside)
+            statuses += _statuses(component, where, found, desks, aside)
         except EidoError as error:
             aside.append(str(error))
         if len(statuses) > MAX_STATUSES:
@@ -160,7 +133,7 @@ def parse(document: Component) -> Snapshot:
         times.append(written_at)
     if not times or (aside and not found.incidents):
         raise EidoError(aside[0] if aside else "lastUpdateTimeStamp: missing")
-    return Snapshot(tuple(found.incidents), tuple(statuses), tuple(merges), max(times), _bounded(aside))
+    return Snapshot(tuple(found.incidents), tuple(statuses), tuple(merges), max(times), bounded(aside))
 
 
 def together(snapshots: Sequence[Snapshot]) -> Snapshot:
@@ -251,7 +224,9 @@ def _written_at(component: Component, where: str, aside: list[str]) -> datetime 
         return None
 
 
-def _statuses(component: Component, where: str, incidents: _Incidents, aside: list[str]) -> list[Status]:
+def _statuses(
+    component: Component, where: str, incidents: _Incidents, desks: Collection[str], aside: list[str]
+) -> list[Status]:
     """A component without a status says nothing of an assignment, whatever else may be wrong with it."""
     entries = listed(component.get("secondaryUnitStatusRegistryText"), f"{where}secondaryUnitStatusRegistryText")
     words = [word[:64] for entry in entries if (word := text_of(entry))]
@@ -259,19 +234,19 @@ def _statuses(component: Component, where: str, incidents: _Incidents, aside: li
         return []
     unit_id = name_in(component.get("$id"), f"{where}$id")
     at = time_of(component, where)
-    officers = _officers(component, f"{where}agentReference", aside)
+    officers = _officers(component, f"{where}agentReference", desks, aside)
     return [
-        Status(incident_id, unit_id, officers, _CANONICAL.get(word.replace(" ", "").lower(), word), at)
+        Status(incident_id, unit_id, officers, _CANONICAL.get(word.translate(_SPACING).lower(), word), at)
         for word in words
         for incident_id in incidents.of(component, where)
     ]
 
 
-def _officers(component: Component, field: str, aside: list[str]) -> tuple[str, ...]:
+def _officers(component: Component, field: str, desks: Collection[str], aside: list[str]) -> tuple[str, ...]:
     found: set[str] = set()
     for entry in listed(component.get("agentReference"), field):
-        if not reference(entry):
-            continue  # refers to nobody
+        if not reference(entry) or reference(entry) in desks:
+            continue  # refers to nobody, or to nobody on the street
         try:
             found.add(name_in(entry, field))
         except EidoError as error:
@@ -292,6 +267,7 @@ def _merges(component: Component, where: str, incident_ids: tuple[str, ...]) -> 
     return [Merge(incident_id, direction, other, internal) for incident_id in incident_ids]
 
 
-def _bounded(aside: list[str]) -> tuple[str, ...]:
+def bounded(aside: Sequence[str]) -> tuple[str, ...]:
+    """So many parts by name, and how many more there are."""
     more = len(aside) - MAX_ASIDE
     return tuple(aside) if more <= 0 else (*aside[:MAX_ASIDE], f"and {more} parts more")

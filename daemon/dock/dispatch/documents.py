@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from daemon.core.windows import LONGEST_CALL
+from daemon.core.dispatch.eido import Snapshot
+from daemon.core.dispatch.spans import merged
+from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.dock.context import Transaction
 from daemon.dock.dispatch import tags
 from daemon.dock.store.meta import MetaKey
@@ -44,17 +46,29 @@ def apply_pending(tx: Transaction) -> None:
 
     Called before anything asks for them, and before the documents are durable.
     """
-    if tx.dock.dispatch.was_read_again:
+    dispatch = tx.dock.dispatch
+    if dispatch.was_read_again:
         _apply_anew(tx)
-    new = tx.dock.dispatch.drain_new()
-    if new is None:
-        return
-    tags.retag_officers(tx, tx.dock.dispatch.work_out(new, tx.store.officers()), *new.span)
-    before, as_of = tx.store.dispatch_as_of, min(new.as_of, tx.now())  # no document speaks for the future
-    if before is None or as_of > before:
-        tx.store.set(MetaKey.DISPATCH_AS_OF, format_instant(as_of))
-        for clip in tx.store.waiting_for_dispatch(format_instant(as_of)):
-            tags.revise(tx, clip, tags.UNDISPATCHED)
+    new = dispatch.drain_new()
+    if new is not None:
+        before, as_of = tx.store.dispatch_as_of, min(new.as_of, tx.now())  # no document speaks for the future
+        if before is None or as_of > before:
+            tx.store.set(MetaKey.DISPATCH_AS_OF, format_instant(as_of))
+        tags.retag_officers(tx, dispatch.work_out(new, tx.store.officers()), *new.span)
+        _retag_whom_units_name(tx, new)
+    for begin, end in merged(dispatch.unclear.drain_changed()):
+        for officer_id in sorted(tx.store.officers_recording(begin, end)):
+            tags.retag(tx, officer_id, begin, end)
+    if new is not None:
+        tags.revise_covered(tx)
+
+
+def _retag_whom_units_name(tx: Transaction, new: Snapshot) -> None:
+    """Who is now known to be on some unit may have been on none: then every call of unknown crew was perhaps theirs."""
+    begin, end = new.span[0] - SHIFT, new.span[1] + SHIFT
+    if tx.dock.dispatch.unclear.any_unknown_between(begin - LONGEST_CALL, end):
+        for officer_id in sorted({officer for status in new.statuses for officer in status.officer_ids}):
+            tags.retag(tx, officer_id, begin, end)
 
 
 def _apply_anew(tx: Transaction) -> None:

@@ -13,15 +13,17 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from daemon.core.dispatch import eido
-from daemon.core.dispatch.activation import Assignment
+from daemon.core.dispatch import eido, received
+from daemon.core.dispatch.activation import Assignment, Clip
 from daemon.core.dispatch.assignments import worked_out
 from daemon.core.dispatch.crews import Crews
 from daemon.core.dispatch.eido import Snapshot
 from daemon.core.dispatch.merges import Joined, joined
+from daemon.core.dispatch.unclear import UnknownCrew, perhaps_theirs
 from daemon.core.windows import LONGEST_CALL, SHIFT
-from daemon.dock.store import dispatch_history
+from daemon.dock.store import dispatch_history, dispatch_unclear
 from daemon.dock.store.dispatch_history import DispatchHistory
+from daemon.dock.store.dispatch_unclear import DispatchUnclear
 from daemon.dock.store.tables import TO_READ
 from daemon.model.errors import VerificationError
 from daemon.model.times import format_instant, parse_instant
@@ -38,14 +40,9 @@ CREATE TABLE IF NOT EXISTS dispatch_about (
 CREATE INDEX IF NOT EXISTS dispatch_about_document ON dispatch_about (digest);
 CREATE TABLE IF NOT EXISTS dispatch_assignment (
   incident_id TEXT, unit_id TEXT, officer_id TEXT, dispatched_at TEXT, cleared_at TEXT, incident_type TEXT NOT NULL,
-  matched_by TEXT NOT NULL, PRIMARY KEY (incident_id, unit_id, officer_id, dispatched_at)
+  matched_by TEXT NOT NULL, cancelled INTEGER NOT NULL, PRIMARY KEY (incident_id, unit_id, officer_id, dispatched_at)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS dispatch_assignment_officer ON dispatch_assignment (officer_id, dispatched_at);
-CREATE TABLE IF NOT EXISTS dispatch_set_aside (
-  digest TEXT, part INTEGER, source TEXT NOT NULL, at TEXT NOT NULL, about_at TEXT NOT NULL, reason TEXT NOT NULL,
-  PRIMARY KEY (digest, part)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS dispatch_set_aside_about ON dispatch_set_aside (about_at);
 """
 _ABOUT = """
 SELECT digest FROM dispatch_about WHERE about = ?1
@@ -65,6 +62,7 @@ class DispatchStore:
     def __init__(self, db: sqlite3.Connection, *, create: bool = True) -> None:
         self._db = db
         self._history = DispatchHistory(db)
+        self.unclear = DispatchUnclear(db)
         self._new: list[Snapshot] = []
         self.was_read_again = False
         """Whether an earlier version has left documents: then `work_out_anew` comes first."""
@@ -90,19 +88,7 @@ class DispatchStore:
 
     def set_aside(self, data: bytes, source: str, at: datetime, reason: str) -> bool:
         """Notes a document that cannot be used. Returns whether it is new."""
-        return self._note(hashlib.sha256(data).hexdigest(), source, at, at, ((0, reason),)) == 1
-
-    def _note(self, digest: str, source: str, at: datetime, about: datetime, parts: Iterable[tuple[int, str]]) -> int:
-        when = (source[:200], format_instant(at), format_instant(about))
-        return self._db.executemany(
-            "INSERT OR IGNORE INTO dispatch_set_aside VALUES (?, ?, ?, ?, ?, ?)",
-            [(digest, part, *when, reason[:500]) for part, reason in parts],
-        ).rowcount
-
-    def set_aside_rows(self) -> list[tuple[str, str]]:
-        """(source, reason) of every document, and every part of one, that was set aside."""
-        rows = self._db.execute("SELECT source, reason FROM dispatch_set_aside ORDER BY at, digest, part")
-        return [(row[0], row[1]) for row in rows]
+        return self.unclear.note(hashlib.sha256(data).hexdigest(), source, at, at, [(0, reason)])
 
     def work_out(self, snapshot: Snapshot, cameras: Collection[str]) -> set[str]:
         """Brings the assignments up to date with what was added. Returns the officers whose own changed."""
@@ -135,7 +121,13 @@ class DispatchStore:
     def _work_out(self, incident_ids: Collection[str], cameras: Collection[str]) -> set[str]:
         incidents = self._history.merged(incident_ids)
         found = worked_out(self._history.history(incidents), Crews(self._history, cameras))
+        self.unclear.replace(incidents, found.unknown)
         return self._replace(incidents, found.assignments)
+
+    def perhaps_theirs(self, clip: Clip) -> tuple[UnknownCrew, ...]:
+        """Calls of unknown crew in the time of a clip that may have been its officer's."""
+        calls = self.unclear.unknown_between(clip.started_at, clip.stopped_at)
+        return perhaps_theirs(calls, clip, self._history) if calls else ()
 
     def of_officer(self, officer_id: str, start: datetime, end: datetime) -> list[Assignment]:
         """The officer's assignments that overlap [start, end)."""
@@ -176,7 +168,7 @@ class DispatchStore:
         self._db.execute("DELETE FROM dispatch_document WHERE received_at < ?", (limit,))
         self._history.prune(before)
         self._db.execute("DELETE FROM dispatch_assignment WHERE coalesce(cleared_at, dispatched_at) < ?", (limit,))
-        self._db.execute("DELETE FROM dispatch_set_aside WHERE at < ?", (limit,))
+        self.unclear.prune(before)
 
     def _replace(self, incident_ids: Collection[str], found: Iterable[Assignment]) -> set[str]:
         before: set[Assignment] = set()
@@ -191,12 +183,12 @@ class DispatchStore:
                 (gone.incident_id, gone.unit_id, gone.officer_id, format_instant(gone.dispatched_at)),
             )
         for new in after - before:
-            self._db.execute("INSERT OR REPLACE INTO dispatch_assignment VALUES (?, ?, ?, ?, ?, ?, ?)", _row(new))
+            self._db.execute("INSERT OR REPLACE INTO dispatch_assignment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _row(new))
         return {assignment.officer_id for assignment in before ^ after}
 
     def _create(self) -> None:
         """The tables; the documents that an earlier version has left are read again."""
-        self._db.executescript(f"BEGIN; {SCHEMA} {dispatch_history.SCHEMA}")
+        self._db.executescript(f"BEGIN; {SCHEMA} {dispatch_history.SCHEMA} {dispatch_unclear.SCHEMA}")
         for left in _LEFT:
             if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (left,)).fetchone():
                 self._read_again(left)
@@ -216,7 +208,7 @@ class DispatchStore:
         self._db.execute(f"DELETE FROM {left}")  # noqa: S608 - ours
 
     def _keep(self, digest: str, data: bytes, received_at: datetime, source: str) -> Snapshot:
-        snapshot = eido.read(data)
+        snapshot = received.read(data)
         self._db.execute(
             "INSERT INTO dispatch_document VALUES (?, ?, ?, ?)",
             (digest, format_instant(received_at), format_instant(snapshot.as_of), data),
@@ -226,7 +218,7 @@ class DispatchStore:
         self._db.executemany("INSERT INTO dispatch_about VALUES (?, ?)", [(name, digest) for name in sorted(about)])
         self._history.add(snapshot, received_at)
         if snapshot.set_aside:
-            self._note(digest, source, received_at, snapshot.as_of, enumerate(snapshot.set_aside, 1))
+            self.unclear.note(digest, source, received_at, snapshot.as_of, enumerate(snapshot.set_aside, 1))
         return snapshot
 
 
@@ -239,6 +231,7 @@ def _row(assignment: Assignment) -> tuple[Any, ...]:
         format_instant(assignment.cleared_at) if assignment.cleared_at else None,
         assignment.incident_type,
         assignment.matched_by,
+        assignment.cancelled,
     )
 
 
@@ -251,4 +244,5 @@ def _assignment(row: Any) -> Assignment:
         cleared_at=parse_instant(row[4]) if row[4] else None,
         incident_type=row[5],
         matched_by=row[6],
+        cancelled=bool(row[7]),
     )

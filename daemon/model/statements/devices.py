@@ -88,7 +88,7 @@ class TaggedAssignment(Signed):
 class Activation(Signed):
     """`verdict` is the clip's: an assignment's verdict, or `ambiguous`, or `undispatched`."""
 
-    verdict: Literal["on_time", "late", "partial", "absent", "pending", "ambiguous", "undispatched"]
+    verdict: Literal["on_time", "late", "partial", "absent", "pending", "excused", "ambiguous", "undispatched"]
     revision: Annotated[Count, Field(ge=1)]
     assignments: Annotated[tuple[TaggedAssignment, ...], Field(max_length=100)] = ()
 
@@ -96,8 +96,8 @@ class Activation(Signed):
 class Tag(Statement):
     """Which dispatch calls a clip belongs to. `dispatch_as_of`: time of the newest dispatch document then known.
 
-    `unclear`: how many calls of unknown crew, and documents that could not be read, there were while it was recorded.
-    Where the dock does not say, nobody may take it for none.
+    `unclear`: how many calls that may have been the wearer's, as their crew is unknown, and how many documents or parts
+    that could not be read there were while it was recorded. Where the dock does not say, nobody may take it for none.
     """
 
     kind = "tag"

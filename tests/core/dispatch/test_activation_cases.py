@@ -79,7 +79,7 @@ CASES = (
     Case("a clip of no length", CALL, ("a: A 21:30 21:30 21:30", "b: A 22:30 22:30 22:40"),
          ("I1 711 A 21:00..22:00 absent",), ("a undispatched", "b undispatched")),
     Case("a call of no length", ("I1: 711 A Dispatched 21:00; 711 A AssignmentCancelled 21:00",),
-         ("a: A 20:00 20:00 22:00",), ("I1 711 A 21:00..21:00 absent",), ("a undispatched",)),
+         ("a: A 20:00 20:00 22:00",), ("I1 711 A 21:00..21:00 excused",), ("a undispatched",)),
     # --- several calls
     Case("two calls at once", (*CALL, "I2: 711 A Dispatched 21:00; 711 A Cleared 22:00"), ("a: A 21:00 21:00 22:00",),
          ("I1 711 A 21:00..22:00 on_time a", "I2 711 A 21:00..22:00 on_time a"), ("a ambiguous",)),

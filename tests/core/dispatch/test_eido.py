@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.dispatch import eido
+from daemon.core.dispatch import eido, received
 from daemon.core.dispatch.eido import Merge, Snapshot, Status
 from daemon.core.dispatch.eido_fields import EidoError, instant
 from tests.core.dispatch.calls import at, document
@@ -259,14 +259,14 @@ def test_whatever_stands_anywhere_the_document_is_read_or_refused(path: str, val
 
 
 def test_a_byte_order_mark_changes_nothing() -> None:
-    assert eido.read(b"\xef\xbb\xbf" + json.dumps(GOOD).encode()) == eido.parse(GOOD)
+    assert received.read(b"\xef\xbb\xbf" + json.dumps(GOOD).encode()) == eido.parse(GOOD)
 
 
 def test_a_notification_says_what_its_documents_say_and_names_what_cannot_be_used() -> None:
     other = document("I2: 712 B Dispatched 21:30")
     bad = changed(f"{UNIT}/$id", "")
     wrapped = {"event": {"subscriptionId": "s", "notification": [GOOD, {}, other, bad, "no document"]}}
-    found = eido.read(json.dumps(wrapped).encode())
+    found = received.read(json.dumps(wrapped).encode())
     every = eido.together([eido.parse(one) for one in (GOOD, other)])
     assert (set(found.statuses), set(found.incidents), found.as_of) == (
         set(every.statuses),
@@ -278,14 +278,14 @@ def test_a_notification_says_what_its_documents_say_and_names_what_cannot_be_use
         "event.notification[3].emergencyResourceComponent[0].$id",
         "event.notification[4]",
     ]
-    alone = eido.read(json.dumps({"event": {"notification": GOOD}}).encode())
+    alone = received.read(json.dumps({"event": {"notification": GOOD}}).encode())
     assert set(alone.statuses) == set(eido.parse(GOOD).statuses)
 
 
 @pytest.mark.parametrize("notification", [[], [{}], "x", None])
 def test_a_notification_of_nothing_is_refused(notification: Any) -> None:
     with pytest.raises(EidoError):
-        eido.read(json.dumps({"event": {"notification": notification}}).encode())
+        received.read(json.dumps({"event": {"notification": notification}}).encode())
 
 
 def test_a_call_that_is_handed_over_says_nothing_of_units_and_is_no_error() -> None:

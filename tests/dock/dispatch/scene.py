@@ -6,7 +6,7 @@ import json
 import shlex
 import tomllib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,6 +40,9 @@ class Case:
     clips: Sequence[str] = ()
     merged: Sequence[str] = ()
     aside: Sequence[str] = ()
+    unknown: Sequence[str] = ()
+    perhaps: Sequence[str] = ()
+    unclear: Mapping[str, int] = field(default_factory=dict)
     raw: Sequence[str] = field(default_factory=tuple)
 
     def sent(self) -> list[bytes]:
@@ -62,6 +65,8 @@ class Answer:
     clips: list[str]
     merged: list[str]
     aside: list[str]
+    unknown: list[str]
+    perhaps: list[str]
 
 
 def read_cases() -> list[Case]:
@@ -129,6 +134,8 @@ def _answer(case: Case, found: dict[str, Any]) -> Answer:
         sorted(f"{short[clip_id]} {item['verdict']}" for clip_id, item in found["clips"].items()),
         sorted(f"{_word(one['old'])} into {_word(one['new'])} by {one['by']}" for one in found["merges"]),
         sorted(item["reason"].partition(":")[0] for item in found["set_aside"]),
+        sorted(_unknown(item) for item in found["unknown_crew"]),
+        sorted(f"{short[clip_id]} {_word(call)}" for clip_id, one in found["clips"].items() for call in one["perhaps"]),
     )
 
 
@@ -137,6 +144,11 @@ def _assignment(item: dict[str, Any], short: dict[str, str]) -> str:
     words = [*map(_word, (item["incident_id"], item["unit_id"], item["officer_id"])), span, item["verdict"]]
     by_unit = ["by-unit"] if item["matched_by"] == "unit" else []
     return " ".join([*words, *by_unit, *sorted(short[clip_id] for clip_id in item["clips"])])
+
+
+def _unknown(item: dict[str, Any]) -> str:
+    span = f"{_time(item['dispatched_at'])}..{_time(item['cleared_at'])}"
+    return f"{_word(item['incident_id'])} {_word(item['unit_id'])} {span}"
 
 
 def _word(text: str) -> str:

@@ -18,6 +18,8 @@ def test_case(case: Case, tmp_path: Path) -> None:
     assert found.assignments == sorted(case.expect)
     assert found.merged == sorted(case.merged)
     assert found.aside == sorted(case.aside)
+    assert found.unknown == sorted(case.unknown)
+    assert found.perhaps == sorted(case.perhaps)
     assert set(found.clips) >= set(case.clips)
     count = len(case.sent()) + len(case.recorded)
     dice = random.Random(case.name)
@@ -29,6 +31,9 @@ def test_case(case: Case, tmp_path: Path) -> None:
     for short, tag in tags.items():
         assert f"{short} {tag.activation.verdict}" in found.clips
         assert tag.activation.verdict == others[short].activation.verdict
+        assert tag.unclear == others[short].unclear
+        if short in case.unclear:
+            assert tag.unclear == case.unclear[short]
 
 
 def test_every_case_has_a_name_of_its_own() -> None:

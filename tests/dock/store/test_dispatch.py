@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core.dispatch import eido
+from daemon.core.dispatch.assignments import dispatched
 from daemon.core.dispatch.eido_fields import EidoError
+from daemon.core.dispatch.unclear import UnknownCrew
 from daemon.dock.store.dispatch import DispatchStore
 from device_sim import dispatch
 from tests.core.dispatch.calls import assignments
@@ -169,7 +171,7 @@ lines = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(lines, st.sets(st.sampled_from(["A", "B"])))
 def test_whatever_comes_in_whatever_order_is_worked_out_from_everything(said: list[Any], cameras: set[str]) -> None:
     """Over days and changes of crew; `cameras` are known from the start, the others dock at the end."""
@@ -184,10 +186,22 @@ def test_whatever_comes_in_whatever_order_is_worked_out_from_everything(said: li
     snapshots = [eido.parse(json.loads(data)) for data in sent]
     days = (START - timedelta(days=1), START + timedelta(days=9))
     assert sorted(store.between(*days), key=repr) == sorted(assignments(snapshots, cameras), key=repr)
+    assert unknown(store) == sorted(dispatched(snapshots, cameras).unknown, key=repr)
     for officer in sorted({"A", "B"} - cameras):
         cameras = cameras | {officer}
         store.recompute_for_wearer(officer, *days, cameras)
     assert sorted(store.between(*days), key=repr) == sorted(assignments(snapshots, cameras), key=repr)
+    assert unknown(store) == sorted(dispatched(snapshots, cameras).unknown, key=repr)
+
+
+def unknown(store: DispatchStore) -> list[UnknownCrew]:
+    """Every call of unknown crew."""
+    found = {call for day in range(-1, 9) for call in store.unclear.unknown_between(*two_days(day))}
+    return sorted(found, key=repr)
+
+
+def two_days(day: int) -> tuple[datetime, datetime]:
+    return START + timedelta(days=day), START + timedelta(days=day + 2)
 
 
 def test_an_unusable_document_is_refused_and_set_aside_once(store: DispatchStore) -> None:
@@ -196,7 +210,7 @@ def test_an_unusable_document_is_refused_and_set_aside_once(store: DispatchStore
         store.add(data, START)
     assert store.set_aside(data, "cad/a", START, "bad id")
     assert not store.set_aside(data, "cad/a", START, "bad id")
-    assert store.set_aside_rows() == [("cad/a", "bad id")]
+    assert store.unclear.set_aside_rows() == [("cad/a", "bad id")]
 
 
 def test_parts_of_a_document_are_set_aside_once_and_forgotten_with_it(store: DispatchStore) -> None:
@@ -210,9 +224,9 @@ def test_parts_of_a_document_are_set_aside_once_and_forgotten_with_it(store: Dis
         "emergencyResourceComponent[1].lastUpdateTimeStamp",
     ]
     assert store.add(data, START, "cad/I-1") == ()
-    assert store.set_aside_rows() == [("cad/I-1", part) for part in parts]
+    assert store.unclear.set_aside_rows() == [("cad/I-1", part) for part in parts]
     store.prune(START + timedelta(days=1))
-    assert store.set_aside_rows() == []
+    assert store.unclear.set_aside_rows() == []
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -239,7 +253,7 @@ def test_documents_are_forgotten_in_time(store: DispatchStore) -> None:
     store.prune(START)
     assert spans(store, "51234") == [("I-1", 0, 30)]
     store.prune(START + timedelta(days=31))
-    assert (spans(store, "51234"), store.set_aside_rows()) == ([], [])
+    assert (spans(store, "51234"), store.unclear.set_aside_rows()) == ([], [])
     assert take(store, document("I-1", "711", ["51234"], ("Cleared", 31))) == set(), "what it said is forgotten as well"
     assert take(store, old) == {"51234"}, "forgotten, so it is new again"
 

@@ -118,6 +118,13 @@ OLD = b"""{"incidentComponent": [{"internalIncidentId": "I-1", "lastUpdateTimeSt
 "lastUpdateTimeStamp": "2020-01-01T00:00:00Z", "secondaryUnitStatusRegistryText": "Dispatched"}]}"""
 NEW = OLD.replace(b'"I-1"', b'"I-2"').replace(b"Dispatched", b"Cleared").replace(b"00:00:00Z", b"01:00:00Z")
 SCHEMA_4 = """
+DROP TABLE dispatch_unknown; DROP TABLE dispatch_assignment; DROP INDEX clip_by_time;
+CREATE TABLE dispatch_assignment (
+  incident_id TEXT, unit_id TEXT, officer_id TEXT, dispatched_at TEXT, cleared_at TEXT, incident_type TEXT NOT NULL,
+  matched_by TEXT NOT NULL, PRIMARY KEY (incident_id, unit_id, officer_id, dispatched_at)
+) WITHOUT ROWID;
+INSERT INTO dispatch_assignment VALUES
+  ('I-1', '711', '51234', '2020-01-01T00:00:00.000Z', NULL, 'unknown', 'officer');
 DROP TABLE dispatch_set_aside;
 CREATE TABLE dispatch_set_aside (
   digest TEXT PRIMARY KEY, source TEXT NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL
@@ -141,10 +148,6 @@ def test_from_schema_4_dispatch_documents_are_read_again_and_worked_out_anew(tmp
     for name, data in (("1", OLD), ("2", NEW.replace(b"REPLACING", b"SPLIT"))):
         stamp = "2020-01-01T02:00:00.000Z"
         store.db.execute("INSERT INTO dispatch_document VALUES (?, ?, ?, ?)", (name * 64, stamp, stamp, data))
-    store.db.execute(
-        "INSERT INTO dispatch_assignment VALUES"
-        " ('I-1', '711', '51234', '2020-01-01T00:00:00.000Z', NULL, 'unknown', 'officer')"
-    )
     store.db.executescript(SCHEMA_4)
     store.close()
     for opened in range(2):  # the first time it is stopped before anything is worked out
@@ -157,7 +160,7 @@ def test_from_schema_4_dispatch_documents_are_read_again_and_worked_out_anew(tmp
     (found,) = dispatch.of_officer("51234", parse_instant("2019-12-31T00:00:00.000Z"), parse_instant(stamp))
     assert found.cleared_at == parse_instant("2020-01-01T01:00:00.000Z"), "the merge is read the right way round"
     assert schema(store) == before
-    assert dispatch.set_aside_rows() == [("file x", "no JSON")]
+    assert dispatch.unclear.set_aside_rows() == [("file x", "no JSON")]
     assert not DispatchStore(store.db).was_read_again
     store.close()
 
