@@ -120,14 +120,14 @@ def _assign(dice: random.Random, at: datetime, unit: _Unit) -> UnitCall:
 
 
 def _merged(dice: random.Random, calls: list[Incident]) -> list[Incident]:
-    """Merges about one call in twenty with the call before it, and splits about one in fifty from it."""
+    """Merges about one call in twenty into the call before it, and splits about one in fifty from it."""
     for number in range(1, len(calls)):
         older, newer = calls[number - 1], calls[number]
         at = newer.instants()[min(1, len(newer.instants()) - 1)]
         chance = dice.random()
         if chance < 0.05 and not older.merges:
-            calls[number - 1] = replace(older, merges=(Merge("REPLACING", newer.incident_id, at),))
-            calls[number] = replace(newer, merges=(Merge("REPLACED", older.incident_id, at),))
+            calls[number - 1] = replace(older, merges=(Merge("REPLACED", newer.incident_id, at),))
+            calls[number] = replace(newer, merges=(Merge("REPLACING", older.incident_id, at),))
         elif chance < 0.07 and not older.merges:
             calls[number] = replace(newer, merges=(Merge("SPLIT", older.incident_id),))
     return calls

@@ -21,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from device_sim import footage
 from device_sim.dispatch import Delivery
 from device_sim.errors import SimError, usage
+from device_sim.names import file_stem, topic_level
 
 _PATIENCE_SECONDS = 30.0
 _UNSETTLED = 1000
@@ -67,7 +68,7 @@ def outlet(target: str, agency: str, login: Login, forgotten: float = FORGOTTEN_
 
 
 class FolderOutlet:
-    """Writes files `<incident_id>-<n>.eido.json`. Each appears complete, by a rename."""
+    """Writes files `<incident>-<n>.eido.json`. Each appears complete, by a rename."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -75,7 +76,7 @@ class FolderOutlet:
 
     def send(self, delivery: Delivery) -> str:
         """See Outlet. Returns the file's path."""
-        path = self._folder / f"{delivery.incident_id}-{delivery.number}.eido.json"
+        path = self._folder / f"{file_stem(delivery.incident_id)}-{delivery.number}.eido.json"
         temporary = path.with_name(f".{path.name}.tmp")
         temporary.write_text(json.dumps(delivery.document))
         temporary.rename(path)
@@ -109,7 +110,7 @@ class BrokerOutlet:
 
     def send(self, delivery: Delivery) -> str:
         """See Outlet."""
-        topic = f"{self._root}/{delivery.incident_id}"
+        topic = f"{self._root}/{topic_level(delivery.incident_id)}"
         payload = json.dumps(delivery.document, separators=(",", ":")).encode()
         mid = self._client.publish(topic, payload, qos=1, retain=False).mid
         now = time.monotonic()

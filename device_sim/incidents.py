@@ -27,7 +27,9 @@ class UnitCall:
 
 @dataclass(frozen=True)
 class Merge:
-    """This incident replaces another, is replaced by it, or was split from it. `at` None: known from the start."""
+    """What is written of another incident, as the standard has it: that one was REPLACED by this one, is REPLACING this
+    one, or this one was SPLIT from it. `at` None: known from the start.
+    """
 
     direction: str
     incident_id: str

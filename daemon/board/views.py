@@ -38,7 +38,10 @@ _VERDICTS = {
     "partial": "stopped early",
     "absent": "no footage",
     "pending": "not docked yet",
+    "excused": "cancelled in time",
+    "unknown_crew": "of unknown crew",
 }
+_UNDECIDED = ("pending", "excused", "unknown_crew")
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ def shift_summary(docks: Sequence[KnownDock], verdicts: Sequence[ShownVerdict]) 
     for dock in docks:
         for verdict in _VERDICTS:
             counts[verdict] += getattr(dock.status.activation, verdict, 0)
-    decided = sum(counts.values()) - counts["pending"]
+    decided = sum(counts.values()) - sum(counts[one] for one in _UNDECIDED)
     return ShiftSummary(
         shift_since(docks),
         [(verdict, words, counts[verdict]) for verdict, words in _VERDICTS.items()],

@@ -20,7 +20,9 @@ _KINDS = frozenset({"created", "closed", "deleted", "moved"})
 class FolderWatch:
     """Calls `wake`, which must neither raise nor block, from watchdog's thread."""
 
-    def __init__(self, folder: Path, wake: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, wake: Callable[[], None], *, recursive: bool = False) -> None:
+        """`recursive`: also of what happens in the folders below."""
+        self._recursive = recursive
         self._folder = folder
         self._handler = _Handler(wake)
         self._observer: BaseObserver | None = None
@@ -30,7 +32,7 @@ class FolderWatch:
         """A folder that cannot be watched is only looked at less often."""
         try:
             observer = Observer()
-            observer.schedule(self._handler, str(self._folder), recursive=False)
+            observer.schedule(self._handler, str(self._folder), recursive=self._recursive)
             observer.start()
         except OSError as error:
             log.warning("%s cannot be watched (%s); it is looked at every few seconds", self._folder, error.strerror)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from daemon.model import strict_json
 from daemon.model.times import Instant
-from daemon.model.types import ClipId, Count, Digest, Document, Id, Text
+from daemon.model.types import ClipId, Count, Digest, DispatchId, Document, Id, Text
 
 MOST_REPORTED = 10_000
 """How many clips one section of a report holds, the oldest; the rest stands in later reports."""
@@ -28,7 +28,7 @@ class KeptBy(Document):
     by: Id | None = None
     trigger: Text | None = None
     force: Text | None = None
-    incident_id: Id | None = None
+    incident_id: DispatchId | None = None
     category: Id | None = None
     case_number: Text | None = None
     hold_id: Id | None = None

@@ -9,7 +9,7 @@ from pydantic import Field
 from daemon.model.disposal_report import DisposalReport
 from daemon.model.statements import Because, Force, Integrity, Purpose
 from daemon.model.times import Instant
-from daemon.model.types import ClipId, Count, Digest, Document, Id, Seconds, Size, Text
+from daemon.model.types import ClipId, Count, Digest, DispatchId, Document, Id, Seconds, Size, Text
 
 Json = dict[str, Any]
 
@@ -37,7 +37,10 @@ class EnvelopeDocument(Document, title="Envelope"):
 
 
 class ShiftActivation(Document):
-    """How many dispatch assignments since then went how, those without any footage included."""
+    """How many dispatch assignments since then went how, those without any footage included.
+
+    `unknown_crew`: calls of which nobody knows whose they were.
+    """
 
     since: Instant
     on_time: Count = 0
@@ -45,6 +48,8 @@ class ShiftActivation(Document):
     partial: Count = 0
     absent: Count = 0
     pending: Count = 0
+    excused: Count = 0
+    unknown_crew: Count = 0
 
 
 class DockStatus(Document):
@@ -160,7 +165,7 @@ class Need(Document):
     from_: Annotated[Text | None, Field(alias="from")] = None
     form: Text | None = None
     officer_id: Id | None = None
-    incident_id: Id | None = None
+    incident_id: DispatchId | None = None
     by: Instant | None = None
     note: Text | None = None
 
@@ -183,7 +188,7 @@ class Standing(Document):
 
     schema_: Annotated[Literal["bwc.standing/1"], Field(alias="schema")] = "bwc.standing/1"
     clip_id: ClipId
-    incidents: tuple[Id, ...] = ()
+    incidents: tuple[DispatchId, ...] = ()
     force: Force | Literal["unclassified"]
     needs: tuple[Need, ...] = ()
     due: Instant | None = None

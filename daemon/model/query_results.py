@@ -9,7 +9,7 @@ from pydantic import Field
 from daemon.model.documents import Need, Standing
 from daemon.model.statements import Because, Integrity
 from daemon.model.times import Instant
-from daemon.model.types import ClipId, Count, Digest, Document, Id, Seconds, Text
+from daemon.model.types import ClipId, Count, Digest, DispatchId, Document, Id, Seconds, Text
 
 
 class QueryResult(Document):
@@ -49,7 +49,7 @@ class ListedClip(Document):
     trigger: Text
     clock_skew_seconds: Seconds
     standing: Standing
-    unclassified: tuple[Id, ...] = ()
+    unclassified: tuple[DispatchId, ...] = ()
     alone: bool = False
     clock_doubted: bool = False
     conflict: Text | None = None

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from daemon.model.safe_names import read_safe_name, safe_name
+
 
 @dataclass(frozen=True)
 class Topics:
-    """Topic names below one agency's root. Ids are checked where they enter, so none holds `/`, `+` or `#`."""
+    """Topic names below one agency's root. Ids are checked where they enter, so none holds `/`, `+` or `#`; those of
+    dispatch may, and stand here by their safe names.
+    """
 
     agency: str
 
@@ -50,7 +54,24 @@ class Topics:
 
     def cad(self, incident_id: str) -> str:
         """Dispatch documents about an incident (NENA EIDO)."""
-        return f"{self.root}/cad/{incident_id}"
+        return f"{self.root}/cad/{safe_name(incident_id)}"
+
+    @property
+    def every_cad(self) -> str:
+        """The filter for all dispatch documents, also from a dispatch system that writes its ids as they are."""
+        return f"{self.root}/cad/+/#"
+
+    def incident_of(self, topic: str) -> str | None:
+        """The incident that a dispatch document's topic names; None for any other topic."""
+        match self.split(topic):
+            case ("cad", *levels) if levels:
+                name = "/".join(levels)
+            case _:
+                return None
+        try:
+            return read_safe_name(name)
+        except ValueError:
+            return name
 
     def attestation(self, person_id: str, kind: str, digest: str) -> str:
         """What a person attests, by its kind and digest."""

@@ -9,6 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 _ID = re.compile(r"^[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
 _CLIP_ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.ASCII)
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_CONTROL = re.compile(f"[{_CONTROLS}]")
+_DISPATCH_FORM = rf"^[^\s{_CONTROLS}]([^{_CONTROLS}]*[^\s{_CONTROLS}])?$"
 _DIGEST_FORM = r"^[0-9a-f]{64}$"
 
 
@@ -17,6 +20,28 @@ def check_id(text: str) -> str:
     if not _ID.match(text) or text in {".", ".."}:
         raise ValueError("expected 1 to 64 letters, digits, dots, underscores or hyphens")
     return text
+
+
+def check_dispatch_id(text: str) -> str:
+    """An id as a dispatch system gives it: 1 to 128 bytes of UTF-8 without control characters or space around it.
+
+    Where a topic level or a file name is needed, daemon.model.safe_names makes one of it.
+    """
+    if not is_dispatch_id(text):
+        raise ValueError("expected 1 to 128 bytes of text without control characters, and no space around it")
+    return text
+
+
+def is_dispatch_id(text: str) -> bool:
+    """Whether `text` can be an id of dispatch's."""
+    if _ID.match(text):
+        return True
+    if not text or len(text) > 128 or text != text.strip() or _CONTROL.search(text):
+        return False
+    try:
+        return len(text.encode()) <= 128
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def check_clip_id(text: str) -> str:
@@ -36,6 +61,12 @@ Id = Annotated[
     AfterValidator(check_id),
     WithJsonSchema({"type": "string", "pattern": r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$"}),
 ]
+DispatchId = Annotated[
+    str,
+    AfterValidator(check_dispatch_id),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128, "pattern": _DISPATCH_FORM}),
+]
+"""What a dispatch system calls an incident or a unit."""
 ClipId = Annotated[
     str,
     AfterValidator(check_clip_id),

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from daemon.link.mqtt import Received
 from daemon.link.session import Session
@@ -21,7 +22,7 @@ from daemon.model.parse import parse_model
 from daemon.model.query_results import ListedClip
 from daemon.model.times import parse_instant, put_right
 from daemon.model.topics import Topics
-from daemon.model.types import check_id
+from daemon.model.types import check_dispatch_id, check_id, is_dispatch_id
 from daemon.seal.envelope import LIMIT
 
 HEARING_SECONDS = 60.0
@@ -109,9 +110,9 @@ def hear_known(broker: Broker, topics: Topics, quiet: float = QUIET, seconds: fl
 def hear_dispatched(broker: Broker, topics: Topics, seconds: float = HEARING_SECONDS) -> set[str]:
     """The incidents of dispatch documents that are retained; none where the broker lets this listener hear none."""
     try:
-        with Session(broker, (topics.cad("+"),)) as session:
-            found = (topics.split(message.topic) for message in _arriving(session, QUIET, seconds))
-            return {levels[1] for levels in found if len(levels) == 2 and levels[0] == "cad" and _is_id(levels[1])}
+        with Session(broker, (topics.every_cad,)) as session:
+            found = (topics.incident_of(message.topic) for message in _arriving(session, QUIET, seconds))
+            return {incident for incident in found if incident is not None and is_dispatch_id(incident)}
     except UnavailableError:
         return set()
 
@@ -135,7 +136,7 @@ def known_clip(notice: Notice) -> KnownClip:
         clip_id=notice.clip_id,
         dock_id=notice.dock_id,
         officer_id=check_id(capture.get("officer_id", UNKNOWN)),
-        incidents=tuple(dict.fromkeys(check_id(each["incident_id"]) for each in activation.get("assignments", []))),
+        incidents=tuple(dict.fromkeys(_incident(each) for each in activation.get("assignments", []))),
         started_at=started,
         triggered_at=triggered,
         stopped_at=stopped,
@@ -159,6 +160,10 @@ def listed_clip(listed: ListedClip) -> KnownClip:
         skew=listed.clock_skew_seconds,
         recorded=listed.recorded,
     )
+
+
+def _incident(assignment: Any) -> str:
+    return check_dispatch_id(assignment["incident_id"])
 
 
 def _hear(session: Session, known: Known, quiet: float, seconds: float) -> None:
@@ -191,11 +196,3 @@ def _arriving(session: Session, quiet: float, seconds: float) -> Iterator[Receiv
         yield message
         if message.retained:
             enough = time.monotonic() + quiet
-
-
-def _is_id(text: str) -> bool:
-    try:
-        check_id(text)
-    except ValueError:
-        return False
-    return True

@@ -26,6 +26,8 @@ KNOWN = [
     *(f"{kind}/{dock}/c" for kind in ("order", "standing") for dock in DOCKS),
     *(f"ack/{dock}" for dock in DOCKS),
     "cad/23-310001",
+    "cad/PP%2023%2F310001",
+    "cad/23/310001",
     *(f"attestation/{p}/{kind}/d" for p in PEOPLE for kind in ("request", "opened", "correction", "statement")),
     *(f"{kind}/{person}/d" for kind in ("answer", "decision", "query") for person in PEOPLE),
     *(f"result/{person}/q/1" for person in PEOPLE),

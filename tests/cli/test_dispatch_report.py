@@ -20,9 +20,11 @@ from click.testing import CliRunner
 
 from daemon.cli.dispatch.command import dispatch
 from daemon.cli.dispatch.files import capture
+from daemon.cli.dispatch.findings import Findings
 from daemon.cli.dispatch.output import print_text
 from daemon.core.dispatch.activation import Assignment, Clip
 from daemon.core.dispatch.compliance import review, tally
+from daemon.core.dispatch.merges import Joined
 from daemon.model.errors import ConfigurationError
 from device_sim import dispatch as center
 from device_sim import plan
@@ -102,7 +104,7 @@ def run(day: Path, *more: str) -> str:
 
 def test_one_json_document(day: Path) -> None:
     document = json.loads(run(day, "--json"))
-    assert document.keys() == {"clips", "assignments", "officers", "set_aside"}
+    assert document.keys() == {"clips", "assignments", "officers", "unknown_crew", "merges", "set_aside"}
     row = {
         "incident_id": "I1",
         "verdict": "on_time",
@@ -111,15 +113,22 @@ def test_one_json_document(day: Path) -> None:
         "uncovered_seconds": 0.0,
     }
     assert document["clips"] == {
-        CLIP: {"verdict": "on_time", "assignments": [row]},
-        LATER: {"verdict": "undispatched", "assignments": []},
+        CLIP: {"verdict": "on_time", "perhaps": [], "assignments": [row]},
+        LATER: {"verdict": "undispatched", "perhaps": [], "assignments": []},
     }
+    called = {"matched_by": "officer", "dispatched_at": "2023-11-29T21:00:00.000Z"}
     assert document["assignments"] == [
-        {"incident_id": "I2", "officer_id": "51235", "unit_id": "712", "verdict": "absent", "clips": []},
-        {"incident_id": "I1", "officer_id": "51234", "unit_id": "711", "verdict": "on_time", "clips": [CLIP]},
-    ]
+        {
+            "incident_id": "I2", "officer_id": "51235", "unit_id": "712", "cleared_at": "2023-11-29T21:30:00.000Z",
+            "verdict": "absent", "clips": [], **called,
+        },
+        {
+            "incident_id": "I1", "officer_id": "51234", "unit_id": "711", "cleared_at": "2023-11-29T22:00:00.000Z",
+            "verdict": "on_time", "clips": [CLIP], **called,
+        },
+    ]  # fmt: skip
     assert document["officers"]["51234"] == {
-        "assignments": 1, "absent": 0, "late": 0, "partial": 0, "pending": 0, "on_time": 1, "rate": 1.0,
+        "assignments": 1, "absent": 0, "late": 0, "partial": 0, "pending": 0, "on_time": 1, "excused": 0, "rate": 1.0,
         "median_delay_seconds": 5.0, "p95_delay_seconds": 5.0,
     }  # fmt: skip
     assert document["officers"]["51235"]["rate"] == 0.0
@@ -164,19 +173,21 @@ def test_text_names_the_absent_ones_first_and_does_not_steer_the_terminal(day: P
     assert "I2" in lines[1]
     assert lines[2].startswith("on time")
     assert "\x1b" not in "\n".join(lines)
-    assert "2 assignments: 1 absent, 0 late, 0 partial, 0 pending, 1 on time; on time: 50.0%" in lines
-    assert "2 clips, 1 of them on no call; 7 documents set aside" in lines
+    assert "2 assignments: 1 absent, 0 late, 0 partial, 0 pending, 1 on time, 0 excused; on time: 50.0%" in lines
+    assert "2 clips, 1 of them on no call; 7 documents or parts of them set aside" in lines
 
 
 def test_in_a_terminal_there_are_tables(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     begun = datetime.fromisoformat("2023-11-29T21:00:00Z")
     called = [Assignment("I1", "[red]Theft", "711", "A", begun, None, "unit")]
-    print_text(review([], called, {"A": datetime.fromisoformat("2023-11-29T23:00:00Z")}), [], terminal=True)
+    compliance = review([], called, {"A": datetime.fromisoformat("2023-11-29T23:00:00Z")})
+    print_text(Findings(compliance, [Joined("I0", "I1", "internal")], []), terminal=True)
     shown = capsys.readouterr().out
     assert "absent" in shown
     assert "┃" in shown
     assert "[red]Theft" in shown
+    assert "merged: I1 replaced I0 (told by the agency's own id)" in shown
 
 
 def test_grace_and_period(day: Path) -> None:
@@ -214,7 +225,7 @@ def test_rates_and_delays() -> None:
         clips.append(Clip(f"clip-{number}", str(number), begun.replace(hour=20), trigger, begun.replace(hour=22)))
     called = [Assignment("I1", "Theft", "711", str(number), begun) for number in range(41)]
     found = tally(review(clips, called, {}, grace_seconds=29).assignments)
-    assert found.counts == {"absent": 0, "late": 10, "partial": 0, "pending": 1, "on_time": 30}
+    assert found.counts == {"absent": 0, "late": 10, "partial": 0, "pending": 1, "on_time": 30, "excused": 0}
     assert (found.assignments, found.rate) == (41, 0.75)
     assert (found.median_delay_seconds, found.p95_delay_seconds) == (19.5, 37.0)
     assert tally([]).rate is None

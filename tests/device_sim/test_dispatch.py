@@ -273,6 +273,16 @@ def test_a_folder_gets_whole_files_only(tmp_path: Path, sim: Any) -> None:
     assert len(result.document["incidents"]) == 30
 
 
+def test_an_incidents_number_may_be_any_text(tmp_path: Path, sim: Any) -> None:
+    numbers = ["23/310001", "PP 23-310001", "..", "ä" * 64]
+    source = tmp_path / "incidents.json"
+    source.write_text(json.dumps([{"incident_id": number} for number in numbers]))
+    result = sim("dispatch", "--from", str(source), "--to", str(tmp_path / "cad"), "--json")
+    assert result.document["incidents"] == numbers
+    found = [json.loads(path.read_bytes()) for path in (tmp_path / "cad").iterdir()]
+    assert {one["incidentComponent"][0]["internalIncidentId"] for one in found} == set(numbers)
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [

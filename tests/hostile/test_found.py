@@ -111,7 +111,7 @@ def test_footage_whose_file_times_are_beyond_64_bits_survives_a_restart(house: H
 @pytest.mark.parametrize("name", [b"\xff.json", b"new\nline.json"])
 def test_a_dispatch_document_of_any_name(house: House, name: bytes) -> None:
     house.service.receive_file(b"{", f"file {os.fsdecode(name)}")
-    ((source, _),) = house.dock.dispatch.set_aside_rows()
+    ((source, _),) = house.dock.dispatch.unclear.set_aside_rows()
     assert source.isascii() and source.isprintable()
 
 

@@ -8,7 +8,18 @@ from hypothesis import strategies as hs
 
 from daemon.model import query_results as res
 from daemon.model import statements as st
-from tests.kit.strategies import DOCUMENTS, because, clip_ids, counts, digests, ids, instants, literal, texts
+from tests.kit.strategies import (
+    DOCUMENTS,
+    because,
+    clip_ids,
+    counts,
+    digests,
+    dispatch_ids,
+    ids,
+    instants,
+    literal,
+    texts,
+)
 
 _row = hs.dictionaries(texts, hs.booleans() | texts, max_size=2)
 ANSWERS: dict[str, hs.SearchStrategy[Any]] = {
@@ -35,7 +46,7 @@ ANSWERS: dict[str, hs.SearchStrategy[Any]] = {
         trigger=hs.sampled_from(get_args(st.Trigger)),
         clock_skew_seconds=hs.floats(-1e9, 1e9),
         standing=DOCUMENTS["standing"],
-        unclassified=hs.lists(ids, max_size=2).map(tuple),
+        unclassified=hs.lists(dispatch_ids, max_size=2).map(tuple),
         alone=hs.booleans(),
         clock_doubted=hs.booleans(),
         conflict=hs.none() | texts,

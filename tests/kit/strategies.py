@@ -20,6 +20,7 @@ instants = hs.datetimes(
     timezones=hs.just(UTC),
 ).map(truncate)
 ids = hs.from_regex(r"\A[A-Za-z0-9_-][A-Za-z0-9._-]{0,20}\Z")
+dispatch_ids = hs.text(hs.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Zs"]), min_size=1, max_size=32)
 clip_ids = hs.uuids().map(str)
 digests = hs.binary(min_size=32, max_size=32).map(bytes.hex)
 texts = hs.text(hs.characters(exclude_categories=["Cs"]), max_size=40)
@@ -50,7 +51,9 @@ def _with(kind: type[Any], given: hs.SearchStrategy[dict[str, Any]], **fields: A
 
 
 _ordered = hs.lists(instants, min_size=3, max_size=3).map(sorted)
-_one_subject = hs.one_of(hs.fixed_dictionaries({"clip_id": clip_ids}), hs.fixed_dictionaries({"incident_id": ids}))
+_one_subject = hs.one_of(
+    hs.fixed_dictionaries({"clip_id": clip_ids}), hs.fixed_dictionaries({"incident_id": dispatch_ids})
+)
 _recorded = hs.one_of(
     hs.just({"form": "unrecorded"}),
     hs.fixed_dictionaries({"form": hs.sampled_from(["audio", "video"]), "recording_sha256": digests}),
@@ -68,9 +71,9 @@ _parties = hs.one_of(
 )
 _assignment = hs.builds(
     st.TaggedAssignment,
-    incident_id=ids,
+    incident_id=dispatch_ids,
     incident_type=texts,
-    unit_id=ids,
+    unit_id=dispatch_ids,
     dispatched_at=instants,
     cleared_at=hs.none() | instants,
     verdict=literal(st.Verdict),
@@ -102,7 +105,7 @@ _asked = hs.one_of(
         after=_cursors,
     ),
     hs.builds(st.AskedWords, what=hs.just("words"), clip_id=clip_ids, after=_cursors),
-    hs.builds(st.AskedWords, what=hs.just("words"), incident_id=ids, after=_cursors),
+    hs.builds(st.AskedWords, what=hs.just("words"), incident_id=dispatch_ids, after=_cursors),
     hs.builds(
         st.AskedDecision,
         what=hs.just("decision"),
@@ -195,7 +198,7 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
     "classification": _with(
         st.Classification,
         _parties,
-        incident_id=ids,
+        incident_id=dispatch_ids,
         clip_ids=several(clip_ids),
         occurred_at=instants,
         classified_at=instants,
@@ -203,12 +206,12 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
     "statement": _with(
         st.OfficerStatement,
         _recorded,
-        incident_id=ids,
+        incident_id=dispatch_ids,
         officer_id=ids,
         to=hs.sampled_from(["supervisor", "internal_affairs"]),
         given_at=instants,
     ),
-    "report": hs.builds(st.Report, incident_id=ids, officer_id=ids, filed_at=instants),
+    "report": hs.builds(st.Report, incident_id=dispatch_ids, officer_id=ids, filed_at=instants),
     "authorization": _with(
         st.Authorization,
         hs.tuples(
@@ -407,7 +410,7 @@ DOCUMENTS: dict[str, hs.SearchStrategy[Any]] = {
     "standing": hs.builds(
         doc.Standing,
         clip_id=clip_ids,
-        incidents=several(ids),
+        incidents=several(dispatch_ids),
         force=hs.sampled_from([*get_args(st.Force), "unclassified"]),
         needs=_needs,
         due=hs.none() | instants,

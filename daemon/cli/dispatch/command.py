@@ -9,12 +9,14 @@ from pathlib import Path
 import click
 
 from daemon.cli.dispatch import files
-from daemon.cli.dispatch.files import SetAside
+from daemon.cli.dispatch.findings import Findings, SetAside, concerning
 from daemon.cli.dispatch.output import as_csv, as_document, print_text
 from daemon.core.dispatch.activation import GRACE_SECONDS
-from daemon.core.dispatch.assignments import assignments
-from daemon.core.dispatch.compliance import Compliance, review
-from daemon.core.dispatch.eido import instant
+from daemon.core.dispatch.assignments import dispatched
+from daemon.core.dispatch.compliance import review
+from daemon.core.dispatch.crews import Named
+from daemon.core.dispatch.eido_fields import instant
+from daemon.core.dispatch.unclear import UnknownCrew, perhaps_theirs
 from daemon.model import strict_json
 from daemon.model.config import DockConfig, load_config
 
@@ -75,6 +77,9 @@ def report(
     partial  on time, but stopped more than the grace period before the call was cleared
     absent   no clip, though a later one of that officer has docked
     pending  no clip yet
+    excused  cancelled within the grace period: no verdict
+
+    A call of unknown crew is one of which nobody knows who was on its unit.
 
     \b
     Example:
@@ -84,31 +89,31 @@ def report(
     if as_json and as_table:
         raise click.UsageError("--json and --csv exclude each other")
     if config_path is not None and documents is None and captures is None:
-        compliance, set_aside = _of_dock(load_config(DockConfig, config_path), grace, begin, end)
+        found = _of_dock(load_config(DockConfig, config_path), grace, begin, end)
     elif config_path is None and documents is not None and captures is not None:
-        compliance, set_aside = _of_files(documents, captures, GRACE_SECONDS if grace is None else grace, begin, end)
+        found = _of_files(documents, captures, GRACE_SECONDS if grace is None else grace, begin, end)
     else:
         raise click.UsageError("give either --eido and --captures, or --config")
     if as_json:
-        click.echo(strict_json.dump(as_document(compliance, set_aside)))
+        click.echo(strict_json.dump(as_document(found)))
     elif as_table:
-        click.echo(as_csv(compliance), nl=False)
+        click.echo(as_csv(found.compliance), nl=False)
     else:
-        print_text(compliance, set_aside, terminal=sys.stdout.isatty())
+        print_text(found, terminal=sys.stdout.isatty())
 
 
-def _of_files(
-    documents: Path, captures: Path, grace: float, begin: datetime | None, end: datetime | None
-) -> tuple[Compliance, list[SetAside]]:
+def _of_files(documents: Path, captures: Path, grace: float, begin: datetime | None, end: datetime | None) -> Findings:
     found = files.read(documents, captures)
     clips = list(found.clips.values())
-    called = assignments(found.snapshots, cameras={clip.officer_id for clip in clips})
-    return review(clips, called, found.docked_until, grace, begin, end), found.set_aside
+    called = dispatched(found.snapshots, cameras={clip.officer_id for clip in clips})
+    compliance = review(clips, called.assignments, found.docked_until, grace, begin, end)
+    seen = Named({status for snapshot in found.snapshots for status in snapshot.statuses})
+    perhaps = {clip.clip_id: calls for clip in clips if (calls := perhaps_theirs(called.unknown, clip, seen))}
+    unknown = [call for call in called.unknown if _dispatched_within(call, begin, end)]
+    return Findings(compliance, concerning(compliance, unknown, called.merges), found.set_aside, unknown, perhaps)
 
 
-def _of_dock(
-    config: DockConfig, grace: float | None, begin: datetime | None, end: datetime | None
-) -> tuple[Compliance, list[SetAside]]:
+def _of_dock(config: DockConfig, grace: float | None, begin: datetime | None, end: datetime | None) -> Findings:
     """Over the dock's own store; the last 24 hours when no period is given."""
     from daemon.dock.dispatch import compliance_source
 
@@ -117,4 +122,10 @@ def _of_dock(
     found = compliance_source.read(config, begin, end)
     seconds = config.activation.grace_seconds if grace is None else grace
     compliance = review(found.clips, found.assignments, found.docked_until, seconds, begin, end)
-    return compliance, [SetAside(source, reason) for source, reason in found.set_aside]
+    set_aside = [SetAside(source, reason) for source, reason in found.set_aside]
+    unknown = [call for call in found.unknown if _dispatched_within(call, begin, end)]
+    return Findings(compliance, concerning(compliance, unknown, found.merges), set_aside, unknown, found.perhaps)
+
+
+def _dispatched_within(call: UnknownCrew, begin: datetime | None, end: datetime | None) -> bool:
+    return (begin is None or begin <= call.dispatched_at) and (end is None or call.dispatched_at < end)

@@ -13,9 +13,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from daemon.core.dispatch import eido
+from daemon.cli.dispatch.findings import SetAside
+from daemon.core.dispatch import eido, received
 from daemon.core.dispatch.activation import Clip, newest_stops
 from daemon.core.dispatch.eido import Snapshot
+from daemon.core.dispatch.eido_fields import instant
 from daemon.model import strict_json
 from daemon.model.errors import ConfigurationError, MalformedError, SchemaError, VerificationError
 from daemon.model.types import check_id
@@ -24,14 +26,6 @@ _CAPTURE_LIMIT = 1 << 20
 _CAPTURE_TYPE = "application/vnd.bwc.capture.v1+json"
 _MANY = 1000
 _CHUNK = 250
-
-
-@dataclass(frozen=True)
-class SetAside:
-    """A file that could not be used, and why."""
-
-    file: str
-    reason: str
 
 
 _Item = Snapshot | Clip | SetAside
@@ -80,28 +74,36 @@ def capture(document: dict[str, Any]) -> Clip:
 
 
 def _documents(files: Sequence[str]) -> list[_Item]:
-    """All that the documents say, as one snapshot, and those set aside."""
-    items = [_interpreted(file, eido.LIMIT, eido.parse) for file in files]
-    snapshots = [item for item in items if isinstance(item, Snapshot)]
-    others = [item for item in items if not isinstance(item, Snapshot)]
-    return [eido.together(snapshots), *others] if snapshots else [*others]
+    """All that the documents say, as one snapshot, and what of them was set aside."""
+    items = [(file, _interpreted(file, eido.LIMIT, received.read)) for file in files]
+    snapshots = [item for _, item in items if isinstance(item, Snapshot)]
+    aside = [found for file, item in items for found in _aside(file, item)]
+    return [eido.together(snapshots), *aside] if snapshots else [*aside]
+
+
+def _aside(file: str, item: _Item) -> list[_Item]:
+    return [SetAside(file, part) for part in item.set_aside] if isinstance(item, Snapshot) else [item]
 
 
 def _captures(files: Sequence[str]) -> list[_Item]:
-    return [_interpreted(file, _CAPTURE_LIMIT, capture) for file in files]
+    return [_interpreted(file, _CAPTURE_LIMIT, _read_capture) for file in files]
 
 
-def _interpreted(file: str, limit: int, interpret: Callable[[dict[str, Any]], _Item]) -> _Item:
+def _interpreted(file: str, limit: int, interpret: Callable[[bytes], _Item]) -> _Item:
     try:
         path = Path(file)
         size = path.stat().st_size
         if size > limit:
             raise MalformedError(f"file: {size} bytes, larger than the {limit} allowed")
-        return interpret(strict_json.parse_object(path.read_bytes(), what="file", limit=limit))
+        return interpret(path.read_bytes())
     except OSError as error:
         return SetAside(file, (error.strerror or "cannot be read").lower())
     except VerificationError as error:
         return SetAside(file, str(error))
+
+
+def _read_capture(data: bytes) -> Clip:
+    return capture(strict_json.parse_object(data, what="file", limit=_CAPTURE_LIMIT))
 
 
 def _each(documents: Sequence[str], captures: Sequence[str]) -> Iterator[_Item]:
@@ -122,7 +124,7 @@ def _chunks(files: Sequence[str]) -> list[Sequence[str]]:
 
 
 def _files(path: Path) -> list[str]:
-    """The file itself, or every `*.json` below the folder, sorted; hidden files are somebody's work in progress."""
+    """The file itself, or every `*.json` below the folder, in any case, sorted; hidden files are work in progress."""
     if path.is_file():
         return [str(path)]
     try:
@@ -138,7 +140,7 @@ def _below(folder: str) -> Iterator[str]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _below(entry.path)
-            elif entry.name.endswith(".json") and entry.is_file():
+            elif entry.name.lower().endswith(".json") and entry.is_file():
                 yield entry.path
 
 
@@ -167,6 +169,6 @@ def _id(document: dict[str, Any], name: str) -> str:
 
 def _time(document: dict[str, Any], name: str) -> datetime:
     try:
-        return eido.instant(document.get(name))
+        return instant(document.get(name))
     except ValueError as error:
         raise SchemaError(f"{name}: {error}") from None

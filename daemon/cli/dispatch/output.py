@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daemon.cli.dispatch.files import SetAside
+from daemon.cli.dispatch.findings import Findings
 from daemon.core.dispatch.activation import AssignmentVerdict
 from daemon.core.dispatch.compliance import ORDER, Compliance, Tally
 from daemon.model.times import format_instant
@@ -31,12 +31,14 @@ _COLUMNS = (
 )
 
 
-def as_document(report: Compliance, set_aside: Sequence[SetAside]) -> dict[str, Any]:
+def as_document(found: Findings) -> dict[str, Any]:
     """The report as JSON-ready values."""
+    report = found.compliance
     return {
         "clips": {
             clip_id: {
                 "verdict": activation.verdict,
+                "perhaps": [call.incident_id for call in found.perhaps.get(clip_id, ())],
                 "assignments": [
                     {
                         "incident_id": part.judged.assignment.incident_id,
@@ -55,13 +57,26 @@ def as_document(report: Compliance, set_aside: Sequence[SetAside]) -> dict[str, 
                 "incident_id": item.assignment.incident_id,
                 "officer_id": item.assignment.officer_id,
                 "unit_id": item.assignment.unit_id,
+                "matched_by": item.assignment.matched_by,
+                "dispatched_at": format_instant(item.assignment.dispatched_at),
+                "cleared_at": format_instant(item.assignment.cleared_at) if item.assignment.cleared_at else None,
                 "verdict": item.verdict,
                 "clips": list(item.clip_ids),
             }
             for item in report.assignments
         ],
         "officers": {officer_id: _tally(tally) for officer_id, tally in report.officers.items()},
-        "set_aside": [{"file": item.file, "reason": item.reason} for item in set_aside],
+        "unknown_crew": [
+            {
+                "incident_id": call.incident_id,
+                "unit_id": call.unit_id,
+                "dispatched_at": format_instant(call.dispatched_at),
+                "cleared_at": format_instant(call.cleared_at) if call.cleared_at else None,
+            }
+            for call in found.unknown
+        ],
+        "merges": [merge._asdict() for merge in found.merges],
+        "set_aside": [{"file": item.file, "reason": item.reason} for item in found.set_aside],
     }
 
 
@@ -74,10 +89,10 @@ def as_csv(report: Compliance) -> str:
         assignment = item.assignment
         writer.writerow(
             (
-                assignment.incident_id,
+                _harmless(assignment.incident_id),
                 _harmless(assignment.incident_type),
-                assignment.unit_id,
-                assignment.officer_id,
+                _harmless(assignment.unit_id),
+                _harmless(assignment.officer_id),
                 assignment.matched_by,
                 format_instant(assignment.dispatched_at),
                 format_instant(assignment.cleared_at) if assignment.cleared_at else "",
@@ -91,21 +106,33 @@ def as_csv(report: Compliance) -> str:
     return text.getvalue()
 
 
-def print_text(report: Compliance, set_aside: Sequence[SetAside], *, terminal: bool) -> None:
-    """Assignments with the absent ones first, then incidents, officers, what was set aside, and the sum."""
+def print_text(found: Findings, *, terminal: bool) -> None:
+    """Assignments with the absent ones first, then incidents, officers, merges, what was set aside, and the sum."""
+    report = found.compliance
     show = _print_table if terminal else _print_columns
     show(("verdict", "incident", "type", "unit", "officer", "dispatched", "after", "uncovered", "clips"), _rows(report))
     heads = (*(verdict.replace("_", " ") for verdict in ORDER), "rate", "median", "95 %")
     show(("incident", *heads), _tallies(report.incidents))
     show(("officer", *heads), _tallies(report.officers))
-    for item in set_aside:
+    for call in found.unknown:
+        end = format_instant(call.cleared_at) if call.cleared_at else "still open"
+        where = f"{_printable(call.incident_id)}, unit {_printable(call.unit_id)}"
+        click.echo(f"unknown crew: {where}, {format_instant(call.dispatched_at)} to {end}")
+    for merge in found.merges:
+        by = "tracking identifier" if merge.by == "tracking" else "the agency's own id"
+        click.echo(f"merged: {_printable(merge.new)} replaced {_printable(merge.old)} (told by {by})")
+    for item in found.set_aside:
         click.echo(f"set aside: {_printable(item.file)}: {_printable(item.reason)}")
     clips = report.clips.values()
     counts = ", ".join(f"{report.overall.counts[verdict]} {verdict.replace('_', ' ')}" for verdict in ORDER)
     click.echo(f"{report.overall.assignments} assignments: {counts}; on time: {_rate(report.overall)}")
     click.echo(
+        f"{len(found.unknown)} calls of unknown crew, in the time of "
+        f"{sum(clip_id in found.perhaps for clip_id in report.clips)} clips that may belong to them"
+    )
+    click.echo(
         f"{len(clips)} clips, {sum(clip.verdict == 'undispatched' for clip in clips)} of them on no call; "
-        f"{len(set_aside)} documents set aside"
+        f"{len(found.set_aside)} documents or parts of them set aside"
     )
 
 
@@ -115,10 +142,10 @@ def _rows(report: Compliance) -> Iterable[tuple[str, ...]]:
         unit = assignment.unit_id if assignment.matched_by == "officer" else f"{assignment.unit_id} (matched by unit)"
         yield (
             item.verdict.replace("_", " "),
-            assignment.incident_id,
+            _printable(assignment.incident_id),
             _printable(assignment.incident_type),
-            unit,
-            assignment.officer_id,
+            _printable(unit),
+            _printable(assignment.officer_id),
             format_instant(assignment.dispatched_at),
             _seconds(item.triggered_after_seconds),
             _uncovered(item),
@@ -134,7 +161,13 @@ def _tallies(tallies: Mapping[str, Tally]) -> Iterable[tuple[str, ...]]:
     """Those with the most absent ones first."""
     for name, tally in sorted(tallies.items(), key=lambda pair: (-pair[1].counts["absent"], pair[0])):
         counts = (str(tally.counts[verdict]) for verdict in ORDER)
-        yield name, *counts, _rate(tally), _seconds(tally.median_delay_seconds), _seconds(tally.p95_delay_seconds)
+        yield (
+            _printable(name),
+            *counts,
+            _rate(tally),
+            _seconds(tally.median_delay_seconds),
+            _seconds(tally.p95_delay_seconds),
+        )
 
 
 def _tally(tally: Tally) -> dict[str, Any]:

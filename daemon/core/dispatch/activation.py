@@ -9,6 +9,7 @@ late     the first trigger came after that
 partial  on time, but the last recording stopped more than the grace period before the call was cleared
 absent   no clip, though the officer's camera has docked since
 pending  no clip yet
+excused  cancelled within the grace period: there is no verdict, with or without a clip
 
 A pre-event buffer covers time but triggers nothing. An open call is never partial, and lasts until the last stop of the
 clips that overlap it.
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from daemon.model.statements import Verdict
 
-ClipVerdict = Literal["on_time", "late", "partial", "absent", "pending", "ambiguous", "undispatched"]
+ClipVerdict = Literal["on_time", "late", "partial", "absent", "pending", "excused", "ambiguous", "undispatched"]
 GRACE_SECONDS = 60.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -62,7 +63,8 @@ def newest_stops(clips: Iterable[Clip]) -> dict[str, datetime]:
 class Assignment:
     """One officer's part in one incident. `cleared_at` None: still open.
 
-    `matched_by` says whether dispatch named the officer, or only the unit that officer alone was on.
+    `matched_by` says whether dispatch named the officer, or only the unit that officer alone was on. `cancelled`: it
+    ended by being cancelled.
     """
 
     incident_id: str
@@ -72,6 +74,7 @@ class Assignment:
     dispatched_at: datetime
     cleared_at: datetime | None = None
     matched_by: Literal["officer", "unit"] = "officer"
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,9 @@ class _Call:
         covered = _covered(self.recordings, self.begin, end)
         delay = min((recording.trigger for recording in self.recordings), default=0) - self.begin
         verdict: Verdict
-        if not self.recordings:
+        if self.assignment.cancelled and end - self.begin <= grace:
+            verdict = "excused"
+        elif not self.recordings:
             verdict = "absent" if docked_until > end else "pending"
         elif delay > grace:
             verdict = "late"

@@ -13,7 +13,7 @@ from daemon.core.dispatch.activation import GRACE_SECONDS, Assignment, Assignmen
 if TYPE_CHECKING:
     from daemon.model.statements import Verdict
 
-ORDER: tuple[Verdict, ...] = ("absent", "late", "partial", "pending", "on_time")
+ORDER: tuple[Verdict, ...] = ("absent", "late", "partial", "pending", "on_time", "excused")
 """The verdicts, those first that somebody should look at."""
 
 
@@ -21,9 +21,9 @@ ORDER: tuple[Verdict, ...] = ("absent", "late", "partial", "pending", "on_time")
 class Tally:
     """How a group of assignments did.
 
-    `rate` is the share that was on time among those decided (all but pending). Delays are seconds from dispatch to the
-    first trigger, of all assignments with a clip; a camera that was recording already has a delay of 0. The percentile
-    is by nearest rank. None where there is nothing to reckon with.
+    `rate` is the share that was on time among those decided (all but pending and excused). Delays are seconds from
+    dispatch to the first trigger, of all decided assignments with a clip; a camera that was recording already has a
+    delay of 0. The percentile is by nearest rank. None where there is nothing to reckon with.
     """
 
     assignments: int
@@ -75,10 +75,11 @@ def tally(judged: Collection[AssignmentVerdict]) -> Tally:
     counts: dict[Verdict, int] = dict.fromkeys(ORDER, 0)
     for item in judged:
         counts[item.verdict] += 1
+    judged = [item for item in judged if item.verdict != "excused"]
     delays = sorted(max(0.0, i.triggered_after_seconds) for i in judged if i.triggered_after_seconds is not None)
     decided = len(judged) - counts["pending"]
     return Tally(
-        len(judged),
+        sum(counts.values()),
         counts,
         round(counts["on_time"] / decided, 4) if decided else None,
         _median(delays),

@@ -2,50 +2,66 @@
 
 A document is a snapshot of an incident: which units are on it, with whom, in what status, since when. Real ones carry
 far more than that; whatever is not named here is ignored. Where the standard has a list a single object will do, and
-the other way round.
+the other way round. What is named here and cannot be used is set aside, part by part, and the rest counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from functools import lru_cache
-from itertools import chain, islice
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from daemon.model.errors import VerificationError
-from daemon.model.times import truncate
-from daemon.model.types import check_id
+from daemon.core.dispatch.agents import agents_at_desks
+from daemon.core.dispatch.eido_fields import (
+    Component,
+    EidoError,
+    checked,
+    components,
+    listed,
+    local_name,
+    name_in,
+    reference,
+    stamp,
+    text_of,
+    time_of,
+    tracking_id,
+    tracking_text,
+)
+from daemon.model.types import is_dispatch_id
 
 LIMIT = 1 << 20
 """The largest document worth parsing, in bytes of JSON."""
-MAX_COMPONENTS = 1000
-"""The most entries in any one list of a document."""
 MAX_STATUSES = 10_000
 """The most that one document may say of units on incidents."""
+MAX_ASIDE = 100
+"""The most parts of one document that are named when they are set aside."""
 
 Direction = Literal["REPLACING", "REPLACED", "SPLIT"]
 _DIRECTIONS: tuple[Direction, ...] = ("REPLACING", "REPLACED", "SPLIT")
-_TRACKING = "urn:emergency:uid:incidentid:"
 _CANONICAL = {
     "dispatched": "Dispatched",
     "cleared": "Cleared",
     "assignmentcancelled": "AssignmentCancelled",
     "assignmentcanceled": "AssignmentCancelled",
+    "offduty": "OffDuty",
+    "inservice": "InService",
 }
-
-
-class EidoError(VerificationError):
-    """The document cannot be used; the message names the field. To be set aside, and the next one handled."""
+_SPACING = str.maketrans("", "", " -_")
+_UNITS = "emergencyResourceComponent"
 
 
 class Incident(NamedTuple):
-    """What an incident was called at `at`. `priority` as dispatch gives it, where it is a number."""
+    """What an incident was called at `at`. `priority` as dispatch gives it, where it is a number.
+
+    `tracking_id` is what the incident is called everywhere (section 2.1), where the document says so; `incident_id` the
+    agency's own id, or else the tracking identifier.
+    """
 
     incident_id: str
     incident_type: str
     priority: int | None
     at: datetime
+    tracking_id: str | None = None
 
 
 class Status(NamedTuple):
@@ -59,23 +75,29 @@ class Status(NamedTuple):
 
 
 class Merge(NamedTuple):
-    """What became of `incident_id`: it is REPLACING or REPLACED by another, or was SPLIT from it.
+    """What `incident_id` says of another incident: that was REPLACED by it, is REPLACING it, or it was SPLIT from it.
 
-    `other_id` is None where the other's tracking identifier does not contain an incident id.
+    `other` is the other's tracking identifier as it is written there; `internal` the agency's own id that it may
+    contain, where there is one.
     """
 
     incident_id: str
     direction: Direction
-    other_id: str | None
+    other: str
+    internal: str | None
 
 
 class Snapshot(NamedTuple):
-    """One document. `as_of` is the newest time in the parts that are read: how far this document sees."""
+    """One document. `as_of` is the newest time in the parts that are read: how far this document sees.
+
+    `set_aside` names the parts that could not be used, each with the reason.
+    """
 
     incidents: tuple[Incident, ...]
     statuses: tuple[Status, ...]
     merges: tuple[Merge, ...]
     as_of: datetime
+    set_aside: tuple[str, ...] = ()
 
     @property
     def span(self) -> tuple[datetime, datetime]:
@@ -84,32 +106,34 @@ class Snapshot(NamedTuple):
         return min(times), max(times)
 
 
-def parse(document: Mapping[str, Any]) -> Snapshot:
-    """The snapshot in a parsed JSON document. Raises EidoError when a part that is needed cannot be used."""
-    written_at = _time(document, "") if document.get("lastUpdateTimeStamp") is not None else None
-    incidents: list[Incident] = []
-    names: dict[str, str] = {}
-    for component, where in _components(document, "incidentComponent"):
-        incident = _incident(component, where, written_at)
-        incidents.append(incident)
-        names[_before_at(component.get("$id"))] = incident.incident_id
-    if not incidents:
-        raise EidoError("incidentComponent: missing")
-    everyone = tuple(dict.fromkeys(incident.incident_id for incident in incidents))
-    units = _components(document, "emergencyResourceComponent")
-    said = (_statuses(component, where, _its_incidents(component, names, everyone)) for component, where in units)
-    statuses = tuple(islice(chain.from_iterable(said), MAX_STATUSES + 1))
-    if len(statuses) > MAX_STATUSES:
-        raise EidoError(f"emergencyResourceComponent: more than {MAX_STATUSES} statuses")
-    merges = [
-        merge
-        for component, where in _components(document, "mergeComponent")
-        for merge in _merges(component, where, everyone)
-    ]
-    times = [incident.at for incident in incidents] + [status.at for status in statuses]
+def parse(document: Component) -> Snapshot:
+    """The snapshot in a parsed JSON document. Raises EidoError when nothing in it can be used."""
+    aside: list[str] = []
+    written_at = _written_at(document, "", aside)
+    found = _Incidents(document, written_at, aside)
+    desks = agents_at_desks(document)
+    units = list(components(document, _UNITS, aside))
+    merging = list(components(document, "mergeComponent", aside))
+    statuses: list[Status] = []
+    merges: list[Merge] = []
+    for component, where in units:
+        try:
+            statuses += _statuses(component, where, found, desks, aside)
+        except EidoError as error:
+            aside.append(str(error))
+        if len(statuses) > MAX_STATUSES:
+            raise EidoError(f"{_UNITS}: more than {MAX_STATUSES} statuses")
+    for component, where in merging:
+        try:
+            merges += _merges(component, where, found.everyone)
+        except EidoError as error:
+            aside.append(str(error))
+    times = [incident.at for incident in found.incidents] + [status.at for status in statuses]
     if written_at is not None:
         times.append(written_at)
-    return Snapshot(tuple(incidents), statuses, tuple(merges), max(times))
+    if not times or (aside and not found.incidents):
+        raise EidoError(aside[0] if aside else "lastUpdateTimeStamp: missing")
+    return Snapshot(tuple(found.incidents), tuple(statuses), tuple(merges), max(times), bounded(aside))
 
 
 def together(snapshots: Sequence[Snapshot]) -> Snapshot:
@@ -119,116 +143,131 @@ def together(snapshots: Sequence[Snapshot]) -> Snapshot:
         tuple({status for one in snapshots for status in one.statuses}),
         tuple({merge for one in snapshots for merge in one.merges}),
         max(one.as_of for one in snapshots),
+        tuple(part for one in snapshots for part in one.set_aside),
     )
 
 
-@lru_cache(maxsize=4096)
-def _instant(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(f"{text} has no offset from UTC")
-    return truncate(at)
+class _Incidents:
+    """The incidents that a document is about, and which of them a unit is on."""
+
+    def __init__(self, document: Component, written_at: datetime | None, aside: list[str]) -> None:
+        self.incidents: list[Incident] = []
+        self._named: dict[str, str] = {}
+        entries = list(components(document, "incidentComponent", aside))
+        header = tracking_id(document)
+        if not entries and header is not None and written_at is not None:
+            entries = [({}, "")]  # a document without the component is about what its header names (section 2.4)
+        for component, where in entries:
+            own = header if len(entries) == 1 and header is not None else tracking_id(component)
+            try:
+                incident = _incident(component, where, written_at, own, aside)
+            except EidoError as error:
+                aside.append(str(error))
+                continue
+            self.incidents.append(incident)
+            for name in (reference(component.get("$id")), own or ""):
+                self._named.setdefault(name, incident.incident_id)
+                self._named.setdefault(local_name(name), incident.incident_id)
+        self.everyone = tuple(dict.fromkeys(incident.incident_id for incident in self.incidents))
+
+    def of(self, unit: Component, where: str) -> tuple[str, ...]:
+        """A document is about one; of several it is the one that the unit refers to, or else all of them.
+
+        Raises EidoError when there is none.
+        """
+        if not self.everyone:
+            raise EidoError(f"{where}incidentReference: the document names no incident")
+        if len(self.everyone) == 1:
+            return self.everyone
+        name = reference(unit.get("incidentReference"))
+        named = self._named.get(name) or self._named.get(local_name(name)) if name else None
+        return (named,) if named else self.everyone
 
 
-def instant(text: object) -> datetime:
-    """An ISO 8601 time with an offset or `Z`, in UTC to the millisecond. Raises ValueError for anything else."""
-    if not isinstance(text, str) or len(text) > 64 or not text.isascii():
-        raise ValueError("expected a time with its offset, like 2023-11-29T13:45:02.120-08:00")
-    return _instant(text)
-
-
-def _incident(component: Mapping[str, Any], where: str, written_at: datetime | None) -> Incident:
-    if component.get("lastUpdateTimeStamp") is not None or written_at is None:
-        written_at = _time(component, where)
+def _incident(
+    component: Component, where: str, written_at: datetime | None, tracking: str | None, aside: list[str]
+) -> Incident:
     text = component.get("incidentTypeCommonRegistryText")
-    text = text[0] if isinstance(text, list) and text else text
+    text = text_of(text[0] if isinstance(text, list) and text else text)
     priority = component.get("incidentCommonPriorityNumber")
+    at = _written_at(component, where, aside) or written_at
     return Incident(
-        _id(component.get("internalIncidentId"), f"{where}internalIncidentId"),
-        text.strip()[:200] if isinstance(text, str) and text.strip() else "unknown",
+        _incident_id(component, where, tracking, aside),
+        text[:200] or "unknown",
         priority if isinstance(priority, int) and not isinstance(priority, bool) else None,
-        written_at,
+        at or time_of(component, where),
+        tracking,
     )
 
 
-def _its_incidents(
-    component: Mapping[str, Any], names: Mapping[str, str], everyone: tuple[str, ...]
-) -> tuple[str, ...]:
-    """The incidents a unit is on: a document is about one; of several it is the referenced one, or else all of them."""
-    reference = component.get("incidentReference")
-    if len(everyone) == 1 or not isinstance(reference, dict):
-        return everyone
-    named = names.get(_before_at(reference.get("$ref")))
-    return (named,) if named is not None else everyone
+def _incident_id(component: Component, where: str, tracking: str | None, aside: list[str]) -> str:
+    """The agency's own id; where there is none that can be used, the tracking identifier."""
+    field, own = f"{where}internalIncidentId", component.get("internalIncidentId")
+    if own is None and tracking is not None:
+        return checked(tracking, f"{where}$id")
+    try:
+        return checked(text_of(own), field)
+    except EidoError as error:
+        if tracking is None:
+            raise
+        aside.append(str(error))
+        return checked(tracking, f"{where}$id")
 
 
-def _statuses(component: Mapping[str, Any], where: str, incident_ids: tuple[str, ...]) -> Iterator[Status]:
+def _written_at(component: Component, where: str, aside: list[str]) -> datetime | None:
+    if stamp(component) is None:
+        return None
+    try:
+        return time_of(component, where)
+    except EidoError as error:
+        aside.append(str(error))
+        return None
+
+
+def _statuses(
+    component: Component, where: str, incidents: _Incidents, desks: Collection[str], aside: list[str]
+) -> list[Status]:
     """A component without a status says nothing of an assignment, whatever else may be wrong with it."""
-    listed = _listed(component.get("secondaryUnitStatusRegistryText"), f"{where}secondaryUnitStatusRegistryText")
-    words = [word.strip()[:64] for word in listed if isinstance(word, str) and word.strip()]
+    entries = listed(component.get("secondaryUnitStatusRegistryText"), f"{where}secondaryUnitStatusRegistryText")
+    words = [word[:64] for entry in entries if (word := text_of(entry))]
     if not words:
-        return
-    unit_id = _id(_before_at(component.get("$id")), f"{where}$id")
-    at = _time(component, where)
-    field = f"{where}agentReference"
-    references = _listed(component.get("agentReference"), field)
-    names = {_before_at(item.get("$ref") if isinstance(item, dict) else item) for item in references}
-    officers = tuple(sorted(_id(name, field) for name in names if name))
-    for word in words:
-        status = _CANONICAL.get(word.replace(" ", "").lower(), word)
-        for incident_id in incident_ids:
-            yield Status(incident_id, unit_id, officers, status, at)
+        return []
+    unit_id = name_in(component.get("$id"), f"{where}$id")
+    at = time_of(component, where)
+    officers = _officers(component, f"{where}agentReference", desks, aside)
+    return [
+        Status(incident_id, unit_id, officers, _CANONICAL.get(word.translate(_SPACING).lower(), word), at)
+        for word in words
+        for incident_id in incidents.of(component, where)
+    ]
 
 
-def _merges(component: Mapping[str, Any], where: str, incident_ids: tuple[str, ...]) -> Iterator[Merge]:
-    code = component.get("incidentMergeDirectionCode")
+def _officers(component: Component, field: str, desks: Collection[str], aside: list[str]) -> tuple[str, ...]:
+    found: set[str] = set()
+    for entry in listed(component.get("agentReference"), field):
+        if not reference(entry) or reference(entry) in desks:
+            continue  # refers to nobody, or to nobody on the street
+        try:
+            found.add(name_in(entry, field))
+        except EidoError as error:
+            aside.append(str(error))
+    return tuple(sorted(found))
+
+
+def _merges(component: Component, where: str, incident_ids: tuple[str, ...]) -> list[Merge]:
+    code = text_of(component.get("incidentMergeDirectionCode")).upper()
     direction = next((known for known in _DIRECTIONS if known == code), None)
     if direction is None:
         raise EidoError(f"{where}incidentMergeDirectionCode: expected REPLACING, REPLACED or SPLIT")
-    tracking = component.get("incidentTrackingIdentifier")
-    text = tracking if isinstance(tracking, str) else ""
-    if text.startswith(_TRACKING):
-        text = text.removeprefix(_TRACKING).partition(":")[0]
-    try:
-        other = check_id(_before_at(text))
-    except ValueError:
-        other = None
-    for incident_id in incident_ids:
-        yield Merge(incident_id, direction, None if other == incident_id else other)
+    other = tracking_text(component.get("incidentTrackingIdentifier"))
+    if not other:
+        raise EidoError(f"{where}incidentTrackingIdentifier: missing")
+    own = local_name(other)
+    internal = own if is_dispatch_id(own) else None
+    return [Merge(incident_id, direction, other, internal) for incident_id in incident_ids]
 
 
-def _components(document: Mapping[str, Any], name: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Each entry with the prefix that names its fields."""
-    listed = _listed(document.get(name), name)
-    for number, component in enumerate(listed):
-        if not isinstance(component, dict):
-            raise EidoError(f"{name}[{number}]: expected an object")
-        yield component, f"{name}[{number}]."
-
-
-def _listed(value: object, where: str) -> list[Any]:
-    if value is None:
-        return []
-    listed = value if isinstance(value, list) else [value]
-    if len(listed) > MAX_COMPONENTS:
-        raise EidoError(f"{where}: {len(listed)} entries, more than the {MAX_COMPONENTS} allowed")
-    return listed
-
-
-def _before_at(text: object) -> str:
-    """`711` of `711@police.example`; empty where there is no text."""
-    return text.partition("@")[0].strip() if isinstance(text, str) else ""
-
-
-def _id(value: object, where: str) -> str:
-    try:
-        return check_id(value if isinstance(value, str) else "")
-    except ValueError as error:
-        raise EidoError(f"{where}: {error}") from None
-
-
-def _time(component: Mapping[str, Any], where: str) -> datetime:
-    try:
-        return instant(component.get("lastUpdateTimeStamp"))
-    except ValueError as error:
-        raise EidoError(f"{where}lastUpdateTimeStamp: {error}") from None
+def bounded(aside: Sequence[str]) -> tuple[str, ...]:
+    """So many parts by name, and how many more there are."""
+    more = len(aside) - MAX_ASIDE
+    return tuple(aside) if more <= 0 else (*aside[:MAX_ASIDE], f"and {more} parts more")

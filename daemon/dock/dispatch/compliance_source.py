@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from daemon.core.dispatch.activation import Assignment, Clip, newest_stops
+from daemon.core.dispatch.merges import Joined
+from daemon.core.dispatch.unclear import UnknownCrew
 from daemon.core.windows import LONGEST_CALL
 from daemon.database.sqlite import read_only
 from daemon.dock.store.dispatch import DispatchStore
@@ -16,12 +18,17 @@ from daemon.model.times import format_instant
 
 @dataclass(frozen=True)
 class Recorded:
-    """Clips (skew-corrected) and assignments of a period, and (source, reason) of documents set aside."""
+    """Clips (skew-corrected), assignments, merges and calls of unknown crew of a period; (source, reason) of what was
+    set aside; and for each clip the calls of unknown crew that may have been its officer's.
+    """
 
     clips: list[Clip]
     assignments: list[Assignment]
+    merges: tuple[Joined, ...]
     docked_until: dict[str, datetime]
     set_aside: list[tuple[str, str]]
+    unknown: list[UnknownCrew]
+    perhaps: dict[str, tuple[UnknownCrew, ...]]
 
 
 def read(config: DockConfig, begin: datetime, end: datetime) -> Recorded:
@@ -33,4 +40,8 @@ def read(config: DockConfig, begin: datetime, end: datetime) -> Recorded:
         skew = config.ingest.max_skew_seconds
         clips = [found.corrected(skew) for row in rows if (found := recording_of(row)) is not None]
         assignments = dispatch.between(begin - LONGEST_CALL, end + LONGEST_CALL)
-        return Recorded(clips, assignments, newest_stops(clips), dispatch.set_aside_rows())
+        unknown = dispatch.unclear.unknown_between(begin, end)
+        merges = dispatch.merges({one.incident_id for one in assignments} | {one.incident_id for one in unknown})
+        aside = dispatch.unclear.set_aside_rows()
+        perhaps = {clip.clip_id: calls for clip in clips if (calls := dispatch.perhaps_theirs(clip))}
+        return Recorded(clips, assignments, merges, newest_stops(clips), aside, unknown, perhaps)

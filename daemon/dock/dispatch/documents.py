@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
+from daemon.core.dispatch.eido import Snapshot
+from daemon.core.dispatch.spans import merged
+from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.dock.context import Transaction
 from daemon.dock.dispatch import tags
 from daemon.dock.store.meta import MetaKey
@@ -14,7 +18,9 @@ log = logging.getLogger(__name__)
 
 
 def receive(tx: Transaction, data: bytes, source: str) -> None:
-    """Keeps a dispatch document from the broker or the watched folder; one that cannot be used is set aside.
+    """Keeps a dispatch document from the broker or the watched folder.
+
+    What cannot be used is set aside: parts of it, or the whole.
 
     What it changes, `apply_pending` works out.
     """
@@ -22,11 +28,17 @@ def receive(tx: Transaction, data: bytes, source: str) -> None:
         return
     now, source = tx.now(), ascii(source)[1:-1]  # a file's or a topic's name, chosen by a stranger
     try:
-        tx.dock.dispatch.add(data, now)
+        parts = tx.dock.dispatch.add(data, now, source)
     except VerificationError as error:
         if tx.dock.dispatch.set_aside(data, source, now, str(error)):
             log.warning("set aside a dispatch document from %s: %s", source, error)
             tx.dock.metrics.refused("dispatch", type(error).__name__)
+    else:
+        if parts:
+            log.warning(
+                "set aside %d parts of a dispatch document from %s: %s", len(parts), source, ascii(parts[0])[1:-1]
+            )
+            tx.dock.metrics.refused("dispatch", "part")
 
 
 def apply_pending(tx: Transaction) -> None:
@@ -34,12 +46,34 @@ def apply_pending(tx: Transaction) -> None:
 
     Called before anything asks for them, and before the documents are durable.
     """
-    new = tx.dock.dispatch.drain_new()
-    if new is None:
-        return
-    tags.retag_officers(tx, tx.dock.dispatch.work_out(new, tx.store.officers()), *new.span)
-    before, as_of = tx.store.dispatch_as_of, min(new.as_of, tx.now())  # no document speaks for the future
-    if before is None or as_of > before:
-        tx.store.set(MetaKey.DISPATCH_AS_OF, format_instant(as_of))
-        for clip in tx.store.waiting_for_dispatch(format_instant(as_of)):
-            tags.revise(tx, clip, tags.UNDISPATCHED)
+    dispatch = tx.dock.dispatch
+    if dispatch.was_read_again:
+        _apply_anew(tx)
+    new = dispatch.drain_new()
+    if new is not None:
+        before, as_of = tx.store.dispatch_as_of, min(new.as_of, tx.now())  # no document speaks for the future
+        if before is None or as_of > before:
+            tx.store.set(MetaKey.DISPATCH_AS_OF, format_instant(as_of))
+        tags.retag_officers(tx, dispatch.work_out(new, tx.store.officers()), *new.span)
+        _retag_whom_units_name(tx, new)
+    for begin, end in merged(dispatch.unclear.drain_changed()):
+        for officer_id in sorted(tx.store.officers_recording(begin, end)):
+            tags.retag(tx, officer_id, begin, end)
+    if new is not None:
+        tags.revise_covered(tx)
+
+
+def _retag_whom_units_name(tx: Transaction, new: Snapshot) -> None:
+    """Who is now known to be on some unit may have been on none: then every call of unknown crew was perhaps theirs."""
+    begin, end = new.span[0] - SHIFT, new.span[1] + SHIFT
+    if tx.dock.dispatch.unclear.any_unknown_between(begin - LONGEST_CALL, end):
+        for officer_id in sorted({officer for status in new.statuses for officer in status.officer_ids}):
+            tags.retag(tx, officer_id, begin, end)
+
+
+def _apply_anew(tx: Transaction) -> None:
+    """After a change of version: what is still known of dispatch may now mean something else."""
+    now = tx.now()
+    changed = tx.dock.dispatch.work_out_anew(tx.store.officers())
+    known_since = now - timedelta(days=tx.dock.config.activation.keep_days)
+    tags.retag_officers(tx, changed, known_since + LONGEST_CALL, now)

@@ -1,19 +1,20 @@
 """Dispatch documents from a folder, for a dispatch system that only exports files.
 
 watchdog wakes the look, a few seconds pass at most without one. Files are only read: they are the exporter's. What has
-been read is remembered by name, size and time, so that a folder may keep its files.
+been read is remembered by name, size and time, so that a folder may keep its files. One that cannot be read is said
+once, and stops no other.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from daemon.core.dispatch.eido import LIMIT
+from daemon.dock.dispatch.folder_listing import FoundFile, NotLookedAt, documents_below
 from daemon.dock.folder_watch import FolderWatch
 from daemon.dock.loop import Loop
 from daemon.dock.worker import Worker
@@ -32,9 +33,10 @@ class FolderIntake:
         self._folder = folder
         self._receive = receive
         self._seen: dict[str, Stamp] = {}
+        self._told: set[NotLookedAt] = set()
         self._wake = threading.Event()
         self._worker = Worker("dispatch folder", loop, self._work)
-        self._watch = FolderWatch(folder, self._wake.set)
+        self._watch = FolderWatch(folder, self._wake.set, recursive=True)
 
     def start(self) -> None:
         """Begins."""
@@ -64,27 +66,32 @@ class FolderIntake:
 
     def _look(self) -> bool:
         """Hands over what is new; returns whether some file may still be written."""
-        waiting, present = False, set()
-        with os.scandir(self._folder) as entries:
-            found = sorted((entry for entry in entries if entry.name.endswith(".json")), key=lambda e: e.name)
-        for entry in found:
-            if not entry.is_file(follow_symlinks=False) or entry.name.startswith("."):
+        waiting, present, unread = False, set(), set()
+        for found in documents_below(self._folder):
+            if isinstance(found, NotLookedAt):
+                unread.add(found)
                 continue
-            present.add(entry.name)
-            info = entry.stat(follow_symlinks=False)
-            stamp = (info.st_size, info.st_mtime_ns)
-            if self._seen.get(entry.name) == stamp:
+            present.add(found.name)
+            stamp = (found.size, found.modified_ns)
+            if self._seen.get(found.name) == stamp:
                 continue
-            if not _is_quiet(info):
+            if not _is_quiet(found):
                 waiting = True
                 continue
-            with Path(entry.path).open("rb") as file:
-                data = file.read(LIMIT + 1)
-            self._receive(data, f"file {entry.name}")
-            self._seen[entry.name] = stamp
+            try:
+                with found.path.open("rb") as file:
+                    data = file.read(LIMIT + 1)
+            except OSError as error:
+                unread.add(NotLookedAt(found.name, error.strerror or "cannot be read"))
+                continue
+            self._receive(data, f"file {found.name}")
+            self._seen[found.name] = stamp
         self._seen = {name: stamp for name, stamp in self._seen.items() if name in present}
+        for one in sorted(unread - self._told, key=lambda one: one.name):
+            log.warning("dispatch folder %s: %s: %s", self._folder, ascii(one.name)[1:-1], one.reason)
+        self._told = unread
         return waiting
 
 
-def _is_quiet(info: os.stat_result) -> bool:
-    return abs(time.time() - info.st_mtime) >= _QUIET
+def _is_quiet(found: FoundFile) -> bool:
+    return abs(time.time() - found.modified_ns / 1e9) >= _QUIET

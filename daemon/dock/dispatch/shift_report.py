@@ -58,6 +58,8 @@ class ShiftCounter:
             partial=counts["partial"],
             absent=counts["absent"],
             pending=counts["pending"],
+            excused=counts["excused"],
+            unknown_crew=sum(begin <= call.dispatched_at < end for call in found.unknown),
         )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from daemon.core.dispatch.recording import Recording
 from daemon.core.dispatch.tags import Tagging, tag_clips
 from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.custody.log import NewEntry
 from daemon.dock.context import Transaction
+from daemon.dock.store.dispatch_unclear import MANY
 from daemon.dock.store.rows import HeldClip, recording_of
 from daemon.model import strict_json
 from daemon.model.custody_actions import CustodyAction
@@ -29,18 +31,20 @@ def make_tag(tx: Transaction, clip_id: str, recording: Recording | None, revisio
     tagging = UNDISPATCHED
     if recording is not None:
         tagging = _taggings(tx, recording.officer_id, [recording]).get(clip_id, UNDISPATCHED)
-    return _tag(tx, clip_id, tagging, revision)
+    return _tag(tx, clip_id, recording, tagging, revision)
 
 
 def fingerprint(tag: Tag) -> str:
     """What of a tag matters to its readers: equal for two revisions that say the same."""
-    said = tag.activation.plain() | {"revision": 0}
+    said: dict[str, Any] = tag.activation.plain() | {"revision": 0}
+    if tag.unclear is not None:
+        said["unclear"] = min(tag.unclear, MANY)
     return hashlib.sha256(strict_json.dump(said)).hexdigest()
 
 
 def dispatch_due(tag: Tag, recording: Recording | None, max_skew: float) -> str | None:
-    """Until when dispatch must have spoken for an undispatched clip to be known as such; None when it has, or is."""
-    if recording is None or tag.activation.verdict != "undispatched":
+    """Until when dispatch must have spoken for the tag to say whether anything is unclear; None when it has."""
+    if recording is None:
         return None
     ended = max(recording.corrected(max_skew).stopped_at, recording.stopped_at)
     covered = tag.dispatch_as_of is not None and tag.dispatch_as_of >= ended
@@ -69,18 +73,30 @@ def retag(tx: Transaction, officer_id: str, start: datetime, end: datetime) -> N
     taggings = _taggings(tx, officer_id, recordings)
     for clip_id, clip in sorted(clips.items()):
         tagging = taggings.get(clip_id, UNDISPATCHED)
-        probe = _tag(tx, clip_id, tagging, clip.tag_revision)
+        probe = _tag(tx, clip_id, recording_of(clip), tagging, clip.tag_revision)
         if fingerprint(probe) != clip.activation:
             revise(tx, clip, tagging)
 
 
+def revise_covered(tx: Transaction) -> None:
+    """Tags that could not say whether anything is unclear: dispatch has now spoken past their clips' end."""
+    as_of = tx.store.dispatch_as_of
+    waiting = tx.store.waiting_for_dispatch(format_instant(as_of)) if as_of is not None else []
+    for officer_id in sorted({clip.officer_id for clip in waiting}):
+        clips = [clip for clip in waiting if clip.officer_id == officer_id]
+        recordings = [found for clip in clips if (found := recording_of(clip)) is not None]
+        taggings = _taggings(tx, officer_id, recordings)
+        for clip in clips:
+            revise(tx, clip, taggings.get(clip.clip_id, UNDISPATCHED))
+
+
 def revise(tx: Transaction, clip: HeldClip, tagging: Tagging) -> None:
     """A new revision: the tag's file first, then custody and a new notice in the caller's transaction."""
-    revision = clip.tag_revision + 1
-    tag = _tag(tx, clip.clip_id, tagging, revision)
+    revision, recording = clip.tag_revision + 1, recording_of(clip)
+    tag = _tag(tx, clip.clip_id, recording, tagging, revision)
     envelope = envelopes.sign(tag, tx.dock.sign_key)
     durable.write_replacing(tx.dock.clip_directory(clip.clip_id).tag(revision), envelope.to_bytes())
-    due = dispatch_due(tag, recording_of(clip), tx.dock.config.ingest.max_skew_seconds)
+    due = dispatch_due(tag, recording, tx.dock.config.ingest.max_skew_seconds)
     tx.store.retag(clip.clip_id, revision, fingerprint(tag), due, tx.store.next_sequence())
     tx.record(NewEntry(CustodyAction.TAGGED, clip.clip_id, {"revision": revision}, (envelope.digest,)))
 
@@ -109,7 +125,7 @@ def _taggings(tx: Transaction, officer_id: str, clips: Collection[Recording]) ->
     return tag_clips(known.values(), assignments, docked_until, grace)
 
 
-def _tag(tx: Transaction, clip_id: str, tagging: Tagging, revision: int) -> Tag:
+def _tag(tx: Transaction, clip_id: str, recording: Recording | None, tagging: Tagging, revision: int) -> Tag:
     verdict, tagged = tagging
     documents = tx.dock.dispatch.digests_of(sorted({one.incident_id for one in tagged}))
     return Tag(
@@ -117,6 +133,20 @@ def _tag(tx: Transaction, clip_id: str, tagging: Tagging, revision: int) -> Tag:
         dock_id=tx.dock.dock_id,
         revision=revision,
         dispatch_as_of=tx.store.dispatch_as_of,
+        unclear=None if recording is None else _unclear(tx, recording),
         activation=Activation(verdict=verdict, revision=revision, assignments=tagged),
         documents=documents[:_MOST_DOCUMENTS],
     )
+
+
+def _unclear(tx: Transaction, recording: Recording) -> int | None:
+    """How much of dispatch is unclear about a clip's time. None: not known, as dispatch has not spoken past its end, or
+    what it said may be forgotten.
+    """
+    clip = recording.corrected(tx.dock.config.ingest.max_skew_seconds)
+    as_of, kept = tx.store.dispatch_as_of, timedelta(days=tx.dock.config.activation.keep_days)
+    ended = max(clip.stopped_at, recording.stopped_at)
+    if as_of is None or as_of < ended or clip.started_at - LONGEST_CALL < tx.now() - kept:
+        return None
+    dispatch = tx.dock.dispatch
+    return len(dispatch.perhaps_theirs(clip)) + dispatch.unclear.set_aside_between(clip.started_at, clip.stopped_at)

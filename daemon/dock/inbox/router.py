@@ -24,7 +24,7 @@ def subscriptions(dock: DockContext) -> tuple[str, ...]:
     return (
         topics.ack(dock.dock_id),
         topics.order(dock.dock_id, "+"),
-        topics.cad("+"),
+        topics.every_cad,
         topics.attestation("+", "opened", "+"),
         topics.attestation("+", "correction", "+"),
     )
@@ -32,7 +32,7 @@ def subscriptions(dock: DockContext) -> tuple[str, ...]:
 
 def can_wait(dock: DockContext, message: Received) -> bool:
     """Whether a message may be handled some moments later, together with others: a dispatch document."""
-    return message.topic.startswith(dock.topics.cad(""))
+    return dock.topics.incident_of(message.topic) is not None
 
 
 def receive(
@@ -47,8 +47,8 @@ def receive(
             _acknowledgement(tx, message.payload, acknowledged)
         case ("order", _, clip_id):
             orders.receive(tx, message.payload, clip_id)
-        case ("cad", incident_id):
-            documents.receive(tx, message.payload, f"cad/{incident_id}")
+        case ("cad", *levels) if levels:
+            documents.receive(tx, message.payload, "/".join(("cad", *levels)))
         case ("attestation", _, "opened", _):
             _opened(tx, message.payload)
         case ("attestation", _, "correction", _):

@@ -13,15 +13,19 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from daemon.core.dispatch import eido
-from daemon.core.dispatch.activation import Assignment
+from daemon.core.dispatch import eido, received
+from daemon.core.dispatch.activation import Assignment, Clip
 from daemon.core.dispatch.assignments import worked_out
 from daemon.core.dispatch.crews import Crews
 from daemon.core.dispatch.eido import Snapshot
+from daemon.core.dispatch.merges import Joined, joined
+from daemon.core.dispatch.unclear import UnknownCrew, perhaps_theirs
 from daemon.core.windows import LONGEST_CALL, SHIFT
-from daemon.dock.store import dispatch_history
+from daemon.dock.store import dispatch_history, dispatch_unclear
 from daemon.dock.store.dispatch_history import DispatchHistory
-from daemon.model import strict_json
+from daemon.dock.store.dispatch_unclear import DispatchUnclear
+from daemon.dock.store.tables import TO_READ
+from daemon.model.errors import VerificationError
 from daemon.model.times import format_instant, parse_instant
 
 log = logging.getLogger(__name__)
@@ -31,19 +35,25 @@ CREATE TABLE IF NOT EXISTS dispatch_document (
 );
 CREATE INDEX IF NOT EXISTS dispatch_document_age ON dispatch_document (received_at);
 CREATE TABLE IF NOT EXISTS dispatch_about (
-  incident_id TEXT, digest TEXT, PRIMARY KEY (incident_id, digest)
+  about TEXT, digest TEXT, PRIMARY KEY (about, digest)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS dispatch_about_document ON dispatch_about (digest);
 CREATE TABLE IF NOT EXISTS dispatch_assignment (
   incident_id TEXT, unit_id TEXT, officer_id TEXT, dispatched_at TEXT, cleared_at TEXT, incident_type TEXT NOT NULL,
-  matched_by TEXT NOT NULL, PRIMARY KEY (incident_id, unit_id, officer_id, dispatched_at)
+  matched_by TEXT NOT NULL, cancelled INTEGER NOT NULL, PRIMARY KEY (incident_id, unit_id, officer_id, dispatched_at)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS dispatch_assignment_officer ON dispatch_assignment (officer_id, dispatched_at);
-CREATE TABLE IF NOT EXISTS dispatch_set_aside (
-  digest TEXT PRIMARY KEY, source TEXT NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL
-) WITHOUT ROWID;
 """
+_ABOUT = """
+SELECT digest FROM dispatch_about WHERE about = ?1
+UNION SELECT digest FROM dispatch_about WHERE about IN (
+  SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?1)
+"""
+"""Documents that name an incident, or its tracking identifier."""
+_LEFT = ("dispatch_document_3", TO_READ)
+_BEFORE = "a document kept before"
 _PROGRESS = 10_000
+_AT_ONCE = 1000
 
 
 class DispatchStore:
@@ -52,16 +62,24 @@ class DispatchStore:
     def __init__(self, db: sqlite3.Connection, *, create: bool = True) -> None:
         self._db = db
         self._history = DispatchHistory(db)
+        self.unclear = DispatchUnclear(db)
         self._new: list[Snapshot] = []
+        self.was_read_again = False
+        """Whether an earlier version has left documents: then `work_out_anew` comes first."""
         if create:
             self._create()
 
-    def add(self, data: bytes, received_at: datetime) -> None:
-        """Keeps a document, unless it is known already. Raises VerificationError when it cannot be used."""
+    def add(self, data: bytes, received_at: datetime, source: str = "") -> tuple[str, ...]:
+        """Keeps a document, unless it is known already, and notes its parts that cannot be used, which it returns.
+
+        Raises VerificationError when nothing of it can be used.
+        """
         digest = hashlib.sha256(data).hexdigest()
         if self._db.execute("SELECT 1 FROM dispatch_document WHERE digest = ?", (digest,)).fetchone():
-            return
-        self._new.append(self._keep(digest, data, received_at))
+            return ()
+        snapshot = self._keep(digest, data, received_at, source)
+        self._new.append(snapshot)
+        return snapshot.set_aside
 
     def drain_new(self) -> Snapshot | None:
         """What the documents added since this was last asked say together; None when there are none."""
@@ -70,14 +88,7 @@ class DispatchStore:
 
     def set_aside(self, data: bytes, source: str, at: datetime, reason: str) -> bool:
         """Notes a document that cannot be used. Returns whether it is new."""
-        row = (hashlib.sha256(data).hexdigest(), source[:200], format_instant(at), reason[:500])
-        return self._db.execute("INSERT OR IGNORE INTO dispatch_set_aside VALUES (?, ?, ?, ?)", row).rowcount == 1
-
-    def set_aside_rows(self) -> list[tuple[str, str]]:
-        """(source, reason) of every document set aside."""
-        return [
-            (row[0], row[1]) for row in self._db.execute("SELECT source, reason FROM dispatch_set_aside ORDER BY at")
-        ]
+        return self.unclear.note(hashlib.sha256(data).hexdigest(), source, at, at, [(0, reason)])
 
     def work_out(self, snapshot: Snapshot, cameras: Collection[str]) -> set[str]:
         """Brings the assignments up to date with what was added. Returns the officers whose own changed."""
@@ -96,9 +107,27 @@ class DispatchStore:
         units = self._history.units_of({officer_id}, begin, end)
         return self._work_out(self._history.incidents_without_crew(units, begin, end), cameras)
 
+    def work_out_anew(self, cameras: Collection[str]) -> set[str]:
+        """Brings all assignments up to date where documents had to be read again. Returns whose own changed."""
+        known = [row[0] for row in self._db.execute("SELECT incident_id FROM dispatch_incident")]
+        changed: set[str] = set()
+        for start in range(0, len(known), _AT_ONCE):
+            changed |= self._work_out(known[start : start + _AT_ONCE], cameras)
+        for left in _LEFT:
+            self._db.execute(f"DROP TABLE IF EXISTS {left}")
+        self.was_read_again = False
+        return changed
+
     def _work_out(self, incident_ids: Collection[str], cameras: Collection[str]) -> set[str]:
         incidents = self._history.merged(incident_ids)
-        return self._replace(incidents, worked_out(*self._history.history(incidents), Crews(self._history, cameras)))
+        found = worked_out(self._history.history(incidents), Crews(self._history, cameras))
+        self.unclear.replace(incidents, found.unknown)
+        return self._replace(incidents, found.assignments)
+
+    def perhaps_theirs(self, clip: Clip) -> tuple[UnknownCrew, ...]:
+        """Calls of unknown crew in the time of a clip that may have been its officer's."""
+        calls = self.unclear.unknown_between(clip.started_at, clip.stopped_at)
+        return perhaps_theirs(calls, clip, self._history) if calls else ()
 
     def of_officer(self, officer_id: str, start: datetime, end: datetime) -> list[Assignment]:
         """The officer's assignments that overlap [start, end)."""
@@ -117,12 +146,16 @@ class DispatchStore:
         )
         return [_assignment(row) for row in rows]
 
+    def merges(self, incident_ids: Collection[str]) -> tuple[Joined, ...]:
+        """The merges in which one of these incidents, or one merged with it, has a part."""
+        history = self._history.history(self._history.merged(incident_ids))
+        return tuple(sorted(joined(history.merges, history.tracked)))
+
     def digests_of(self, incident_ids: Collection[str]) -> tuple[str, ...]:
         """The documents that mention these incidents, sorted."""
         found: set[str] = set()
         for incident_id in incident_ids:
-            rows = self._db.execute("SELECT digest FROM dispatch_about WHERE incident_id = ?", (incident_id,))
-            found |= {row[0] for row in rows}
+            found |= {row[0] for row in self._db.execute(_ABOUT, (incident_id,))}
         return tuple(sorted(found))
 
     def prune(self, before: datetime) -> None:
@@ -135,7 +168,7 @@ class DispatchStore:
         self._db.execute("DELETE FROM dispatch_document WHERE received_at < ?", (limit,))
         self._history.prune(before)
         self._db.execute("DELETE FROM dispatch_assignment WHERE coalesce(cleared_at, dispatched_at) < ?", (limit,))
-        self._db.execute("DELETE FROM dispatch_set_aside WHERE at < ?", (limit,))
+        self.unclear.prune(before)
 
     def _replace(self, incident_ids: Collection[str], found: Iterable[Assignment]) -> set[str]:
         before: set[Assignment] = set()
@@ -150,31 +183,42 @@ class DispatchStore:
                 (gone.incident_id, gone.unit_id, gone.officer_id, format_instant(gone.dispatched_at)),
             )
         for new in after - before:
-            self._db.execute("INSERT OR REPLACE INTO dispatch_assignment VALUES (?, ?, ?, ?, ?, ?, ?)", _row(new))
+            self._db.execute("INSERT OR REPLACE INTO dispatch_assignment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _row(new))
         return {assignment.officer_id for assignment in before ^ after}
 
     def _create(self) -> None:
         """The tables; the documents that an earlier version has left are read again."""
-        self._db.executescript(f"BEGIN; {SCHEMA} {dispatch_history.SCHEMA}")
-        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'dispatch_document_3'").fetchone():
-            left = self._db.execute("SELECT digest, body, received_at FROM dispatch_document_3 ORDER BY received_at")
-            for number, (digest, body, received_at) in enumerate(left, 1):
-                self._keep(digest, bytes(body), parse_instant(received_at))
-                if number % _PROGRESS == 0:
-                    log.warning("a newer store: %d dispatch documents read again", number)
-            self._db.execute("DROP TABLE dispatch_document_3")
+        self._db.executescript(f"BEGIN; {SCHEMA} {dispatch_history.SCHEMA} {dispatch_unclear.SCHEMA}")
+        for left in _LEFT:
+            if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (left,)).fetchone():
+                self._read_again(left)
+                self.was_read_again = True
         self._db.execute("COMMIT")
 
-    def _keep(self, digest: str, data: bytes, received_at: datetime) -> Snapshot:
-        snapshot = eido.parse(strict_json.parse_object(data, what="dispatch document", limit=eido.LIMIT))
+    def _read_again(self, left: str) -> None:
+        rows = self._db.execute(f"SELECT digest, body, received_at FROM {left} ORDER BY received_at")  # noqa: S608 - ours
+        for number, (digest, body, received_at) in enumerate(rows, 1):
+            at = parse_instant(received_at)
+            try:
+                self._keep(digest, bytes(body), at, _BEFORE)
+            except VerificationError as error:
+                self.set_aside(bytes(body), _BEFORE, at, str(error))
+            if number % _PROGRESS == 0:
+                log.warning("a newer store: %d dispatch documents read again", number)
+        self._db.execute(f"DELETE FROM {left}")  # noqa: S608 - ours
+
+    def _keep(self, digest: str, data: bytes, received_at: datetime, source: str) -> Snapshot:
+        snapshot = received.read(data)
         self._db.execute(
             "INSERT INTO dispatch_document VALUES (?, ?, ?, ?)",
             (digest, format_instant(received_at), format_instant(snapshot.as_of), data),
         )
         about = {incident.incident_id for incident in snapshot.incidents}
-        about |= {merge.other_id for merge in snapshot.merges if merge.other_id is not None}
+        about |= {name for merge in snapshot.merges for name in (merge.other, merge.internal) if name}
         self._db.executemany("INSERT INTO dispatch_about VALUES (?, ?)", [(name, digest) for name in sorted(about)])
         self._history.add(snapshot, received_at)
+        if snapshot.set_aside:
+            self.unclear.note(digest, source, received_at, snapshot.as_of, enumerate(snapshot.set_aside, 1))
         return snapshot
 
 
@@ -187,6 +231,7 @@ def _row(assignment: Assignment) -> tuple[Any, ...]:
         format_instant(assignment.cleared_at) if assignment.cleared_at else None,
         assignment.incident_type,
         assignment.matched_by,
+        assignment.cancelled,
     )
 
 
@@ -199,4 +244,5 @@ def _assignment(row: Any) -> Assignment:
         cleared_at=parse_instant(row[4]) if row[4] else None,
         incident_type=row[5],
         matched_by=row[6],
+        cancelled=bool(row[7]),
     )

@@ -6,11 +6,12 @@ Documents repeat each other; only what a new one touches is read again.
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
 
+from daemon.core.dispatch.assignments import History
 from daemon.core.dispatch.crews import CrewSighting
 from daemon.core.dispatch.eido import Merge, Snapshot, Status
 from daemon.model.times import format_instant, parse_instant
@@ -28,23 +29,35 @@ CREATE TABLE IF NOT EXISTS dispatch_named (
   unit_id TEXT, at TEXT, officer_id TEXT, said_on TEXT NOT NULL, PRIMARY KEY (unit_id, at, officer_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS dispatch_named_officer ON dispatch_named (officer_id, at);
-CREATE TABLE IF NOT EXISTS dispatch_merge (
-  incident_id TEXT, direction TEXT, other_id TEXT, said_on TEXT NOT NULL,
-  PRIMARY KEY (incident_id, direction, other_id)
+CREATE TABLE IF NOT EXISTS dispatch_tracking (
+  tracking_id TEXT, incident_id TEXT, said_on TEXT NOT NULL, PRIMARY KEY (tracking_id, incident_id)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS dispatch_merge_other ON dispatch_merge (other_id);
+CREATE INDEX IF NOT EXISTS dispatch_tracking_incident ON dispatch_tracking (incident_id);
+CREATE TABLE IF NOT EXISTS dispatch_merge (
+  incident_id TEXT, direction TEXT, other TEXT, internal TEXT NOT NULL, said_on TEXT NOT NULL,
+  PRIMARY KEY (incident_id, direction, other)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS dispatch_merge_other ON dispatch_merge (other);
+CREATE INDEX IF NOT EXISTS dispatch_merge_internal ON dispatch_merge (internal);
 """
-_TABLES = ("dispatch_incident", "dispatch_status", "dispatch_named", "dispatch_merge")
+_TABLES = ("dispatch_incident", "dispatch_status", "dispatch_named", "dispatch_tracking", "dispatch_merge")
+_SEPARATOR = "\n"
+"""Between names in one column; it stands in no id."""
+_MERGED_WITH = """
+SELECT incident_id FROM dispatch_tracking WHERE tracking_id IN (
+  SELECT other FROM dispatch_merge WHERE incident_id = ?1)
+UNION SELECT internal FROM dispatch_merge WHERE incident_id = ?1 AND internal <> ''
+UNION SELECT incident_id FROM dispatch_merge WHERE internal = ?1
+UNION SELECT incident_id FROM dispatch_merge WHERE other IN (
+  SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?1)
+UNION SELECT incident_id FROM dispatch_tracking WHERE tracking_id = ?1
+UNION SELECT incident_id FROM dispatch_incident WHERE incident_id IN (
+  SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?1)
+"""
+"""The incidents that one is merged with, whichever of the two says so, by tracking identifier or by internal id; and
+the same incident under its other name."""
 
 _instant = lru_cache(maxsize=4096)(parse_instant)
-
-
-class IncidentHistory(NamedTuple):
-    """Everything ever said of some incidents. `types` holds what each is called by the newest word on it."""
-
-    types: dict[str, str]
-    statuses: list[Status]
-    merges: list[Merge]
 
 
 class DispatchHistory:
@@ -65,15 +78,19 @@ class DispatchHistory:
         said = [(one, format_instant(one.at)) for one in snapshot.statuses]
         self._db.executemany(
             _insert("dispatch_status", 6),
-            [(one.incident_id, one.unit_id, at, one.status, " ".join(one.officer_ids), day) for one, at in said],
+            [(one.incident_id, one.unit_id, at, one.status, _SEPARATOR.join(one.officer_ids), day) for one, at in said],
         )
         self._db.executemany(
             _insert("dispatch_named", 4),
             {(one.unit_id, at, officer_id, day) for one, at in said for officer_id in one.officer_ids},
         )
         self._db.executemany(
-            _insert("dispatch_merge", 4),
-            [(*merge, day) for merge in snapshot.merges if merge.other_id is not None],
+            _insert("dispatch_merge", 5),
+            [(one.incident_id, one.direction, one.other, one.internal or "", day) for one in snapshot.merges],
+        )
+        self._db.executemany(
+            _insert("dispatch_tracking", 3),
+            [(one.tracking_id, one.incident_id, day) for one in snapshot.incidents if one.tracking_id is not None],
         )
 
     def prune(self, before: datetime) -> None:
@@ -85,37 +102,46 @@ class DispatchHistory:
         """With every incident they were merged with, as far as any document says."""
         found, waiting = set(incident_ids), list(incident_ids)
         while waiting:
-            one = waiting.pop()
-            rows = self._db.execute(
-                "SELECT incident_id, other_id FROM dispatch_merge WHERE incident_id = ?1"
-                " UNION SELECT incident_id, other_id FROM dispatch_merge WHERE other_id = ?1",
-                (one,),
-            )
-            new = {name for row in rows for name in row} - found
+            new = {row[0] for row in self._db.execute(_MERGED_WITH, (waiting.pop(),))} - found
             found |= new
             waiting += new
         return found
 
-    def history(self, incident_ids: Collection[str]) -> IncidentHistory:
-        """Everything said of these incidents."""
-        found = IncidentHistory({}, [], [])
+    def history(self, incident_ids: Collection[str]) -> History:
+        """Everything said of these incidents; with one, those that it is merged with must be among them."""
+        types: dict[str, str] = {}
+        tracked: dict[str, set[str]] = defaultdict(set)
+        statuses: list[Status] = []
+        merges: list[Merge] = []
         for incident_id in incident_ids:
             key = (incident_id,)
             row = self._db.execute("SELECT incident_type FROM dispatch_incident WHERE incident_id = ?", key).fetchone()
             if row is None:
                 continue  # only a merge has named it so far
-            found.types[incident_id] = row[0]
-            found.statuses.extend(
-                Status(incident_id, unit_id, tuple(officer_ids.split()), status, _instant(at))
+            types[incident_id] = row[0]
+            for (tracking_id,) in self._db.execute(
+                "SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?", key
+            ):
+                tracked[tracking_id].add(incident_id)
+            statuses.extend(
+                Status(
+                    incident_id,
+                    unit_id,
+                    _names(officer_ids),
+                    status,
+                    _instant(at),
+                )
                 for unit_id, at, status, officer_ids in self._db.execute(
                     "SELECT unit_id, at, status, officer_ids FROM dispatch_status WHERE incident_id = ?", key
                 )
             )
-            found.merges.extend(
-                Merge(incident_id, *row)
-                for row in self._db.execute("SELECT direction, other_id FROM dispatch_merge WHERE incident_id = ?", key)
+            merges.extend(
+                Merge(incident_id, direction, other, internal or None)
+                for direction, other, internal in self._db.execute(
+                    "SELECT direction, other, internal FROM dispatch_merge WHERE incident_id = ?", key
+                )
             )
-        return found
+        return History(types, tracked, statuses, merges)
 
     def incidents_without_crew(self, unit_ids: Collection[str], begin: datetime, end: datetime) -> set[str]:
         """Incidents on which a status of one of the units between two times names no officer."""
@@ -170,6 +196,10 @@ def _insert(table: str, columns: int) -> str:
     values = ", ".join("?" * columns)
     again = "ON CONFLICT DO UPDATE SET said_on = excluded.said_on WHERE said_on < excluded.said_on"
     return f"INSERT INTO {table} VALUES ({values}) {again}"  # noqa: S608 - ours
+
+
+def _names(column: str) -> tuple[str, ...]:
+    return tuple(column.split(_SEPARATOR)) if column else ()
 
 
 def _day(at: datetime) -> str:

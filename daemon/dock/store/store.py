@@ -101,6 +101,18 @@ class DockStore(Database):
             format_instant(start - LARGEST_SKEW),
         )
 
+    def officers_recording(self, start: datetime, end: datetime) -> set[str]:
+        """Officers with clips that may overlap [start, end), give or take a camera's skew."""
+        rows = self.db.execute(
+            "SELECT DISTINCT officer_id FROM clip WHERE started_at < ? AND started_at > ? AND stopped_at > ?",
+            (
+                format_instant(end + LARGEST_SKEW),
+                format_instant(start - LONGEST_RECORDING),
+                format_instant(start - LARGEST_SKEW),
+            ),
+        )
+        return {row[0] for row in rows}
+
     def newest_stop(self, officer_id: str) -> str | None:
         """When the officer's newest clip ended."""
         row = self.db.execute(
@@ -119,7 +131,7 @@ class DockStore(Database):
         return self.db.execute("SELECT 1 FROM officer WHERE officer_id = ?", (officer_id,)).fetchone() is not None
 
     def waiting_for_dispatch(self, as_of: str) -> list[HeldClip]:
-        """Undispatched clips that dispatch has now spoken past the end of."""
+        """Clips that dispatch has now spoken past the end of."""
         return self._clips("dispatch_due <= ?", as_of)
 
     def set_officer(self, clip_id: str, officer_id: str) -> None:

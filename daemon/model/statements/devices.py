@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from daemon.model.statements.words import Integrity, Statement, Trigger, Verdict
 from daemon.model.times import Instant
-from daemon.model.types import ClipId, Count, Digest, Id, Seconds, Signed, Size, Text
+from daemon.model.types import ClipId, Count, Digest, DispatchId, Id, Seconds, Signed, Size, Text
 
 
 class Marker(Signed):
@@ -73,9 +73,9 @@ class Seal(Statement):
 class TaggedAssignment(Signed):
     """One dispatch assignment that the clip overlaps, and how punctual its officer's camera was over it."""
 
-    incident_id: Id
+    incident_id: DispatchId
     incident_type: Text
-    unit_id: Id
+    unit_id: DispatchId
     dispatched_at: Instant
     cleared_at: Instant | None = None
     verdict: Verdict
@@ -88,7 +88,7 @@ class TaggedAssignment(Signed):
 class Activation(Signed):
     """`verdict` is the clip's: an assignment's verdict, or `ambiguous`, or `undispatched`."""
 
-    verdict: Literal["on_time", "late", "partial", "absent", "pending", "ambiguous", "undispatched"]
+    verdict: Literal["on_time", "late", "partial", "absent", "pending", "excused", "ambiguous", "undispatched"]
     revision: Annotated[Count, Field(ge=1)]
     assignments: Annotated[tuple[TaggedAssignment, ...], Field(max_length=100)] = ()
 
@@ -96,8 +96,8 @@ class Activation(Signed):
 class Tag(Statement):
     """Which dispatch calls a clip belongs to. `dispatch_as_of`: time of the newest dispatch document then known.
 
-    `unclear`: how many calls of unknown crew, and documents that could not be read, there were while it was recorded.
-    Where the dock does not say, nobody may take it for none.
+    `unclear`: how many calls that may have been the wearer's, as their crew is unknown, and how many documents or parts
+    that could not be read there were while it was recorded. Where the dock does not say, nobody may take it for none.
     """
 
     kind = "tag"

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from daemon.model.statements.words import ClipIds, Force, Ids, Purpose, Statement, exactly_one
 from daemon.model.times import Instant
-from daemon.model.types import ClipId, Digest, Id, Signed, Text
+from daemon.model.types import ClipId, Digest, DispatchId, Id, Signed, Text
 
 
 class Classification(Statement):
@@ -18,7 +18,7 @@ class Classification(Statement):
     """
 
     kind = "classification"
-    incident_id: Id | None = None
+    incident_id: DispatchId | None = None
     clip_ids: ClipIds = ()
     force: Force
     in_custody_death: bool
@@ -49,7 +49,7 @@ class OfficerStatement(Statement):
     """
 
     kind = "statement"
-    incident_id: Id | None = None
+    incident_id: DispatchId | None = None
     clip_id: ClipId | None = None
     officer_id: Id
     to: Literal["supervisor", "internal_affairs"]
@@ -69,7 +69,7 @@ class Report(Statement):
     """An officer's report is filed: on an incident, or on a clip that was classified by itself."""
 
     kind = "report"
-    incident_id: Id | None = None
+    incident_id: DispatchId | None = None
     clip_id: ClipId | None = None
     officer_id: Id
     filed_at: Instant
@@ -100,7 +100,7 @@ class Authorization(Statement):
     authorization_id: Id
     person_id: Id | None = None
     clip_id: ClipId | None = None
-    incident_id: Id | None = None
+    incident_id: DispatchId | None = None
     report_sha256: Digest | None = None
     purposes: Annotated[tuple[Purpose | Literal["disposal"], ...], Field(min_length=1, max_length=16)]
     reason: Text | None = None
@@ -132,7 +132,7 @@ class Hold(Statement):
     kind = "hold"
     hold_id: Id
     clip_id: ClipId | None = None
-    incident_id: Id | None = None
+    incident_id: DispatchId | None = None
     state: Literal["placed", "lifted"]
     reason: Text
     at: Instant

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from daemon.model.statements.words import Purpose, Statement, exactly_one
 from daemon.model.times import Instant
-from daemon.model.types import ClipId, Digest, Id, Signed
+from daemon.model.types import ClipId, Digest, DispatchId, Id, Signed
 
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 """Where the answer before ended: the `next` of its last page."""
@@ -48,7 +48,7 @@ class AskedWords(Signed):
 
     what: Literal["words"]
     clip_id: ClipId | None = None
-    incident_id: Id | None = None
+    incident_id: DispatchId | None = None
     after: Cursor | None = None
 
     @model_validator(mode="after")

@@ -45,7 +45,7 @@ Role = Literal[
 Purpose = Literal["report", "statement", "interview", "investigation", "supervision", "training", "court", "disclosure"]
 
 
-Verdict = Literal["on_time", "late", "partial", "absent", "pending"]
+Verdict = Literal["on_time", "late", "partial", "absent", "pending", "excused"]
 
 
 Ids = Annotated[tuple[Id, ...], Field(max_length=1000)]

@@ -20,7 +20,7 @@ from daemon.model.errors import ConfigurationError, MalformedError
 from daemon.model.parse import explain
 from daemon.model.statements import CourtOrder, Force, Purpose, Role
 from daemon.model.times import format_instant, parse_instant
-from daemon.model.types import Document, Id
+from daemon.model.types import DispatchId, Document, Id
 
 _LIMIT = 4 * 1024 * 1024
 
@@ -58,7 +58,7 @@ class ClipFacts(Document):
 
     clip_id: Id
     officer_id: Id
-    incident_id: Id | None = None
+    incident_id: DispatchId | None = None
     started_at: Moment
 
 
@@ -70,7 +70,7 @@ class IncidentFacts(Document):
     classified it, but the wearer has declared that no force was used.
     """
 
-    incident_id: Id | None = None
+    incident_id: DispatchId | None = None
     force: Force | Literal["unclassified"]
     in_custody_death: StrictBool = False
     declared: StrictBool = False

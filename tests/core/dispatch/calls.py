@@ -10,18 +10,20 @@ would stand in a document.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from daemon.core.dispatch.activation import Assignment, Clip
-from daemon.core.dispatch.eido import instant
+from daemon.core.dispatch.assignments import dispatched
+from daemon.core.dispatch.eido import Snapshot
+from daemon.core.dispatch.eido_fields import instant
 
 DAY = datetime(2023, 11, 29, tzinfo=UTC)
 
 
 def at(text: str) -> datetime:
-    if "T" in text:
+    if "T" in text.upper():
         return instant(text)
     parts = [float(part) for part in text.split(":")]
     return DAY + sum(
@@ -30,7 +32,7 @@ def at(text: str) -> datetime:
 
 
 def iso(text: str) -> str:
-    return text if "T" in text else at(text).isoformat(timespec="milliseconds")
+    return text if "T" in text.upper() else at(text).isoformat(timespec="milliseconds")
 
 
 def document(line: str) -> dict[str, Any]:
@@ -91,3 +93,8 @@ def newest_stops(clips: Iterable[Clip]) -> dict[str, datetime]:
     for item in clips:
         until[item.officer_id] = max(until.get(item.officer_id, item.stopped_at), item.stopped_at)
     return until
+
+
+def assignments(snapshots: Iterable[Snapshot], cameras: Collection[str] | None = None) -> tuple[Assignment, ...]:
+    """The assignments that these documents come to."""
+    return dispatched(snapshots, cameras).assignments

@@ -9,9 +9,8 @@ import pytest
 
 from daemon.core.dispatch import eido
 from daemon.core.dispatch.activation import Clip, Matching, match
-from daemon.core.dispatch.assignments import assignments
 from daemon.core.dispatch.tags import tag_clips
-from tests.core.dispatch.calls import assignment, at, clip, document, newest_stops
+from tests.core.dispatch.calls import assignment, assignments, at, clip, document, newest_stops
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ CASES = (
     Case("a clip of no length", CALL, ("a: A 21:30 21:30 21:30", "b: A 22:30 22:30 22:40"),
          ("I1 711 A 21:00..22:00 absent",), ("a undispatched", "b undispatched")),
     Case("a call of no length", ("I1: 711 A Dispatched 21:00; 711 A AssignmentCancelled 21:00",),
-         ("a: A 20:00 20:00 22:00",), ("I1 711 A 21:00..21:00 absent",), ("a undispatched",)),
+         ("a: A 20:00 20:00 22:00",), ("I1 711 A 21:00..21:00 excused",), ("a undispatched",)),
     # --- several calls
     Case("two calls at once", (*CALL, "I2: 711 A Dispatched 21:00; 711 A Cleared 22:00"), ("a: A 21:00 21:00 22:00",),
          ("I1 711 A 21:00..22:00 on_time a", "I2 711 A 21:00..22:00 on_time a"), ("a ambiguous",)),
@@ -178,18 +177,21 @@ CASES = (
          expect=("I0 711 A 08:00..08:30 pending",)),
     # --- merges
     Case("merged: both incidents count, and the other's clearing ends what the merge left open",
-         ("I2: 711 A Dispatched 21:00; merge REPLACED I1", "I1: 711 A OnScene 21:20; 711 A Cleared 22:00"),
+         ("I2: 711 A Dispatched 21:00; merge REPLACING I1", "I1: 711 A OnScene 21:20; 711 A Cleared 22:00"),
          ("a: A 21:00 21:00 22:00",),
          ("I2 711 A 21:00..22:00 on_time a", "I1 711 A 21:20..22:00 on_time a"), ("a ambiguous",)),
-    Case("merged, said by the incident that replaces",
-         ("I2: 711 A Dispatched 21:00", "I1: 711 A Cleared 22:00; merge REPLACING I2"),
+    Case("merged, said by the incident that goes on",
+         ("I2: 711 A Dispatched 21:00", "I1: 711 A Cleared 22:00; merge REPLACED I2"),
          ("a: A 21:00 21:00 22:00",), ("I2 711 A 21:00..22:00 on_time a",), ("a on_time",)),
+    Case("the old one cleared at the merge leaves the new one open",
+         ("I2: 711 A Dispatched 21:00; 711 A Cleared 21:10; merge REPLACING I1", "I1: 711 A Dispatched 21:05"),
+         expect=("I2 711 A 21:00..21:10 pending", "I1 711 A 21:05.. pending")),
     Case("merged twice over, in a ring",
-         ("I3: 711 A Dispatched 21:00; merge REPLACED I2", "I2: merge REPLACED I1",
-          "I1: 711 A Cleared 22:00; merge REPLACED I3"),
+         ("I3: 711 A Dispatched 21:00; merge REPLACING I2", "I2: merge REPLACING I1",
+          "I1: 711 A Cleared 22:00; merge REPLACING I3"),
          expect=("I3 711 A 21:00..22:00 pending",)),
     Case("merged, but cleared in its own right",
-         ("I2: 711 A Dispatched 21:00; 711 A Cleared 21:30; merge REPLACED I1", "I1: 711 A Cleared 22:00"),
+         ("I2: 711 A Dispatched 21:00; 711 A Cleared 21:30; merge REPLACING I1", "I1: 711 A Cleared 22:00"),
          expect=("I2 711 A 21:00..21:30 pending",)),
     Case("split: two histories",
          ("I1: 711 A Dispatched 21:00; 711 A Cleared 22:00", "I2: 711 A Dispatched 21:30; merge SPLIT I1"),

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.dispatch.activation import Assignment, Clip, Matching, match
-from daemon.core.dispatch.assignments import assignments
 from daemon.core.dispatch.eido import Incident, Merge, Snapshot, Status, together
-from tests.core.dispatch.calls import DAY, newest_stops
+from tests.core.dispatch.calls import DAY, assignments, newest_stops
 
 OFFICERS = ("A", "B")
 minutes = st.integers(0, 240).map(lambda number: DAY + timedelta(seconds=30 * number))
@@ -52,7 +51,9 @@ snapshots = st.lists(
 
 
 def _snapshot(statuses: list[Status]) -> Snapshot:
-    merges = (Merge("I2", "REPLACED", "I1"),) if len(statuses) == 3 else ()
+    merges = (
+        (Merge("I2", "REPLACING", "urn:emergency:uid:incidentid:I1:cad.example", "I1"),) if len(statuses) == 3 else ()
+    )
     incidents = {Incident(status.incident_id, "Theft", None, DAY) for status in statuses}
     return Snapshot(tuple(sorted(incidents)), tuple(statuses), merges, max(status.at for status in statuses))
 

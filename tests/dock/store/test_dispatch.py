@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core.dispatch import eido
-from daemon.core.dispatch.assignments import assignments
-from daemon.core.dispatch.eido import EidoError
+from daemon.core.dispatch.assignments import dispatched
+from daemon.core.dispatch.eido_fields import EidoError
+from daemon.core.dispatch.unclear import UnknownCrew
 from daemon.dock.store.dispatch import DispatchStore
 from device_sim import dispatch
+from tests.core.dispatch.calls import assignments
 
 START = datetime(2023, 11, 29, 20, 0, tzinfo=UTC)
 
@@ -50,7 +52,7 @@ def document(
 
 
 def merge(direction: str, other: str) -> dict[str, Any]:
-    """That the incident is REPLACED by, REPLACING, or was SPLIT from another."""
+    """That another incident was REPLACED by this one, is REPLACING it, or that this one was SPLIT from it."""
     tracking = f"urn:emergency:uid:incidentid:{other}:cad.example"
     return {"mergeComponent": {"incidentMergeDirectionCode": direction, "incidentTrackingIdentifier": tracking}}
 
@@ -113,7 +115,7 @@ def test_a_call_is_nobodys_once_its_officer_was_seen_elsewhere(
 
 
 def test_a_replaced_incident_ends_with_the_one_that_replaces_it(store: DispatchStore) -> None:
-    take(store, document("I-1", "711", ["51234"], ("Dispatched", 0), **merge("REPLACED", "I-2")))
+    take(store, document("I-1", "711", ["51234"], ("Dispatched", 0), **merge("REPLACING", "I-2")))
     take(store, document("I-2", "711", ["51234"], ("Dispatched", 5)))
     assert spans(store, "51234") == [("I-1", 0, None), ("I-2", 5, None)]
     take(store, document("I-2", "711", ["51234"], ("Cleared", 40)))
@@ -161,38 +163,87 @@ lines = st.lists(
             max_size=3,
         ),
         st.sampled_from(["Theft", "Robbery"]),
-        st.none() | st.tuples(st.sampled_from(["REPLACED", "REPLACING", "SPLIT"]), st.sampled_from(["I1", "I2", "I3"])),
+        st.none()
+        | st.tuples(st.sampled_from(["REPLACED", "REPLACING", "SPLIT"]), st.sampled_from(["I1", "I2", "t1", "t2"])),
+        st.none() | st.sampled_from(["t1", "t2", "I1"]),
     ),
     max_size=8,
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(lines, st.sets(st.sampled_from(["A", "B"])))
 def test_whatever_comes_in_whatever_order_is_worked_out_from_everything(said: list[Any], cameras: set[str]) -> None:
     """Over days and changes of crew; `cameras` are known from the start, the others dock at the end."""
     store = DispatchStore(sqlite3.connect(":memory:", isolation_level=None))
     sent = []
-    for incident, unit, officers, statuses, kind, merged in said:
+    for incident, unit, officers, statuses, kind, merged, tracking in said:
         more = {} if merged is None else merge(*merged)
+        if tracking is not None:
+            more["$id"] = f"urn:emergency:uid:incidentid:{tracking}:cad.example"
         sent.append(document(incident, unit, officers, *statuses, kind=kind, **more))
         take(store, sent[-1], cameras)
     snapshots = [eido.parse(json.loads(data)) for data in sent]
     days = (START - timedelta(days=1), START + timedelta(days=9))
     assert sorted(store.between(*days), key=repr) == sorted(assignments(snapshots, cameras), key=repr)
+    assert unknown(store) == sorted(dispatched(snapshots, cameras).unknown, key=repr)
     for officer in sorted({"A", "B"} - cameras):
         cameras = cameras | {officer}
         store.recompute_for_wearer(officer, *days, cameras)
     assert sorted(store.between(*days), key=repr) == sorted(assignments(snapshots, cameras), key=repr)
+    assert unknown(store) == sorted(dispatched(snapshots, cameras).unknown, key=repr)
+
+
+def unknown(store: DispatchStore) -> list[UnknownCrew]:
+    """Every call of unknown crew."""
+    found = {call for day in range(-1, 9) for call in store.unclear.unknown_between(*two_days(day))}
+    return sorted(found, key=repr)
+
+
+def two_days(day: int) -> tuple[datetime, datetime]:
+    return START + timedelta(days=day), START + timedelta(days=day + 2)
 
 
 def test_an_unusable_document_is_refused_and_set_aside_once(store: DispatchStore) -> None:
-    data = b'{"incidentComponent": [{"internalIncidentId": "a/b", "lastUpdateTimeStamp": "2023-11-29T20:00:00Z"}]}'
+    data = b'{"incidentComponent": [{"internalIncidentId": "a\\u0007", "lastUpdateTimeStamp": "2023-11-29T20:00:00Z"}]}'
     with pytest.raises(EidoError, match="internalIncidentId"):
         store.add(data, START)
     assert store.set_aside(data, "cad/a", START, "bad id")
     assert not store.set_aside(data, "cad/a", START, "bad id")
-    assert store.set_aside_rows() == [("cad/a", "bad id")]
+    assert store.unclear.set_aside_rows() == [("cad/a", "bad id")]
+
+
+def test_parts_of_a_document_are_set_aside_once_and_forgotten_with_it(store: DispatchStore) -> None:
+    good, bad = json.loads(document("I-1", "711", ["51234"], ("Dispatched", 0))), {"$id": "712"}
+    bad["secondaryUnitStatusRegistryText"] = "Dispatched"
+    good["emergencyResourceComponent"] += [bad, 7]
+    data = json.dumps(good).encode()
+    parts = store.add(data, START, "cad/I-1")
+    assert [part.partition(":")[0] for part in parts] == [
+        "emergencyResourceComponent[2]",
+        "emergencyResourceComponent[1].lastUpdateTimeStamp",
+    ]
+    assert store.add(data, START, "cad/I-1") == ()
+    assert store.unclear.set_aside_rows() == [("cad/I-1", part) for part in parts]
+    store.prune(START + timedelta(days=1))
+    assert store.unclear.set_aside_rows() == []
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_incident_told_by_its_tracking_identifier_alone_is_the_agencys_own(store: DispatchStore, order: int) -> None:
+    """One document has no incidentComponent, another no id of the agency's."""
+    urn = "urn:emergency:uid:incidentid:a56e:cad.example"
+    said = [json.loads(document("I-1", "711", ["51234"], (word, at), **{"$id": urn})) for word, at in STEPS]
+    said[0]["lastUpdateTimeStamp"] = said[0].pop("incidentComponent")[0]["lastUpdateTimeStamp"]
+    del said[1]["incidentComponent"][0]["internalIncidentId"]
+    sent = [json.dumps(one).encode() for one in said][::order]
+    for data in sent:
+        take(store, data)
+    assert spans(store, "51234") == [("I-1", 0, 30)]
+    assert len(store.digests_of({"I-1"})) == 3
+
+
+STEPS = (("Dispatched", 0), ("OnScene", 10), ("Cleared", 30))
 
 
 def test_documents_are_forgotten_in_time(store: DispatchStore) -> None:
@@ -202,7 +253,7 @@ def test_documents_are_forgotten_in_time(store: DispatchStore) -> None:
     store.prune(START)
     assert spans(store, "51234") == [("I-1", 0, 30)]
     store.prune(START + timedelta(days=31))
-    assert (spans(store, "51234"), store.set_aside_rows()) == ([], [])
+    assert (spans(store, "51234"), store.unclear.set_aside_rows()) == ([], [])
     assert take(store, document("I-1", "711", ["51234"], ("Cleared", 31))) == set(), "what it said is forgotten as well"
     assert take(store, old) == {"51234"}, "forgotten, so it is new again"
 
@@ -213,7 +264,7 @@ def test_what_was_said_again_is_kept_as_long_as_the_newest_document_that_says_it
     store.add(document("I-1", "711", ["51234"], ("Dispatched", 0), ("OnScene", 5)), START + timedelta(days=3))
     store.prune(START + timedelta(days=2))
     assert store.digests_of({"I-1"}) != ()
-    take(store, document("I-2", "711", ["51234"], ("Cleared", 20), **merge("REPLACING", "I-1")))
+    take(store, document("I-2", "711", ["51234"], ("Cleared", 20), **merge("REPLACED", "I-1")))
     assert spans(store, "51234") == [("I-1", 0, 20)]
     take(store, document("I-1", "711", ["51234"], ("Cleared", 30)))
     assert spans(store, "51234") == [("I-1", 0, 30)]

@@ -11,6 +11,7 @@ from daemon.custody.log import CustodyLog
 from daemon.dock.store.dispatch import DispatchStore
 from daemon.dock.store.replica import ReplicaStore
 from daemon.dock.store.store import DockStore
+from daemon.model.times import parse_instant
 from tests.benchmarks.stores import fill, make_world
 
 DOCUMENT = b'{"incidentComponent": [{"internalIncidentId": "I-1", "lastUpdateTimeStamp": "2020-01-01T00:00:00Z"}]}'
@@ -73,7 +74,10 @@ def test_a_store_that_an_earlier_version_left_goes_on(tmp_path: Path) -> None:
     fresh = DockStore(tmp_path / "fresh.sqlite")
     CustodyLog(fresh.db, "bwc/portland/central-1", "central-1")
     DispatchStore(fresh.db)
-    assert DispatchStore(store.db).digests_of({"I-1"}) == ("0" * 64,), "what was received is read again"
+    dispatch = DispatchStore(store.db)
+    assert dispatch.digests_of({"I-1"}) == ("0" * 64,), "what was received is read again"
+    assert dispatch.was_read_again
+    dispatch.work_out_anew(set())
     assert schema(store) == schema(fresh), "upgraded or new, it is the same"
     assert path.with_name("dock.sqlite.1.bak").exists()
     store.close()
@@ -105,6 +109,59 @@ def test_from_schema_3_what_the_replica_holds_is_copied_anew(tmp_path: Path) -> 
     assert found == [(clip_id, True) for clip_id in held]
     replica.want(found[0][0], "2026-01-01T00:00:00.000Z")
     assert int(store.get("replica_change") or 0) > cursor, "no turn is given twice"
+    store.close()
+
+
+OLD = b"""{"incidentComponent": [{"internalIncidentId": "I-1", "lastUpdateTimeStamp": "2020-01-01T00:00:00Z"}],
+"mergeComponent": [{"incidentMergeDirectionCode": "REPLACING", "incidentTrackingIdentifier": "I-2"}],
+"emergencyResourceComponent": [{"$id": "711", "agentReference": ["51234"],
+"lastUpdateTimeStamp": "2020-01-01T00:00:00Z", "secondaryUnitStatusRegistryText": "Dispatched"}]}"""
+NEW = OLD.replace(b'"I-1"', b'"I-2"').replace(b"Dispatched", b"Cleared").replace(b"00:00:00Z", b"01:00:00Z")
+SCHEMA_4 = """
+DROP TABLE dispatch_unknown; DROP TABLE dispatch_assignment; DROP INDEX clip_by_time;
+CREATE TABLE dispatch_assignment (
+  incident_id TEXT, unit_id TEXT, officer_id TEXT, dispatched_at TEXT, cleared_at TEXT, incident_type TEXT NOT NULL,
+  matched_by TEXT NOT NULL, PRIMARY KEY (incident_id, unit_id, officer_id, dispatched_at)
+) WITHOUT ROWID;
+INSERT INTO dispatch_assignment VALUES
+  ('I-1', '711', '51234', '2020-01-01T00:00:00.000Z', NULL, 'unknown', 'officer');
+DROP TABLE dispatch_set_aside;
+CREATE TABLE dispatch_set_aside (
+  digest TEXT PRIMARY KEY, source TEXT NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL
+) WITHOUT ROWID;
+INSERT INTO dispatch_set_aside VALUES ('f', 'file x', '2020-01-01T00:00:00.000Z', 'no JSON');
+DROP TABLE dispatch_about; DROP TABLE dispatch_tracking; DROP TABLE dispatch_merge;
+CREATE TABLE dispatch_about (incident_id TEXT, digest TEXT, PRIMARY KEY (incident_id, digest)) WITHOUT ROWID;
+CREATE TABLE dispatch_merge (
+  incident_id TEXT, direction TEXT, other_id TEXT, said_on TEXT NOT NULL, PRIMARY KEY (incident_id, direction, other_id)
+) WITHOUT ROWID;
+PRAGMA user_version = 4;
+"""
+
+
+def test_from_schema_4_dispatch_documents_are_read_again_and_worked_out_anew(tmp_path: Path) -> None:
+    path = tmp_path / "dock.sqlite"
+    store = DockStore(path)
+    CustodyLog(store.db, "bwc/portland/central-1", "central-1")
+    DispatchStore(store.db)
+    before = schema(store)
+    for name, data in (("1", OLD), ("2", NEW.replace(b"REPLACING", b"SPLIT"))):
+        stamp = "2020-01-01T02:00:00.000Z"
+        store.db.execute("INSERT INTO dispatch_document VALUES (?, ?, ?, ?)", (name * 64, stamp, stamp, data))
+    store.db.executescript(SCHEMA_4)
+    store.close()
+    for opened in range(2):  # the first time it is stopped before anything is worked out
+        store = DockStore(path)
+        dispatch = DispatchStore(store.db)
+        assert dispatch.was_read_again
+        if opened == 0:
+            store.close()
+    assert dispatch.work_out_anew({"51234"}) == {"51234"}
+    (found,) = dispatch.of_officer("51234", parse_instant("2019-12-31T00:00:00.000Z"), parse_instant(stamp))
+    assert found.cleared_at == parse_instant("2020-01-01T01:00:00.000Z"), "the merge is read the right way round"
+    assert schema(store) == before
+    assert dispatch.unclear.set_aside_rows() == [("file x", "no JSON")]
+    assert not DispatchStore(store.db).was_read_again
     store.close()
 
 

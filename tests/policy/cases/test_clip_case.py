@@ -64,3 +64,16 @@ def test_a_case_rests_on_seal_capture_tag_and_what_people_attest(office: Office)
     office.classify("none")
     [row] = office.context.store.attestations_about(CLIP, [INCIDENT])
     assert case(office).digests == before.digests | {row.digest}
+
+
+@pytest.mark.parametrize(
+    "incident", ["23/310001", "PP 23-310001", "P#231129", "ä" * 64, "urn:emergency:uid:incidentid:a56e:x"]
+)
+def test_an_incidents_id_may_be_any_text(office: Office, incident: str) -> None:
+    office.announce(office.notice(incidents=(incident,)))
+    assert office.ask("officer", CLIP)["needs"][0]["incident_id"] == incident
+    assert office.classify("none", incident_id=incident) == (True, None)
+    assert office.ask("officer", CLIP)["outcome"] == "released"
+    hold = {"hold_id": "h1", "incident_id": incident, "state": "placed", "reason": "suit", "at": office.clock.now()}
+    assert office.attest(st.Hold.model_validate(hold), "records") == (True, None)
+    assert [one.hold_id for one in case(office).facts("officer", "report")[0].holds] == ["h1"]

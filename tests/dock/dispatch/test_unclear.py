@@ -1,0 +1,90 @@
+"""What a dock's tag says of dispatch's gaps, and that it is said anew when they change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from daemon.dock.store.dispatch_unclear import MANY
+from daemon.model import statements as st
+from tests.core.dispatch.calls import at, document
+from tests.dock.dispatch.scene import newest_tag
+from tests.kit.agency import CLIP
+from tests.kit.dock_fixture import House, open_house
+
+LATER = "I9: 799 Z Dispatched 21:55"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with open_house(tmp_path / "house") as made:
+        begin, end = at("21:10"), at("21:50")
+        made.record(
+            CLIP, b"x", officer_id="A", pre_event_seconds=0, started_at=begin, triggered_at=begin, stopped_at=end
+        )
+        assert made.look() in {"done", "waiting"}
+        yield made
+
+
+def tell(house: House, *lines: str) -> st.Tag:
+    for line in lines:
+        house.service.receive_file(json.dumps(document(line)).encode(), f"file {line[:20]}.json")
+    return newest_tag(house, CLIP)
+
+
+def test_nothing_is_said_until_dispatch_has_spoken_past_the_clips_end(house: House) -> None:
+    assert newest_tag(house, CLIP).unclear is None
+    assert tell(house, "I8: 700 Y Dispatched 21:20").unclear is None
+    tag = tell(house, LATER)
+    assert (tag.unclear, tag.activation.verdict, tag.dispatch_as_of) == (0, "undispatched", at("21:55"))
+    assert len(house.custody("tagged")) == tag.revision == 2
+
+
+def test_a_clip_on_a_call_waits_for_dispatch_as_well(house: House) -> None:
+    assert tell(house, "I1: 711 A Dispatched 21:00").unclear is None
+    tag = tell(house, LATER)
+    assert (tag.unclear, tag.activation.verdict) == (0, "late")
+
+
+def test_it_is_said_anew_when_the_crew_is_known(house: House) -> None:
+    assert tell(house, LATER, "I1: 711 - Dispatched 21:00").unclear == 1
+    assert tell(house, "I2: 712 - Dispatched 21:05").unclear == 2
+    assert tell(house, "I1: 711 B EnRoute 21:01").unclear == 1
+    assert tell(house, "I2: 712 - Cleared 21:06").unclear == 0
+
+
+def test_it_is_said_anew_when_the_officer_is_known_to_be_elsewhere(house: House) -> None:
+    assert tell(house, LATER, "I1: 711 - Dispatched 21:00").unclear == 1
+    assert tell(house, "I3: 713 A Dispatched 20:00; 713 A Cleared 20:10").unclear == 0
+    assert tell(house, "I4: 711 A Dispatched 20:30; 711 A+B Cleared 20:40").activation.verdict != "undispatched"
+
+
+def test_what_cannot_be_read_counts_and_a_flood_of_it_does_not_sign_every_clip_anew(house: House) -> None:
+    house.clock.turn(seconds=3600)
+    assert tell(house, LATER).unclear == 0
+    revisions = newest_tag(house, CLIP).revision
+    for number in range(3 * MANY):
+        house.service.receive_file(b"{" * (number + 1), f"file {number}.json")
+    tag = newest_tag(house, CLIP)
+    assert tag.unclear == MANY
+    assert tag.revision == revisions + MANY
+
+
+def test_a_part_set_aside_counts(house: House) -> None:
+    made = document(LATER)
+    made["emergencyResourceComponent"].append("no unit")
+    house.service.receive_file(json.dumps(made).encode(), "file 1.json")
+    assert newest_tag(house, CLIP).unclear == 1
+
+
+def test_of_what_dispatch_said_long_ago_nothing_is_claimed(tmp_path: Path) -> None:
+    with open_house(tmp_path / "house") as house:
+        old = house.clock.now() - timedelta(days=29)
+        house.service.receive_file(json.dumps(document(LATER)).encode(), "file 1.json")
+        house.record(CLIP, b"x", officer_id="A", started_at=old, triggered_at=old, stopped_at=old)
+        house.look()
+        assert newest_tag(house, CLIP).unclear is None
