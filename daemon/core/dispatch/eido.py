@@ -165,9 +165,10 @@ class _Incidents:
                 aside.append(str(error))
                 continue
             self.incidents.append(incident)
-            for name in (reference(component.get("$id")), own or ""):
-                self._named.setdefault(name, incident.incident_id)
-                self._named.setdefault(local_name(name), incident.incident_id)
+            if len(entries) > 1:
+                for name in (reference(component.get("$id")), own or ""):
+                    self._named.setdefault(name, incident.incident_id)
+                    self._named.setdefault(local_name(name), incident.incident_id)
         self.everyone = tuple(dict.fromkeys(incident.incident_id for incident in self.incidents))
 
     def of(self, unit: Component, where: str) -> tuple[str, ...]:
@@ -245,10 +246,10 @@ def _statuses(
 def _officers(component: Component, field: str, desks: Collection[str], aside: list[str]) -> tuple[str, ...]:
     found: set[str] = set()
     for entry in listed(component.get("agentReference"), field):
-        if not reference(entry) or reference(entry) in desks:
+        if not (name := reference(entry)) or name in desks:
             continue  # refers to nobody, or to nobody on the street
         try:
-            found.add(name_in(entry, field))
+            found.add(name_in(name, field))
         except EidoError as error:
             aside.append(str(error))
     return tuple(sorted(found))

@@ -46,8 +46,8 @@ CREATE INDEX IF NOT EXISTS dispatch_assignment_officer ON dispatch_assignment (o
 """
 _ABOUT = """
 SELECT digest FROM dispatch_about WHERE about = ?1
-UNION SELECT digest FROM dispatch_about WHERE about IN (
-  SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?1)
+UNION ALL SELECT a.digest FROM dispatch_tracking t JOIN dispatch_about a ON a.about = t.tracking_id
+  WHERE t.incident_id = ?1
 """
 """Documents that name an incident, or its tracking identifier."""
 _LEFT = ("dispatch_document_3", TO_READ)
