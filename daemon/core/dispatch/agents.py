@@ -6,6 +6,8 @@ never left out on a guess.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from daemon.core.dispatch.eido_fields import MAX_COMPONENTS, Component, reference
 
 _DESKS = frozenset({"calltaking", "calltaker", "callreceiving", "dispatching", "dispatcher", "dispatch"})
@@ -25,6 +27,9 @@ def agents_at_desks(document: Component) -> set[str]:
 
 def _is_at_desk(roles: object) -> bool:
     listed = roles if isinstance(roles, list) else [roles]
-    return bool(listed) and all(
-        isinstance(role, str) and "".join(filter(str.isalpha, role)).lower() in _DESKS for role in listed
-    )
+    return bool(listed) and all(isinstance(role, str) and _is_desk(role[:64]) for role in listed)
+
+
+@lru_cache(maxsize=256)
+def _is_desk(role: str) -> bool:
+    return "".join(filter(str.isalpha, role)).lower() in _DESKS

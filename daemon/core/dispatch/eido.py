@@ -90,7 +90,8 @@ class Merge(NamedTuple):
 class Snapshot(NamedTuple):
     """One document. `as_of` is the newest time in the parts that are read: how far this document sees.
 
-    `set_aside` names the parts that could not be used, each with the reason.
+    `set_aside` names the parts that could not be used, each with the reason; `earliest` is the first time in the
+    document, these parts included.
     """
 
     incidents: tuple[Incident, ...]
@@ -98,6 +99,7 @@ class Snapshot(NamedTuple):
     merges: tuple[Merge, ...]
     as_of: datetime
     set_aside: tuple[str, ...] = ()
+    earliest: datetime | None = None
 
     @property
     def span(self) -> tuple[datetime, datetime]:
@@ -116,11 +118,13 @@ def parse(document: Component) -> Snapshot:
     merging = list(components(document, "mergeComponent", aside))
     statuses: list[Status] = []
     merges: list[Merge] = []
+    unread: list[datetime] = []
     for component, where in units:
         try:
             statuses += _statuses(component, where, found, desks, aside)
         except EidoError as error:
             aside.append(str(error))
+            unread += _times(component)
         if len(statuses) > MAX_STATUSES:
             raise EidoError(f"{_UNITS}: more than {MAX_STATUSES} statuses")
     for component, where in merging:
@@ -133,7 +137,8 @@ def parse(document: Component) -> Snapshot:
         times.append(written_at)
     if not times or (aside and not found.incidents):
         raise EidoError(aside[0] if aside else "lastUpdateTimeStamp: missing")
-    return Snapshot(tuple(found.incidents), tuple(statuses), tuple(merges), max(times), bounded(aside))
+    earliest = min(times + unread) if aside else None
+    return Snapshot(tuple(found.incidents), tuple(statuses), tuple(merges), max(times), bounded(aside), earliest)
 
 
 def together(snapshots: Sequence[Snapshot]) -> Snapshot:
@@ -165,9 +170,10 @@ class _Incidents:
                 aside.append(str(error))
                 continue
             self.incidents.append(incident)
-            for name in (reference(component.get("$id")), own or ""):
-                self._named.setdefault(name, incident.incident_id)
-                self._named.setdefault(local_name(name), incident.incident_id)
+            if len(entries) > 1:
+                for name in (reference(component.get("$id")), own or ""):
+                    self._named.setdefault(name, incident.incident_id)
+                    self._named.setdefault(local_name(name), incident.incident_id)
         self.everyone = tuple(dict.fromkeys(incident.incident_id for incident in self.incidents))
 
     def of(self, unit: Component, where: str) -> tuple[str, ...]:
@@ -214,6 +220,13 @@ def _incident_id(component: Component, where: str, tracking: str | None, aside: 
         return checked(tracking, f"{where}$id")
 
 
+def _times(component: Component) -> list[datetime]:
+    try:
+        return [time_of(component, "")]
+    except EidoError:
+        return []
+
+
 def _written_at(component: Component, where: str, aside: list[str]) -> datetime | None:
     if stamp(component) is None:
         return None
@@ -231,6 +244,8 @@ def _statuses(
     entries = listed(component.get("secondaryUnitStatusRegistryText"), f"{where}secondaryUnitStatusRegistryText")
     words = [word[:64] for entry in entries if (word := text_of(entry))]
     if not words:
+        if any(entry is not None and not isinstance(entry, str) for entry in entries):
+            raise EidoError(f"{where}secondaryUnitStatusRegistryText: expected text")
         return []
     unit_id = name_in(component.get("$id"), f"{where}$id")
     at = time_of(component, where)
@@ -245,10 +260,10 @@ def _statuses(
 def _officers(component: Component, field: str, desks: Collection[str], aside: list[str]) -> tuple[str, ...]:
     found: set[str] = set()
     for entry in listed(component.get("agentReference"), field):
-        if not reference(entry) or reference(entry) in desks:
+        if entry in (None, "", {}) or (name := reference(entry)) in desks:
             continue  # refers to nobody, or to nobody on the street
         try:
-            found.add(name_in(entry, field))
+            found.add(name_in(name, field))
         except EidoError as error:
             aside.append(str(error))
     return tuple(sorted(found))

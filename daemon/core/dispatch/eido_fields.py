@@ -101,7 +101,15 @@ def local_name(text: str) -> str:
 
 def name_in(value: object, where: str) -> str:
     """The name in an `$id` or a reference. Raises EidoError for one that cannot be an id."""
-    return checked(local_name(reference(value)), where)
+    try:
+        return _name(reference(value))
+    except ValueError as error:
+        raise EidoError(f"{where}: {error}") from None
+
+
+@lru_cache(maxsize=4096)
+def _name(text: str) -> str:
+    return check_dispatch_id(local_name(text))
 
 
 def checked(text: str, where: str) -> str:

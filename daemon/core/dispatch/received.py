@@ -36,4 +36,5 @@ def _notified(notification: object) -> Snapshot:
     found = together(snapshots)
     if len(found.statuses) > MAX_STATUSES:
         raise EidoError(f"event.notification: more than {MAX_STATUSES} statuses")
-    return found._replace(set_aside=bounded(aside))
+    firsts = [one.earliest for one in snapshots if one.earliest is not None]
+    return found._replace(set_aside=bounded(aside), earliest=min(firsts, default=None))

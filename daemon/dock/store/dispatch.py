@@ -46,8 +46,8 @@ CREATE INDEX IF NOT EXISTS dispatch_assignment_officer ON dispatch_assignment (o
 """
 _ABOUT = """
 SELECT digest FROM dispatch_about WHERE about = ?1
-UNION SELECT digest FROM dispatch_about WHERE about IN (
-  SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?1)
+UNION ALL SELECT a.digest FROM dispatch_tracking t JOIN dispatch_about a ON a.about = t.tracking_id
+  WHERE t.incident_id = ?1
 """
 """Documents that name an incident, or its tracking identifier."""
 _LEFT = ("dispatch_document_3", TO_READ)
@@ -88,7 +88,7 @@ class DispatchStore:
 
     def set_aside(self, data: bytes, source: str, at: datetime, reason: str) -> bool:
         """Notes a document that cannot be used. Returns whether it is new."""
-        return self.unclear.note(hashlib.sha256(data).hexdigest(), source, at, at, [(0, reason)])
+        return self.unclear.note(hashlib.sha256(data).hexdigest(), source, at, (at, at), [(0, reason)])
 
     def work_out(self, snapshot: Snapshot, cameras: Collection[str]) -> set[str]:
         """Brings the assignments up to date with what was added. Returns the officers whose own changed."""
@@ -218,7 +218,8 @@ class DispatchStore:
         self._db.executemany("INSERT INTO dispatch_about VALUES (?, ?)", [(name, digest) for name in sorted(about)])
         self._history.add(snapshot, received_at)
         if snapshot.set_aside:
-            self.unclear.note(digest, source, received_at, snapshot.as_of, enumerate(snapshot.set_aside, 1))
+            span = (snapshot.earliest or snapshot.as_of, snapshot.as_of)
+            self.unclear.note(digest, source, received_at, span, enumerate(snapshot.set_aside, 1))
         return snapshot
 
 

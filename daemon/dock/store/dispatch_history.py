@@ -44,15 +44,14 @@ _TABLES = ("dispatch_incident", "dispatch_status", "dispatch_named", "dispatch_t
 _SEPARATOR = "\n"
 """Between names in one column; it stands in no id."""
 _MERGED_WITH = """
-SELECT incident_id FROM dispatch_tracking WHERE tracking_id IN (
-  SELECT other FROM dispatch_merge WHERE incident_id = ?1)
-UNION SELECT internal FROM dispatch_merge WHERE incident_id = ?1 AND internal <> ''
-UNION SELECT incident_id FROM dispatch_merge WHERE internal = ?1
-UNION SELECT incident_id FROM dispatch_merge WHERE other IN (
-  SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?1)
-UNION SELECT incident_id FROM dispatch_tracking WHERE tracking_id = ?1
-UNION SELECT incident_id FROM dispatch_incident WHERE incident_id IN (
-  SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?1)
+SELECT t.incident_id FROM dispatch_merge m JOIN dispatch_tracking t ON t.tracking_id = m.other WHERE m.incident_id = ?1
+UNION ALL SELECT internal FROM dispatch_merge WHERE incident_id = ?1 AND internal <> ''
+UNION ALL SELECT incident_id FROM dispatch_merge WHERE internal = ?1
+UNION ALL SELECT m.incident_id FROM dispatch_tracking t JOIN dispatch_merge m ON m.other = t.tracking_id
+  WHERE t.incident_id = ?1
+UNION ALL SELECT incident_id FROM dispatch_tracking WHERE tracking_id = ?1
+UNION ALL SELECT i.incident_id FROM dispatch_tracking t JOIN dispatch_incident i ON i.incident_id = t.tracking_id
+  WHERE t.incident_id = ?1
 """
 """The incidents that one is merged with, whichever of the two says so, by tracking identifier or by internal id; and
 the same incident under its other name."""

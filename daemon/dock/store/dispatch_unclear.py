@@ -21,10 +21,10 @@ CREATE TABLE IF NOT EXISTS dispatch_unknown (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS dispatch_unknown_time ON dispatch_unknown (dispatched_at);
 CREATE TABLE IF NOT EXISTS dispatch_set_aside (
-  digest TEXT, part INTEGER, source TEXT NOT NULL, at TEXT NOT NULL, about_at TEXT NOT NULL, reason TEXT NOT NULL,
-  PRIMARY KEY (digest, part)
+  digest TEXT, part INTEGER, source TEXT NOT NULL, at TEXT NOT NULL, about_from TEXT NOT NULL,
+  about_until TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (digest, part)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS dispatch_set_aside_about ON dispatch_set_aside (about_at);
+CREATE INDEX IF NOT EXISTS dispatch_set_aside_time ON dispatch_set_aside (about_until);
 """
 MANY = 10
 """From so many on one more makes no difference: a broken dispatch system must not have every clip signed anew."""
@@ -42,17 +42,16 @@ class DispatchUnclear:
         changed, self._changed = self._changed, []
         return changed
 
-    def note(self, digest: str, source: str, at: datetime, about: datetime, parts: Iterable[tuple[int, str]]) -> bool:
-        """Notes parts of a document that cannot be used (0: all of it), about some time. Returns whether it is new."""
-        span = (about - SHIFT, about + SHIFT)
-        before = self.set_aside_between(about, about)
-        when = (source[:200], format_instant(at), format_instant(about))
+    def note(self, digest: str, source: str, at: datetime, about: Span, parts: Iterable[tuple[int, str]]) -> bool:
+        """Notes parts of a document about some time that cannot be used (0: all of it). Returns whether it is new."""
+        before = self.set_aside_between(*about)
+        when = (source[:200], *map(format_instant, (at, *about)))
         noted = self._db.executemany(
-            "INSERT OR IGNORE INTO dispatch_set_aside VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO dispatch_set_aside VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(digest, part, *when, reason[:500]) for part, reason in parts],
         ).rowcount
         if noted and before < MANY:
-            self._changed.append(span)
+            self._changed.append((about[0] - SHIFT, about[1] + LONGEST_CALL))
         return noted > 0
 
     def set_aside_rows(self) -> list[tuple[str, str]]:
@@ -61,10 +60,10 @@ class DispatchUnclear:
         return [(row[0], row[1]) for row in rows]
 
     def set_aside_between(self, start: datetime, end: datetime) -> int:
-        """How much was set aside that may be about this time: what is about the same shift."""
+        """How much was set aside that may be about this time: it may say who was on a unit before, or open a call."""
         row = self._db.execute(
-            "SELECT count(*) FROM dispatch_set_aside WHERE about_at BETWEEN ? AND ?",
-            (format_instant(start - SHIFT), format_instant(end + SHIFT)),
+            "SELECT count(*) FROM dispatch_set_aside WHERE about_until >= ? AND about_from <= ?",
+            (format_instant(start - LONGEST_CALL), format_instant(end + SHIFT)),
         ).fetchone()
         return int(row[0])
 

@@ -6,7 +6,7 @@ log (daemon.custody.log).
 
 from __future__ import annotations
 
-VERSION = 7
+VERSION = 8
 REPLICA_TABLES = """
 CREATE TABLE to_replicate (
   clip_id TEXT PRIMARY KEY, turn INTEGER NOT NULL UNIQUE, change INTEGER NOT NULL, since TEXT NOT NULL
@@ -133,6 +133,16 @@ INSERT INTO dispatch_assignment
 DROP TABLE dispatch_assignment_6;
 CREATE INDEX IF NOT EXISTS clip_by_time ON clip (started_at) WHERE started_at IS NOT NULL;
 """
+_TO_8 = """
+ALTER TABLE dispatch_set_aside RENAME TO dispatch_set_aside_7;
+DROP INDEX IF EXISTS dispatch_set_aside_about;
+CREATE TABLE dispatch_set_aside (
+  digest TEXT, part INTEGER, source TEXT NOT NULL, at TEXT NOT NULL, about_from TEXT NOT NULL,
+  about_until TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (digest, part)
+) WITHOUT ROWID;
+INSERT INTO dispatch_set_aside SELECT digest, 0, source, at, at, at, reason FROM dispatch_set_aside_7 WHERE part = 0;
+DROP TABLE dispatch_set_aside_7;
+"""
 STEPS = (
     "CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;",
     f"{REPLICA_TABLES} ALTER TABLE replica ADD COLUMN statements TEXT NOT NULL DEFAULT '';",
@@ -140,5 +150,6 @@ STEPS = (
     _READ_AGAIN,
     _READ_AGAIN + _TO_6,
     _READ_AGAIN + _TO_7,
+    _READ_AGAIN + _TO_8,
 )
 """From each schema to the next, from the oldest still understood."""

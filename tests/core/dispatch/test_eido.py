@@ -95,6 +95,8 @@ ASIDE = [
     ("incidentComponent/0/lastUpdateTimeStamp", 5, "incidentComponent[0].lastUpdateTimeStamp"),
     ("lastUpdateTimeStamp", "2023-11-29T21:00:00", "lastUpdateTimeStamp"),
     (UNIT, "711", "emergencyResourceComponent[0]"),
+    (f"{UNIT}/secondaryUnitStatusRegistryText", 7, "emergencyResourceComponent[0].secondaryUnitStatusRegistryText"),
+    (f"{UNIT}/agentReference", [{"$ref": 7}], "emergencyResourceComponent[0].agentReference"),
     (f"{UNIT}/lastUpdateTimeStamp", "2023-11-29T21:00:00", "emergencyResourceComponent[0].lastUpdateTimeStamp"),
     (f"{UNIT}/lastUpdateTimeStamp", "soon", "emergencyResourceComponent[0].lastUpdateTimeStamp"),
     (f"{UNIT}/lastUpdateTimeStamp", "0001-01-01T00:00:00+14:00", "emergencyResourceComponent[0].lastUpdateTimeStamp"),
