@@ -47,7 +47,8 @@ def shift(count: int, seed: int, day: date, officers: int | None = None, hours: 
     """`count` incidents in the `hours` from 16:00 local time on `day`.
 
     Among them: crews of one and two, an officer who joins a unit later, calls over midnight, calls that are never
-    cleared, are cancelled, dispatched again, merged and split.
+    cleared, are cancelled (some at once), dispatched again, merged and split, officers who are relieved, and crews whom
+    dispatch never names.
     """
     dice = random.Random(f"shift|{seed}|{count}|{day}|{officers}|{hours}")
     begin = times.local_midnight(datetime(day.year, day.month, day.day, tzinfo=UTC)) + timedelta(hours=16)
@@ -116,7 +117,23 @@ def _assign(dice: random.Random, at: datetime, unit: _Unit) -> UnitCall:
         statuses = statuses[1:]
     unit.free_at = max(unit.free_at, cleared)
     known = later(statuses[0][1], 10, 60) if dice.random() < 0.04 else None
-    return UnitCall(unit.unit_id, unit.crew_at(dispatched), tuple(statuses), known)
+    call = UnitCall(unit.unit_id, unit.crew_at(dispatched), tuple(statuses), known)
+    return _unusual(random.Random(f"unusual|{unit.unit_id}|{dispatched}"), call)
+
+
+def _unusual(dice: random.Random, call: UnitCall) -> UnitCall:
+    """Some calls are cancelled at once, one of a crew is relieved, or dispatch never says who was on the unit."""
+    chance, dispatched = dice.random(), call.statuses[0][1]
+    if call.crew_known_from is not None or len(call.statuses) < 3:
+        return call
+    if chance < 0.02:
+        cancelled = dispatched + timedelta(seconds=dice.randrange(15, 55))
+        return replace(call, statuses=(("Dispatched", dispatched), ("AssignmentCancelled", cancelled)))
+    if chance < 0.04:
+        return replace(call, crew_unknown=True)
+    if chance < 0.16 and len(call.officers) == 2:
+        return replace(call, relieved=((call.officers[1], call.statuses[2][1]),))
+    return call
 
 
 def _merged(dice: random.Random, calls: list[Incident]) -> list[Incident]:
@@ -134,8 +151,11 @@ def _merged(dice: random.Random, calls: list[Incident]) -> list[Incident]:
 
 
 def deliveries(incidents: Iterable[Incident], seed: int, agency: str) -> list[Delivery]:
-    """A document for every change of an incident, in order of arrival: most within seconds, some late, some twice."""
+    """A document for every change of an incident, in order of arrival: most within seconds, some late, some twice, some
+    wrapped in a notification.
+    """
     dice = random.Random(f"deliveries|{seed}|{agency}")
+    wraps = random.Random(f"notifications|{seed}|{agency}")
     sent: list[tuple[datetime, str, dict[str, Any]]] = []
     for incident in incidents:
         moments = incident.instants()
@@ -143,6 +163,8 @@ def deliveries(incidents: Iterable[Incident], seed: int, agency: str) -> list[De
             clock = times.local_text if dice.random() < 0.5 else times.utc_text
             whole = moment == moments[-1] and dice.random() < 0.3
             document = eido.document(incident, moment, agency, clock, history=whole)
+            if wraps.random() < 0.05:
+                document = eido.notification(document, wraps)
             late = dice.uniform(600, 5400) if dice.random() < 0.06 else dice.uniform(0.2, 2)
             sent.append((moment + timedelta(seconds=late), incident.incident_id, document))
             if dice.random() < 0.05:

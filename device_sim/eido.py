@@ -5,6 +5,7 @@ It also has what a real one has and a dock does not need: callers, locations, no
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -39,7 +40,7 @@ def document(incident: Incident, at: datetime, agency: str, clock: Clock, *, his
     resources = [
         component
         for unit in incident.units
-        for component in _resources(unit, at, incident_ref(incident.incident_id, host), clock, history)
+        for component in _resources(unit, at, incident_ref(incident.incident_id, host), who, clock, history)
     ]
     return {
         **who.signs(tracking_id(incident.incident_id, host)),
@@ -59,9 +60,26 @@ def document(incident: Incident, at: datetime, agency: str, clock: Clock, *, his
     }
 
 
+def notification(document: dict[str, Any], dice: random.Random) -> dict[str, Any]:
+    """The document as a subscriber is notified of it (NENA-STA-024.1 section 2.1.5)."""
+    event = {"subscriptionId": "docks", "transactionId": f"{dice.getrandbits(64):016x}", "notification": [document]}
+    return {"event": event}
+
+
 def tracking_id(incident_id: str, host: str) -> str:
-    """An incident's tracking identifier: `urn:emergency:uid:incidentid:<incident_id>:<host>`."""
-    return f"urn:emergency:uid:incidentid:{incident_id}:{host}"
+    """An incident's tracking identifier, `urn:emergency:uid:incidentid:<string>:<host>`, without its number."""
+    string = hashlib.sha256(incident_id.encode()).hexdigest()[:20]
+    return f"urn:emergency:uid:incidentid:{string}:{host}"
+
+
+def unit_id(unit: str) -> str:
+    """The `$id` of a unit's component: of some a URN."""
+    return f"urn:emergency:uid:resourceid:{unit}:{POLICE}" if unit.endswith("9") else f"{unit}@{POLICE}"
+
+
+def officer_id(officer: str) -> str:
+    """The `$id` of an officer's component: of some a URN."""
+    return f"urn:emergency:uid:agentid:{officer}:{POLICE}" if officer.endswith("9") else f"{officer}@{POLICE}"
 
 
 def incident_ref(incident_id: str, host: str) -> str:
@@ -100,12 +118,16 @@ def _incident(incident: Incident, who: _Author, host: str) -> dict[str, Any]:
     }
 
 
-def _resources(unit: UnitCall, at: datetime, ref: str, clock: Clock, history: bool) -> list[dict[str, Any]]:
+def _resources(
+    unit: UnitCall, at: datetime, ref: str, who: _Author, clock: Clock, history: bool
+) -> list[dict[str, Any]]:
+    """Beside some units' officers stands their dispatcher."""
     known = sorted((status for status in unit.statuses if status[1] <= at), key=lambda status: status[1])
-    crew = unit.officers if unit.crew_known_from is None or unit.crew_known_from <= at else ()
+    named = unit.crew_known_from is None or unit.crew_known_from <= at
+    desk = [who.dispatcher] if unit.unit_id.endswith("5") else []
     return [
         {
-            "$id": f"{unit.unit_id}@{POLICE}",
+            "$id": unit_id(unit.unit_id),
             "lastUpdateTimeStamp": clock(since),
             "updatedByAgencyReference": {"$ref": POLICE},
             "emergencyResourceName": f"Unit {unit.unit_id}",
@@ -114,7 +136,9 @@ def _resources(unit: UnitCall, at: datetime, ref: str, clock: Clock, history: bo
             "secondaryUnitStatusRegistryText": [status],
             "unitStatusInternal": [status[:3].upper()],
             "resourceAttributeRegistryText": ["Patrol"],
-            "agentReference": [{"$ref": f"{officer}@{POLICE}"} for officer in crew],
+            "agentReference": [
+                {"$ref": agent} for agent in [*map(officer_id, unit.crew_at(since) if named else ()), *desk]
+            ],
             "incidentReference": {"$ref": ref},
         }
         for status, since in (known if history else known[-1:])
@@ -133,11 +157,12 @@ def _dispatch(incident: Incident, who: _Author, resources: list[dict[str, Any]])
 
 def _agents(incident: Incident, at: datetime, who: _Author, host: str) -> list[dict[str, Any]]:
     """The officers on the units, and the people at desks, who have no camera."""
-    crews = [u.officers for u in incident.units if u.crew_known_from is None or u.crew_known_from <= at]
+    known = [unit for unit in incident.units if unit.crew_known_from is None or unit.crew_known_from <= at]
+    crews = [unit.officers for unit in known if not unit.crew_unknown]
     officers = sorted({officer for crew in crews for officer in crew})
     patrol = [
         {
-            **who.signs(f"{officer}@{POLICE}"),
+            **who.signs(officer_id(officer)),
             "agentRoleRegistryText": ["Responder"],
             "agencyReference": {"$ref": POLICE},
         }

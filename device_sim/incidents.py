@@ -17,12 +17,21 @@ DIRECTIONS = ("REPLACING", "REPLACED", "SPLIT")
 
 @dataclass(frozen=True)
 class UnitCall:
-    """One unit on one incident. Dispatch knows its `officers` from `crew_known_from` on (None: from the start)."""
+    """One unit on one incident. Dispatch knows its `officers` from `crew_known_from` on (None: from the start), or with
+    `crew_unknown` never. Who is `relieved` is on it no more from that status on.
+    """
 
     unit_id: str
     officers: tuple[str, ...]
     statuses: tuple[tuple[str, datetime], ...]
     crew_known_from: datetime | None = None
+    relieved: tuple[tuple[str, datetime], ...] = ()
+    crew_unknown: bool = False
+
+    def crew_at(self, at: datetime) -> tuple[str, ...]:
+        """Whom dispatch names with a status of that time."""
+        gone = {officer for officer, since in self.relieved if since <= at}
+        return () if self.crew_unknown else tuple(officer for officer in self.officers if officer not in gone)
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,8 @@ class Incident:
                     "officers": list(unit.officers),
                     "statuses": [[status, times.utc_text(at)] for status, at in unit.statuses],
                     **({"crew_known_from": times.utc_text(unit.crew_known_from)} if unit.crew_known_from else {}),
+                    **({"relieved": [[who, times.utc_text(at)] for who, at in unit.relieved]} if unit.relieved else {}),
+                    **({"crew_unknown": True} if unit.crew_unknown else {}),
                 }
                 for unit in self.units
             ],
@@ -116,6 +127,8 @@ def _unit(item: Any) -> UnitCall:
         officers=tuple(str(officer) for officer in item.get("officers", [])),
         statuses=tuple((str(status), times.parse(at)) for status, at in item["statuses"]),
         crew_known_from=times.parse(known) if known else None,
+        relieved=tuple((str(officer), times.parse(at)) for officer, at in item.get("relieved", [])),
+        crew_unknown=item.get("crew_unknown") is True,
     )
 
 
@@ -130,5 +143,6 @@ def _merge(item: Any) -> Merge:
 
 _FORM = (
     '{"incident_id", "incident_type", "priority", "units": [{"unit_id", "officers": [], '
-    '"statuses": [["Dispatched", "2023-11-29T21:45:02.120Z"], …]}], "merge": [["REPLACING", "ID"]]}'
+    '"statuses": [["Dispatched", "2023-11-29T21:45:02.120Z"], …], "relieved": [["OFFICER", TIME]]}], '
+    '"merge": [["REPLACED", "ID"]]}'
 )

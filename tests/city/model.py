@@ -69,7 +69,8 @@ def recorded(plan: dict[str, Any], played: dict[str, dict[str, Any]]) -> list[Re
         for camera in document["cameras"]:
             for clip in camera["clips"]:
                 spoken = planned.pop(clip["clip_id"])
-                on, perhaps = (calls.during(camera["officer_id"], spoken, least) for least in (_MOMENT, -_MOMENT))
+                on = calls.during(camera["officer_id"], spoken, _MOMENT, named=True)
+                perhaps = calls.during(camera["officer_id"], spoken, -_MOMENT, named=False)
                 found.append(Recorded(clip["clip_id"], dock, camera["officer_id"], clip["sha256"], on, perhaps))
     assert not planned, f"{len(planned)} clips of the plan were never docked: {sorted(planned)[:3]}"
     return found
@@ -86,12 +87,14 @@ class Calls:
                     pair = sorted((self.one(incident["incident_id"]), self.one(merge["incident_id"])))
                     if pair[0] != pair[1]:
                         self._one[pair[1]] = pair[0]
-        self._spans: dict[str, list[tuple[datetime, datetime, str]]] = {}
+        self._spans: dict[str, list[tuple[datetime, datetime, str, bool]]] = {}
         for incident in plan["incidents"]:
             for unit in incident["units"]:
+                named, relieved = not unit.get("crew_unknown"), dict(unit.get("relieved", ()))
                 for start, end in _spans(unit["statuses"]):
                     for officer in unit["officers"]:
-                        self._spans.setdefault(officer, []).append((start, end, incident["incident_id"]))
+                        until = min(end, parse_instant(relieved[officer])) if officer in relieved else end
+                        self._spans.setdefault(officer, []).append((start, until, incident["incident_id"], named))
 
     def one(self, incident: str) -> str:
         """The name under which an incident and those merged with it count."""
@@ -99,12 +102,14 @@ class Calls:
             incident = self._one[incident]
         return incident
 
-    def during(self, officer: str, clip: dict[str, Any], least: timedelta) -> frozenset[str]:
-        """Calls that overlap the recording by more than `least`."""
+    def during(self, officer: str, clip: dict[str, Any], least: timedelta, *, named: bool) -> frozenset[str]:
+        """Calls that overlap the recording by more than `least`; `named`: only those whose crew dispatch named."""
         started, stopped = parse_instant(clip["started_at"]), parse_instant(clip["stopped_at"])
         spans = self._spans.get(officer, [])
         return frozenset(
-            self.one(name) for start, end, name in spans if min(end, stopped) - max(start, started) > least
+            self.one(name)
+            for start, end, name, known in spans
+            if min(end, stopped) - max(start, started) > least and (known or not named)
         )
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,24 @@ def incidents() -> list[Incident]:
 
 
 @pytest.fixture(scope="module")
-def deliveries(incidents: list[Incident]) -> list[dispatch.Delivery]:
+def sent(incidents: list[Incident]) -> list[dispatch.Delivery]:
     return dispatch.deliveries(incidents, 7, "portland")
+
+
+@pytest.fixture(scope="module")
+def deliveries(sent: list[dispatch.Delivery]) -> list[dispatch.Delivery]:
+    """Each with its document taken out of the notification, where it is in one."""
+    return [replace(one, document=opened(one.document)) for one in sent]
+
+
+def test_some_documents_come_in_a_notification(sent: list[dispatch.Delivery]) -> None:
+    assert 0.02 < sum("event" in one.document for one in sent) / len(sent) < 0.08
+
+
+def opened(document: dict[str, Any]) -> dict[str, Any]:
+    """The document in a notification, or as it is."""
+    inner: dict[str, Any] = document["event"]["notification"][0] if "event" in document else document
+    return inner
 
 
 def components(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -64,7 +81,7 @@ def test_every_document_has_what_a_dock_needs(deliveries: list[dispatch.Delivery
         assert incident["incidentCommonPriorityNumber"] in range(1, 6)
         assert times.parse(document["lastUpdateTimeStamp"])
         for unit in document["emergencyResourceComponent"]:
-            assert unit["$id"].endswith("@police.example")
+            assert unit["$id"].endswith(("@police.example", ":police.example"))
             assert [type(status) for status in unit["secondaryUnitStatusRegistryText"]] == [str]
             assert times.parse(unit["lastUpdateTimeStamp"]) <= times.parse(document["lastUpdateTimeStamp"])
             assert unit["incidentReference"] == {"$ref": incident["$id"]}
@@ -140,6 +157,11 @@ def test_a_shift_has_every_kind_of_call(incidents: list[Incident]) -> None:
     assert any("Cleared" not in call and "AssignmentCancelled" not in call for call in calls)
     assert any(call.count("Dispatched") == 2 for call in calls)
     assert any("Dispatched" not in call for call in calls)
+    units = [unit for incident in incidents for unit in incident.units]
+    assert any(unit.relieved for unit in units)
+    assert any(unit.crew_unknown for unit in units)
+    at_once = [unit.statuses[-1][1] - unit.statuses[0][1] for unit in units if unit.statuses[-1][0][0] == "A"]
+    assert min(at_once) < timedelta(seconds=60) < max(at_once)
     assert any(unit.crew_known_from for incident in incidents for unit in incident.units)
     assert {len(unit.officers) for incident in incidents for unit in incident.units} == {1, 2}
     midnight = datetime(2023, 8, 22, 7, tzinfo=UTC)
@@ -189,8 +211,9 @@ def test_merges_name_each_other(incidents: list[Incident]) -> None:
 def test_merges_are_in_the_documents(deliveries: list[dispatch.Delivery]) -> None:
     merges = [merge for item in deliveries for merge in item.document.get("mergeComponent", [])]
     assert {merge["incidentMergeDirectionCode"] for merge in merges} == {"REPLACING", "REPLACED", "SPLIT"}
-    known = {item.incident_id for item in deliveries}
-    assert {merge["incidentTrackingIdentifier"].split(":")[4] for merge in merges} <= known
+    known = {item.document["$id"] for item in deliveries}
+    assert all(item.incident_id not in item.document["$id"] for item in deliveries)
+    assert {merge["incidentTrackingIdentifier"] for merge in merges} <= known
 
 
 EXPLICIT = [
@@ -245,7 +268,21 @@ def test_given_incidents_one_document_each(tmp_path: Path, sim: Any) -> None:
     crew = [{"$ref": "51234@police.example"}, {"$ref": "51235@police.example"}]
     assert first["emergencyResourceComponent"][0]["agentReference"] == crew
     assert first["mergeComponent"][0]["incidentMergeDirectionCode"] == "REPLACING"
-    assert "PP23-2" in first["mergeComponent"][0]["incidentTrackingIdentifier"]
+    other = documents["PP23-2-1.eido.json"]["$id"]
+    assert first["mergeComponent"][0]["incidentTrackingIdentifier"] == other
+
+
+def test_who_is_relieved_is_named_no_more_and_an_unknown_crew_never(tmp_path: Path, sim: Any) -> None:
+    statuses = [["Dispatched", "2023-11-29T21:45:00.000Z"], ["OnScene", "2023-11-29T22:00:00.000Z"]]
+    unit = {"unit_id": "711", "officers": ["A", "B"], "statuses": statuses, "relieved": [["B", statuses[1][1]]]}
+    nobody = {"unit_id": "712", "officers": ["C"], "statuses": statuses, "crew_unknown": True}
+    source = tmp_path / "incidents.json"
+    source.write_text(json.dumps([{"incident_id": "I1", "units": [unit, nobody]}]))
+    sim("dispatch", "--from", str(source), "--to", str(tmp_path / "cad"))
+    document = json.loads((tmp_path / "cad" / "I1-1.eido.json").read_bytes())
+    crews = [[agent["$ref"] for agent in one["agentReference"]] for one in document["emergencyResourceComponent"]]
+    assert crews == [["A@police.example", "B@police.example"], ["A@police.example"], [], []]
+    assert {"C@police.example"}.isdisjoint(agent["$id"] for agent in document["agentComponent"])
 
 
 def test_given_incidents_step_by_step(tmp_path: Path, sim: Any) -> None:

@@ -79,6 +79,7 @@ def test_every_document_is_published_once(broker: int, sim: Any) -> None:
     assert len(heard) == result.document["documents"] > 100
     for message in heard:
         document = json.loads(message.payload)
+        document = document["event"]["notification"][0] if "event" in document else document
         incident_id = document["incidentComponent"][0]["internalIncidentId"]
         assert message.topic == f"bwc/v1/testville/cad/{incident_id}"
         assert message.qos == 1

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.core.dispatch import eido
+from daemon.core.dispatch import eido, received
 from daemon.core.dispatch.assignments import dispatched
 from daemon.core.dispatch.eido_fields import EidoError
 from daemon.core.dispatch.unclear import UnknownCrew
@@ -144,7 +144,7 @@ def test_however_many_at_once_they_say_what_all_of_them_say(seed: int) -> None:
     if news is not None:
         together.work_out(news, wearing)
     day = (START - timedelta(days=1), START + timedelta(days=2))
-    found = sorted(assignments([eido.parse(json.loads(data)) for data in sent], wearing), key=repr)
+    found = sorted(assignments(map(received.read, sent), wearing), key=repr)
     assert len(found) > 40
     assert sorted(singly.between(*day), key=repr) == found
     assert sorted(together.between(*day), key=repr) == found
