@@ -45,6 +45,13 @@ _CUSTODY: dict[str, str] = {
     CustodyAction.REFUSED: "refused: {reason}",
     CustodyAction.REBUILT: "the dock's database was made anew from its vault: {clips} clips",
 }
+EXCUSALS = {
+    "equipment_failure": "the equipment failed",
+    "relieved": "relieved by others",
+    "training": "training",
+    "other": "another reason",
+}
+"""Why a camera was not on as it should have been."""
 TRIGGERS = {
     "button": "the button",
     "dispatch": "dispatch",

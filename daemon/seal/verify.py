@@ -35,6 +35,7 @@ _ROLES: dict[str, frozenset[str]] = {
     "hold": frozenset({"records", "internal_affairs", "chief"}),
     "correction": frozenset({"records", "supervisor"}),
     "label": frozenset({"officer", "supervisor", "records"}),
+    "excusal": frozenset({"supervisor"}),
 }
 _COURT = frozenset({"court", "disclosure"})
 _SIGNERS: dict[str, str] = {
@@ -129,6 +130,8 @@ def check_subject(statement: st.Statement, owner: Owner) -> None:
             _must_be(statement.officer_id != owner.id, statement, owner, "their own statement")
         case st.Report():
             _must_be(statement.officer_id != owner.id, statement, owner, "their own report")
+        case st.Excusal():
+            _must_be(statement.officer_id != owner.id, statement, owner, "their own camera")
         case st.Authorization():
             _check_authorization(statement, owner)
         case st.Correction():

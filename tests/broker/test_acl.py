@@ -21,6 +21,7 @@ ROOT = f"bwc/v1/{AGENCY}/"
 DOCKS, PEOPLE = OWNERS["dock"], OWNERS["person"]
 USERS = [(role, owner) for role, ids in OWNERS.items() for owner in ids]
 
+_KINDS = ("request", "opened", "correction", "statement", "excusal", "withdrawal")
 KNOWN = [
     *(f"dock/{dock}/{rest}" for dock in DOCKS for rest in ("status", "bay/b1", "clip/c", "checkpoint", "custody/7")),
     *(f"{kind}/{dock}/c" for kind in ("order", "standing") for dock in DOCKS),
@@ -28,7 +29,7 @@ KNOWN = [
     "cad/23-310001",
     "cad/PP%2023%2F310001",
     "cad/23/310001",
-    *(f"attestation/{p}/{kind}/d" for p in PEOPLE for kind in ("request", "opened", "correction", "statement")),
+    *(f"attestation/{p}/{kind}/d" for p in PEOPLE for kind in _KINDS),
     *(f"{kind}/{person}/d" for kind in ("answer", "decision", "query") for person in PEOPLE),
     *(f"result/{person}/q/1" for person in PEOPLE),
     "policy/status",
@@ -68,7 +69,7 @@ SAYS = {
 HEARS = {
     "dock": [
         *("dock/{id}/status", "dock/{id}/bay/b1", "ack/{id}", "order/{id}/c", "cad/*"),
-        *("attestation/*/opened/d", "attestation/*/correction/d"),
+        *(f"attestation/*/{kind}/d" for kind in ("opened", "correction", "excusal", "withdrawal")),
     ],
     "policy": ["dock/*/announcement/c", "dock/*/clip/c", "attestation/*/*/d", "query/*/d"],
     "person": ["answer/{id}/d", "decision/{id}/d", "dock/*/clip/c", "result/{id}/q/1", "policy/status"],

@@ -94,6 +94,7 @@ _viewing = hs.one_of(
 )
 _clip_at_dock = {"clip_id": clip_ids, "dock_id": ids}
 
+_supposed_kinds = hs.sampled_from([kind.kind for kind in st.FACTS if kind is not st.Excusal])
 _cursors = hs.none() | hs.text("ab1 -", min_size=1, max_size=20)
 _asked = hs.one_of(
     hs.builds(
@@ -114,7 +115,10 @@ _asked = hs.one_of(
         purpose=literal(st.Purpose),
         suppose=hs.lists(
             hs.builds(
-                st.Supposed, by=ids, kind=hs.sampled_from([kind.kind for kind in st.FACTS]), statement=hs.just({"a": 1})
+                st.Supposed,
+                by=ids,
+                kind=_supposed_kinds,
+                statement=hs.just({"a": 1}),
             ),
             max_size=2,
         ).map(tuple),
@@ -253,6 +257,14 @@ BY_KIND: dict[str, hs.SearchStrategy[Any]] = {
         clip_id=clip_ids,
         category=ids,
         case_number=hs.none() | texts.filter(bool),
+        at=instants,
+    ),
+    "excusal": hs.builds(
+        st.Excusal,
+        incident_id=dispatch_ids,
+        officer_id=ids,
+        reason=literal(st.ExcusalReason),
+        note=texts.filter(bool),
         at=instants,
     ),
     "withdrawal": hs.builds(st.Withdrawal, attestation_sha256=digests, reason=texts, at=instants),

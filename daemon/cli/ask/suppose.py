@@ -9,7 +9,7 @@ from daemon.model import statements as st
 from daemon.model.errors import ConfigurationError
 from daemon.model.zones import AgencyZone
 
-_KINDS = {kind.kind: kind for kind in st.FACTS}
+_KINDS = {kind.kind: kind for kind in st.FACTS if kind is not st.Excusal}  # no clip opens or stays closed by one
 
 
 def supposed_in(path: Path, zone: AgencyZone) -> tuple[st.Supposed, ...]:

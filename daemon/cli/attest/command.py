@@ -45,6 +45,10 @@ _EXAMPLES = {
     "correction": ['--clip-id ID --officer-id 51234 --reason "pool camera, worn by Lee that night"'],
     "declaration": ["--clip-id ID"],
     "label": ["--clip-id ID --category dui", '--clip-id ID --category felony --case-number "23CR-1187"'],
+    "excusal": [
+        "--incident-id 23-310001 --officer-id 51234 --reason equipment_failure",
+        '--incident-id 23-310001 --officer-id 51234 --reason other --note "swimming rescue"',
+    ],
     "withdrawal": ['--attestation-sha256 DIGEST --reason "wrong incident"'],
 }
 """What each looks like, without who says it: that is in BWC_PERSON, BWC_KEYS, BWC_BROKER, BWC_AGENCY."""

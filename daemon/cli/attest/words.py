@@ -9,6 +9,7 @@ from typing import Any
 
 from daemon.cli.attest.facts import Fact, clips_of, incident_of
 from daemon.cli.attest.people import People
+from daemon.core.words import EXCUSALS
 from daemon.model import statements as st
 from daemon.model.times import format_instant
 from daemon.model.zones import AgencyZone
@@ -99,6 +100,10 @@ class Teller:
         case = f", case {said.case_number}" if said.case_number else ""
         return f"label on {self.about(said)}: {said.category}{case}"
 
+    def _excusal(self, said: Any) -> str:
+        why = EXCUSALS[said.reason] + (f": {said.note}" if said.note else "")
+        return f"excusal of {self.people.shown(said.officer_id)} on {self.about(said)}, {why}; the verdict stands"
+
     def _withdrawal(self, said: Any) -> str:
         return f"withdrawal of attestation {said.attestation_sha256}, for: {said.reason}"
 
@@ -112,6 +117,7 @@ _WORDS: dict[type[st.Statement], Callable[[Teller, Any], str]] = {
     st.Correction: Teller._correction,
     st.Declaration: Teller._declaration,
     st.Label: Teller._label,
+    st.Excusal: Teller._excusal,
     st.Withdrawal: Teller._withdrawal,
 }
 

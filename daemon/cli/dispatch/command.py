@@ -121,7 +121,7 @@ def _of_dock(config: DockConfig, grace: float | None, begin: datetime | None, en
     begin = begin or end - timedelta(days=1)
     found = compliance_source.read(config, begin, end)
     seconds = config.activation.grace_seconds if grace is None else grace
-    compliance = review(found.clips, found.assignments, found.docked_until, seconds, begin, end)
+    compliance = review(found.clips, found.assignments, found.docked_until, seconds, begin, end, found.excusals)
     set_aside = [SetAside(source, reason) for source, reason in found.set_aside]
     unknown = [call for call in found.unknown if _dispatched_within(call, begin, end)]
     return Findings(compliance, concerning(compliance, unknown, found.merges), set_aside, unknown, found.perhaps)

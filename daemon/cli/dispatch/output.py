@@ -12,6 +12,7 @@ import click
 from daemon.cli.dispatch.findings import Findings
 from daemon.core.dispatch.activation import AssignmentVerdict
 from daemon.core.dispatch.compliance import ORDER, Compliance, Tally
+from daemon.core.words import EXCUSALS
 from daemon.model.times import format_instant
 
 _COLOURS = {"absent": "red", "late": "yellow", "partial": "yellow", "pending": "dim", "on_time": "green"}
@@ -28,6 +29,7 @@ _COLUMNS = (
     "covered_seconds",
     "uncovered_seconds",
     "clips",
+    "excusal",
 )
 
 
@@ -61,6 +63,7 @@ def as_document(found: Findings) -> dict[str, Any]:
                 "dispatched_at": format_instant(item.assignment.dispatched_at),
                 "cleared_at": format_instant(item.assignment.cleared_at) if item.assignment.cleared_at else None,
                 "verdict": item.verdict,
+                "excusal": _excusal(report, item),
                 "clips": list(item.clip_ids),
             }
             for item in report.assignments
@@ -101,6 +104,7 @@ def as_csv(report: Compliance) -> str:
                 item.covered_seconds,
                 item.uncovered_seconds,
                 " ".join(item.clip_ids),
+                _harmless(_told(report, item)),
             )
         )
     return text.getvalue()
@@ -126,6 +130,10 @@ def print_text(found: Findings, *, terminal: bool) -> None:
     clips = report.clips.values()
     counts = ", ".join(f"{report.overall.counts[verdict]} {verdict.replace('_', ' ')}" for verdict in ORDER)
     click.echo(f"{report.overall.assignments} assignments: {counts}; on time: {_rate(report.overall)}")
+    if report.overall.excusals:
+        click.echo(
+            f"{report.overall.excusals} of those late, partial or absent are excused, and count as what they are"
+        )
     click.echo(
         f"{len(found.unknown)} calls of unknown crew, in the time of "
         f"{sum(clip_id in found.perhaps for clip_id in report.clips)} clips that may belong to them"
@@ -141,7 +149,7 @@ def _rows(report: Compliance) -> Iterable[tuple[str, ...]]:
         assignment = item.assignment
         unit = assignment.unit_id if assignment.matched_by == "officer" else f"{assignment.unit_id} (matched by unit)"
         yield (
-            item.verdict.replace("_", " "),
+            item.verdict.replace("_", " ") + (f" ({_printable(told)})" if (told := _told(report, item)) else ""),
             _printable(assignment.incident_id),
             _printable(assignment.incident_type),
             _printable(unit),
@@ -151,6 +159,21 @@ def _rows(report: Compliance) -> Iterable[tuple[str, ...]]:
             _uncovered(item),
             str(len(item.clip_ids)),
         )
+
+
+def _excusal(report: Compliance, item: AssignmentVerdict) -> dict[str, str] | None:
+    found = report.excusals.get((item.assignment.incident_id, item.assignment.officer_id))
+    return {name: value for name, value in found._asdict().items() if value is not None} if found else None
+
+
+def _told(report: Compliance, item: AssignmentVerdict) -> str:
+    """`excused by 41001: the equipment failed`; empty where nobody has excused it."""
+    found = report.excusals.get((item.assignment.incident_id, item.assignment.officer_id))
+    if found is None:
+        return ""
+    if found.by is None:
+        return "excused: such calls are"
+    return f"excused by {found.by}: {EXCUSALS[found.reason]}" + (f", {found.note}" if found.note else "")
 
 
 def _uncovered(item: AssignmentVerdict) -> str:
@@ -173,6 +196,7 @@ def _tallies(tallies: Mapping[str, Tally]) -> Iterable[tuple[str, ...]]:
 def _tally(tally: Tally) -> dict[str, Any]:
     return {
         "assignments": tally.assignments,
+        "excusals": tally.excusals,
         **{str(verdict): count for verdict, count in tally.counts.items()},
         "rate": tally.rate,
         "median_delay_seconds": tally.median_delay_seconds,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from daemon.core.dispatch.activation import Assignment, Clip, newest_stops
+from daemon.core.dispatch.excusals import Excusals
 from daemon.core.dispatch.merges import Joined
 from daemon.core.dispatch.unclear import UnknownCrew
 from daemon.core.windows import LONGEST_CALL
@@ -29,6 +30,7 @@ class Recorded:
     set_aside: list[tuple[str, str]]
     unknown: list[UnknownCrew]
     perhaps: dict[str, tuple[UnknownCrew, ...]]
+    excusals: Excusals
 
 
 def read(config: DockConfig, begin: datetime, end: datetime) -> Recorded:
@@ -44,4 +46,5 @@ def read(config: DockConfig, begin: datetime, end: datetime) -> Recorded:
         merges = dispatch.merges({one.incident_id for one in assignments} | {one.incident_id for one in unknown})
         aside = dispatch.unclear.set_aside_rows()
         perhaps = {clip.clip_id: calls for clip in clips if (calls := dispatch.perhaps_theirs(clip))}
-        return Recorded(clips, assignments, merges, newest_stops(clips), aside, unknown, perhaps)
+        excusals = Excusals(dispatch.excusals.all(), config.activation.excused_types)
+        return Recorded(clips, assignments, merges, newest_stops(clips), aside, unknown, perhaps, excusals)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from daemon.custody.log import NewEntry
 from daemon.dock.context import DockContext, Transaction
 from daemon.dock.dispatch import documents
-from daemon.dock.inbox import corrections, orders
+from daemon.dock.inbox import corrections, excusals, orders
 from daemon.dock.store.meta import MetaKey
 from daemon.link.mqtt import Received
 from daemon.model.custody_actions import CustodyAction
@@ -27,6 +27,8 @@ def subscriptions(dock: DockContext) -> tuple[str, ...]:
         topics.every_cad,
         topics.attestation("+", "opened", "+"),
         topics.attestation("+", "correction", "+"),
+        topics.attestation("+", "excusal", "+"),
+        topics.attestation("+", "withdrawal", "+"),
     )
 
 
@@ -53,6 +55,10 @@ def receive(
             _opened(tx, message.payload)
         case ("attestation", _, "correction", _):
             _correction(tx, message.payload, wake_bays)
+        case ("attestation", _, "excusal", _):
+            _about_cameras(tx, message.payload, "excusal", excusals.receive)
+        case ("attestation", _, "withdrawal", _):
+            _about_cameras(tx, message.payload, "withdrawal", excusals.withdraw)
         case _:
             pass
 
@@ -66,6 +72,15 @@ def _correction(tx: Transaction, data: bytes, wake_bays: Callable[[], None]) -> 
             wake_bays()  # the clip's camera may have its receipt now
     except VerificationError as error:
         _refuse(tx, "correction", error)
+
+
+def _about_cameras(tx: Transaction, data: bytes, what: str, act: Callable[[Transaction, bytes], None]) -> None:
+    if not data:
+        return
+    try:
+        act(tx, data)
+    except VerificationError as error:
+        _refuse(tx, what, error)
 
 
 def _acknowledgement(tx: Transaction, data: bytes, acknowledged: Callable[[int], None]) -> None:

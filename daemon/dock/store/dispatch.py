@@ -21,9 +21,10 @@ from daemon.core.dispatch.eido import Snapshot
 from daemon.core.dispatch.merges import Joined, joined
 from daemon.core.dispatch.unclear import UnknownCrew, perhaps_theirs
 from daemon.core.windows import LONGEST_CALL, SHIFT
-from daemon.dock.store import dispatch_history, dispatch_unclear
+from daemon.dock.store import dispatch_history, dispatch_unclear, excusals
 from daemon.dock.store.dispatch_history import DispatchHistory
 from daemon.dock.store.dispatch_unclear import DispatchUnclear
+from daemon.dock.store.excusals import ExcusalStore
 from daemon.dock.store.tables import TO_READ
 from daemon.model.errors import VerificationError
 from daemon.model.times import format_instant, parse_instant
@@ -63,6 +64,7 @@ class DispatchStore:
         self._db = db
         self._history = DispatchHistory(db)
         self.unclear = DispatchUnclear(db)
+        self.excusals = ExcusalStore(db)
         self._new: list[Snapshot] = []
         self.was_read_again = False
         """Whether an earlier version has left documents: then `work_out_anew` comes first."""
@@ -169,6 +171,7 @@ class DispatchStore:
         self._history.prune(before)
         self._db.execute("DELETE FROM dispatch_assignment WHERE coalesce(cleared_at, dispatched_at) < ?", (limit,))
         self.unclear.prune(before)
+        self.excusals.prune(before)
 
     def _replace(self, incident_ids: Collection[str], found: Iterable[Assignment]) -> set[str]:
         before: set[Assignment] = set()
@@ -188,7 +191,7 @@ class DispatchStore:
 
     def _create(self) -> None:
         """The tables; the documents that an earlier version has left are read again."""
-        self._db.executescript(f"BEGIN; {SCHEMA} {dispatch_history.SCHEMA} {dispatch_unclear.SCHEMA}")
+        self._db.executescript(f"BEGIN; {SCHEMA} {dispatch_history.SCHEMA} {dispatch_unclear.SCHEMA} {excusals.SCHEMA}")
         for left in _LEFT:
             if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (left,)).fetchone():
                 self._read_again(left)

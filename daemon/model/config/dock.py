@@ -75,11 +75,15 @@ class ReplicaSettings(Section):
 
 
 class ActivationSettings(Section):
-    """When a camera counts as on in time, and how long dispatch documents are kept."""
+    """When a camera counts as on in time, and how long dispatch documents are kept.
+
+    `excused_types`: types of call on which a camera need not be on.
+    """
 
     grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
     keep_days: Annotated[float, Field(gt=0, le=36500)] = 30.0
     shift_hours: Annotated[float, Field(gt=0, le=168)] = 12.0
+    excused_types: tuple[str, ...] = ()
     folder: FilePath | None = None
 
 

@@ -25,6 +25,7 @@ from daemon.model.statements.people import (
     Correction,
     CourtOrder,
     Declaration,
+    Excusal,
     Hold,
     Label,
     OfficerStatement,
@@ -35,7 +36,18 @@ from daemon.model.statements.people import (
 )
 from daemon.model.statements.policy import Acknowledgement, Because, Disposal, Release, Revocation
 from daemon.model.statements.queries import AskedClips, AskedDecision, AskedReport, AskedWords, Query, Supposed
-from daemon.model.statements.words import ClipIds, Force, Ids, Integrity, Purpose, Role, Statement, Trigger, Verdict
+from daemon.model.statements.words import (
+    ClipIds,
+    ExcusalReason,
+    Force,
+    Ids,
+    Integrity,
+    Purpose,
+    Role,
+    Statement,
+    Trigger,
+    Verdict,
+)
 
 __all__ = [
     "BY_PEOPLE",
@@ -56,6 +68,8 @@ __all__ = [
     "CourtOrder",
     "Declaration",
     "Disposal",
+    "Excusal",
+    "ExcusalReason",
     "Force",
     "Hold",
     "Ids",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from daemon.model.statements.words import ClipIds, Force, Ids, Purpose, Statement, exactly_one
+from daemon.model.statements.words import ClipIds, ExcusalReason, Force, Ids, Purpose, Statement, exactly_one
 from daemon.model.times import Instant
 from daemon.model.types import ClipId, Digest, DispatchId, Id, Signed, Text
 
@@ -175,6 +175,23 @@ class Label(Statement):
     at: Instant
 
 
+class Excusal(Statement):
+    """A supervisor says why an officer's camera was late, off or stopped on a call. The verdict stands beside it."""
+
+    kind = "excusal"
+    incident_id: DispatchId
+    officer_id: Id
+    reason: ExcusalReason
+    note: Annotated[Text, Field(min_length=1)] | None = None
+    at: Instant
+
+    @model_validator(mode="after")
+    def _other_is_said(self) -> Self:
+        if self.reason == "other" and self.note is None:
+            raise ValueError("the reason other needs a note that says which")
+        return self
+
+
 class Withdrawal(Statement):
     """Takes back what an earlier attestation said, by its digest."""
 
@@ -214,6 +231,7 @@ FACTS: tuple[type[Statement], ...] = (
     Correction,
     Declaration,
     Label,
+    Excusal,
     Withdrawal,
 )
 """What people attest about incidents and clips."""

@@ -48,6 +48,10 @@ Purpose = Literal["report", "statement", "interview", "investigation", "supervis
 Verdict = Literal["on_time", "late", "partial", "absent", "pending", "excused"]
 
 
+ExcusalReason = Literal["equipment_failure", "relieved", "training", "other"]
+"""Why a camera was not on as it should have been."""
+
+
 Ids = Annotated[tuple[Id, ...], Field(max_length=1000)]
 
 

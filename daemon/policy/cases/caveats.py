@@ -20,7 +20,7 @@ def caveat(context: PolicyContext, verified: Verified[st.Statement]) -> str | No
     """Why this word opens nothing by what is known now, or None when nothing is known against it."""
     statement = verified.statement
     match statement:
-        case st.Request() | st.Opened() | st.Declaration() | st.Label():
+        case st.Request() | st.Opened() | st.Declaration() | st.Label() | st.Excusal():
             return None
         case st.Authorization() if statement.report_sha256 is not None:
             only = context.config.retention.dispose == "report"
