@@ -2,9 +2,9 @@
 
 Everything that proves anything lies in the vault: sealed clips, their statements, the custody log. It is checked whole
 first; what does not hold is named, and nothing is built. What the vault does not say is decided so that nothing opens
-and nothing is lost: every release has ended (whoever needs the clip asks again), every notice is announced anew above
-all numbers used before, and dispatch documents are heard again as dispatch sends them; tags stay as they are. What was
-evicted lies in object storage, and is looked for there; what else may be there is copied, or found there, anew.
+and nothing is lost: every release has ended (whoever needs the clip asks again); every notice is announced anew, with a
+number above all used before; dispatch documents are heard again as dispatch sends them, and tags stay as they are.
+Evicted clips are looked for in object storage. All others are copied there again, or found there.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _fill(tx: Transaction, layout: VaultLayout) -> Rebuilt:
         latest = max(latest, str(entry["at"]))
         _remember(dock, entry, pasts, wearers)
     size = dock.custody.size
-    # above every number that was ever used: no dock has sent a notice a second for fifty years
+    # above every number used before: no dock has sent a notice each second since 1970
     dock.store.set(MetaKey.SEQUENCE, str(int(time.time())))
     dock.store.set(MetaKey.CUSTODY_SENT, str(size))
     if latest:

@@ -119,7 +119,7 @@ class DockStore(Database):
         return self.db.execute("SELECT 1 FROM officer WHERE officer_id = ?", (officer_id,)).fetchone() is not None
 
     def waiting_for_dispatch(self, as_of: str) -> list[HeldClip]:
-        """Undispatched clips that dispatch has now spoken past the end of."""
+        """Clips tagged as undispatched for which dispatch has by now said all that was waited for."""
         return self._clips("dispatch_due <= ?", as_of)
 
     def set_officer(self, clip_id: str, officer_id: str) -> None:
