@@ -46,9 +46,9 @@ def order(house: House, statement: st.Statement) -> None:
     house.hear(house.dock.topics.order("dock-1", CLIP), agency.signed(statement, "policy").to_bytes())
 
 
-def hear(house: House, word: Envelope) -> None:
-    """The broker gives a correction of records', once or again."""
-    house.hear(house.dock.topics.attestation("records", "correction", word.digest), word.to_bytes())
+def hear(house: House, word: Envelope, person: str = "records") -> None:
+    """The broker gives somebody's word, once or again."""
+    house.hear(house.dock.topics.attestation(person, word.kind, word.digest), word.to_bytes())
 
 
 def correction(**changes: object) -> Envelope:
@@ -114,6 +114,15 @@ def test_every_release_has_ended_and_none_is_accepted_again(house: House) -> Non
         order(again, release)
         assert clip(again).state == State.LOCKED
         assert len(again.custody("released")) == 1
+
+
+def test_an_opening_is_not_recorded_again(house: House) -> None:
+    order(house, house.release(CLIP))
+    opened = agency.signed(agency.statement("opened"), "officer")
+    hear(house, opened, "officer")
+    with rebuilt(house) as again:
+        hear(again, opened, "officer")
+        assert len(again.custody("opened")) == 1
 
 
 def test_one_that_was_revoked_stays_revoked_and_does_not_end_twice(house: House) -> None:
