@@ -10,7 +10,9 @@ from daemon.model.statements import Integrity
 from daemon.model.types import is_clip_id
 
 CaptureState = Literal["verified", "absent", "unusable", "refused"]
-"""A capture's standing: its signature and claims hold; none; not parseable; or its signature or claims fail."""
+"""verified: the capture's signature and claims hold. absent: there is none. unusable: it cannot be parsed. refused: its
+signature or claims do not hold.
+"""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ class Rate:
         self._seen: deque[tuple[float, int]] = deque()
 
     def saw(self, at: float, done: int) -> None:
-        """`done` bytes at `at` (monotonic seconds). Fewer than before is another camera."""
+        """`done` bytes at `at` (monotonic seconds). Fewer than before: another camera is docked."""
         if self._seen and done < self._seen[-1][1]:
             self._seen.clear()
         self._seen.append((at, done))

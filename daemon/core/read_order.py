@@ -12,7 +12,7 @@ SMALL = 1 << 20
 """Clips up to this size (bytes) are taken in together: one sync and one commit for all of them."""
 _SHORT = 64 << 20
 MOST_TOGETHER = 128
-"""How many small clips make a batch; so many receipts are given, or clips erased, at once as well."""
+"""How many small clips make a batch, and how many receipts are given or clips erased together."""
 
 
 @dataclass(frozen=True)

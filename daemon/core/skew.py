@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 def docking_skew(measured: float, unseen: float) -> float:
-    """Of the skews that a measurement allows, the least.
+    """The smallest skew that fits what was measured.
 
-    A camera notes its time when it is docked; the dock compares it with its own at its first look. Where it could not
-    look for up to `unseen` seconds before, the camera may have stood there as long, and seems to lag by as much.
+    A camera notes its time when it is docked; the dock compares that with its own clock at its first look. If it could
+    not look for `unseen` seconds before, the camera may have stood there for that long, and then only seems to lag.
     """
     return min(measured + unseen, 0.0) if measured < 0 else measured

@@ -1,6 +1,6 @@
 """How far around a moment things are looked at, in one place: bounds of searches by time.
 
-None of them decides a verdict; each is wide enough that nothing that does is missed.
+None of them decides a verdict. Each is wide enough to find everything that does.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ SHIFT = timedelta(hours=12)
 LONGEST_RECORDING = timedelta(days=3)
 """No recording is longer."""
 LARGEST_SKEW = timedelta(days=1)
-"""No camera's clock that is corrected is further off."""
+"""A camera's clock that is further off is never corrected."""
 LONGEST_CALL = timedelta(days=2)
 """A call that is still open after so long is not looked for any more."""
 AROUND_A_RECORDING = timedelta(days=1)
-"""An officer's other clips within it may change a clip's verdict, and the clip theirs."""
+"""Within it, an officer's clips may change each other's verdicts."""

@@ -1,4 +1,4 @@
-"""Work that may wait: taking footage in comes before telling of it, and both go on whatever comes."""
+"""Work that may wait. Footage is taken in first; telling of it waits, but gets a share of the time in any case."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from daemon.model.clock import Clock
 
 _BUSY_FOR = 0.1
-"""Seconds for which a bay that was just answered is taken to ask for more."""
+"""For so many seconds after an answer a bay is expected to ask again."""
 SOON = 0.02
 """Seconds after which the loop looks again when work was put off."""
 
@@ -33,12 +33,12 @@ class BackgroundBudget:
         return overdue or not busy
 
     def was_deferred(self) -> bool:
-        """Whether anything was refused since this was asked last."""
+        """Whether any work was put off since this was asked last."""
         deferred, self._deferred = self._deferred, False
         return deferred
 
     def share(self, every: float, pieces: int = 1) -> BackgroundShare:
-        """One kind of such work, of which some `pieces` are done each `every` seconds however busy the bays are."""
+        """One kind of such work: `pieces` of it are done each `every` seconds, even while bays are busy."""
         return BackgroundShare(self, self._clock, every, pieces)
 
 

@@ -19,7 +19,7 @@ _SESSION = 7 * 24 * 3600
 
 
 class Connections:
-    """Lives on the loop's thread. Two clients, so that a reader that falls behind never keeps notices waiting."""
+    """Lives on the loop's thread. Two clients, so that slow reading of messages never delays notices."""
 
     def __init__(self, dock: DockContext, state: LoopState, put: Callable[[LinkEvent], None]) -> None:
         """`put` is told of everything that comes in, from the clients' threads."""

@@ -101,7 +101,7 @@ class LoopState:
     copies_due: set[str] = field(default_factory=set)
     """Clips whose custody record in the vault must follow at the end of this pass."""
     copies_deferred: set[str] = field(default_factory=set)
-    """Clips whose custody record may follow later: what was added opens nothing."""
+    """Clips whose custody record may follow later: the new entries release nothing."""
     custody_behind: bool = False
     """Whether the vault's copies of the log lag behind for want of room."""
     refusals: set[str] = field(default_factory=set)
@@ -149,9 +149,9 @@ class Transaction:
         return self.state.reading(self.dock)
 
     def record(self, *entries: NewEntry, prompt: bool = True) -> int:
-        """Adds to custody what happened at once. Returns the first entry's sequence.
+        """Adds these entries to custody together. Returns the first one's sequence.
 
-        Without `prompt` the clips' own copies of their entries follow when there is time: what was added opens nothing.
+        Without `prompt` the clips' own custody records follow when there is time: for entries that release nothing.
         """
         self._must_be_open()
         dock, now = self.dock, self.now()
@@ -185,10 +185,10 @@ class Transaction:
         detail: Mapping[str, Any] | None = None,
         fields: Mapping[str, str | None] | None = None,
     ) -> None:
-        """Records, counts and logs that something was refused: once for all that have the same `repeat`.
+        """Records, counts and logs a refusal. Only the first one with the same `repeat` counts.
 
         `what` and `kind` are from fixed sets (they label a metric), `reason` may hold a stranger's words. `detail` is
-        what custody is to hold, `fields` what the journal is to find it by.
+        what custody is to hold; the journal can be searched by `fields`.
         """
         if not self.first(f"{what} {repeat}"):
             return

@@ -48,7 +48,7 @@ class FolderWatch:
 
 
 class _Handler(FileSystemEventHandler):
-    """An exception in a handler would kill watchdog's thread without a word, so this does one thing."""
+    """An exception in a handler would end watchdog's thread silently, so this does one thing."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake

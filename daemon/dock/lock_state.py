@@ -41,7 +41,7 @@ def expire(tx: Transaction) -> None:
 
 
 def rebase(tx: Transaction) -> None:
-    """After a reboot the boot clock began anew: live orders go on with what they had left."""
+    """After a reboot the boot clock starts at 0 again: live orders keep the time that they had left."""
     boot_id, reading = tx.dock.clock.boot_id(), tx.reading()
     for row in tx.store.live_orders():
         if row.boot_id != boot_id:

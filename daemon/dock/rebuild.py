@@ -2,9 +2,9 @@
 
 Everything that proves anything lies in the vault: sealed clips, their statements, the custody log. It is checked whole
 first; what does not hold is named, and nothing is built. What the vault does not say is decided so that nothing opens
-and nothing is lost: every release has ended (whoever needs the clip asks again), every notice is announced anew above
-all numbers used before, and dispatch documents are heard again as dispatch sends them; tags stay as they are. What was
-evicted lies in object storage, and is looked for there; what else may be there is copied, or found there, anew.
+and nothing is lost: every release has ended (whoever needs the clip asks again); every notice is announced anew, with a
+number above all used before; dispatch documents are heard again as dispatch sends them, and tags stay as they are.
+Evicted clips are looked for in object storage. All others are copied there again, or found there.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from daemon.core.intake import quarantined
 from daemon.core.lifecycle import State
 from daemon.custody.log import NewEntry
 from daemon.custody.vault_check import VaultCheck, VaultCheckOptions, clips_of
 from daemon.dock.context import DockContext, LoopState, Transaction
+from daemon.dock.ingest.captures import read_capture
 from daemon.dock.ingest.intake import CameraOrigin, clip_row
 from daemon.dock.ingest.jobs import recording_of_capture
 from daemon.dock.opening import open_dock, open_replica
@@ -57,7 +59,8 @@ class _Past:
 
     ingested: dict[str, Any] = field(default_factory=dict)
     actions: set[str] = field(default_factory=set)
-    officer_id: str | None = None
+    docked_by: str = "unknown"  # whose camera it was when it was docked, by the camera's own word
+    corrected_to: str | None = None  # who wore it, by the last correction
     revoked: set[str] = field(default_factory=set)
 
 
@@ -110,14 +113,15 @@ def _rebuild(
 def _fill(tx: Transaction, layout: VaultLayout) -> Rebuilt:
     dock = tx.dock
     pasts: dict[str, _Past] = {}
+    wearers: dict[str, str] = {}
     latest = ""
     for line in _lines(layout):
         dock.custody.restore(line)
         entry = strict_json.parse_object(line, what="custody entry")
         latest = max(latest, str(entry["at"]))
-        _remember(dock, entry, pasts)
+        _remember(dock, entry, pasts, wearers)
     size = dock.custody.size
-    # above every number that was ever used: no dock has sent a notice a second for fifty years
+    # above every number used before: no dock has sent a notice each second since 1970
     dock.store.set(MetaKey.SEQUENCE, str(int(time.time())))
     dock.store.set(MetaKey.CUSTODY_SENT, str(size))
     if latest:
@@ -140,19 +144,23 @@ def _lines(layout: VaultLayout) -> Iterator[bytes]:
         yield from path.read_bytes().split(b"\n")[:-1]
 
 
-def _remember(dock: DockContext, entry: dict[str, Any], pasts: dict[str, _Past]) -> None:
+def _remember(dock: DockContext, entry: dict[str, Any], pasts: dict[str, _Past], wearers: dict[str, str]) -> None:
+    """`pasts` by clip id; `wearers` are the officers of cameras as last docked, by serial."""
     action, clip_id, detail = entry["action"], entry.get("clip_id"), entry["detail"]
     if action in _REMEMBERED:
         for digest in entry["attestations"]:
             dock.store.remember(digest, entry["at"])
+    if action == CustodyAction.DOCKED:
+        wearers[detail["camera_serial"]] = detail["officer_id"]
     if clip_id is None:
         return
     past = pasts.setdefault(clip_id, _Past())
     past.actions.add(action)
     if action == CustodyAction.INGESTED:
         past.ingested = detail
+        past.docked_by = wearers.get(detail["camera_serial"], past.docked_by)
     elif action == CustodyAction.CORRECTED:
-        past.officer_id = detail["officer_id"]
+        past.corrected_to = detail["officer_id"]
     elif action == CustodyAction.REVOKED:
         past.revoked.add(detail["order_id"])
 
@@ -162,11 +170,11 @@ def _add(tx: Transaction, directory: ClipDirectory, past: _Past) -> None:
     seal = _statement(directory.seal, st.Seal)
     revision = max(int(path.stem) for path in directory.tags())
     tag = _statement(directory.tag(revision), st.Tag)
-    capture = _statement(directory.capture, st.Capture) if seal.capture_sha256 else None
     inside = directory.path.parent.name == "quarantine"
-    officer = past.officer_id or (capture.officer_id if capture else "unknown")
+    capture = _verified_capture(tx, directory, seal, past)
+    officer = past.corrected_to or (capture.officer_id if capture else past.docked_by)
     recording = None
-    if capture is not None and not inside:
+    if capture is not None and not quarantined(seal.integrity):
         recording = recording_of_capture(capture, seal.clip_id, officer, seal.clock_skew_seconds)
     state = State.QUARANTINED if inside else State.LOCKED
     # a camera that still has it is recognized by the bytes, not by the file's times
@@ -179,6 +187,17 @@ def _add(tx: Transaction, directory: ClipDirectory, past: _Past) -> None:
         _note_replica(dock, row, evicted=not directory.sealed.exists())
     for path in directory.orders("release"):
         _add_ended(tx, _statement(path, st.Release), past)
+
+
+def _verified_capture(tx: Transaction, directory: ClipDirectory, seal: st.Seal, past: _Past) -> st.Capture | None:
+    """The capture, if it held when the clip was taken in. That the clip was admitted since does not make it true."""
+    if seal.capture_sha256 is None:
+        return None
+    if not quarantined(seal.integrity):
+        capture: st.Capture = _statement(directory.capture, st.Capture)
+        return capture
+    serial, stem = past.ingested["camera_serial"], seal.claimed_clip_id or seal.clip_id
+    return read_capture(tx.trust, read_document(directory.capture), serial, stem, seal.ingested_at).verified
 
 
 def _note_replica(dock: DockContext, row: HeldClip, *, evicted: bool) -> None:
@@ -220,7 +239,7 @@ def _add_disposed(dock: DockContext, clip_id: str, past: _Past) -> None:
         integrity=said["integrity"],
         bay=said["bay"],
         camera_serial=said["camera_serial"],
-        officer_id=past.officer_id or "unknown",
+        officer_id=past.corrected_to or past.docked_by,
         stem=said.get("claimed_clip_id", clip_id),
         footage="",
         capture_sha256=None,

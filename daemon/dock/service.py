@@ -48,13 +48,13 @@ T = TypeVar("T")
 
 _TICK = 1.0
 _TELL_EVERY, _TELL = 0.5, 20
-"""While bays are busy, seconds between messages, and how many at once: what the broker says to them is written down
-together.
+"""While bays are busy: the seconds between rounds of messages, and how many a round has. What the broker answers to a
+round is written down together.
 """
 _COPY_EVERY = 1.0
 """While bays are busy, seconds between custody copies."""
 _GATHER_SECONDS = 0.5
-"""How long dispatch documents wait for more, unacknowledged: one transaction works them out together."""
+"""How long dispatch documents wait, not yet acknowledged, for more of them: one transaction handles them together."""
 
 
 @dataclass
@@ -253,7 +253,7 @@ class DockService:
             self._announcer.status()
 
     def _reload(self, tx: Transaction) -> None:
-        """What can takes effect; if anything cannot be used, nothing changes."""
+        """The settings that a running dock can change take effect. If anything cannot be used, nothing changes."""
         dock = self.dock
         try:
             config = self._reread()

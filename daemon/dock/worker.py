@@ -1,4 +1,4 @@
-"""The one shape of a thread beside the loop, and the one rule for its unexpected end: the dock stops and says why.
+"""How each thread beside the loop runs, and what its unexpected end does: the dock stops and says why.
 
 (A bay's thread is the exception: a camera's oddity fails its own bay. See daemon.dock.ingest.bay.)
 """
@@ -19,7 +19,7 @@ class Worker:
     """Calls `work` in a thread until it returns or the worker is stopped."""
 
     def __init__(self, name: str, loop: Loop, work: Callable[[Worker], None]) -> None:
-        """`work` looks at `stopping` and waits with `wait`; StoppedError ends it without a word."""
+        """`work` looks at `stopping` and waits with `wait`; StoppedError ends it silently."""
         self._loop = loop
         self._work = work
         self._stopping = threading.Event()
@@ -45,7 +45,7 @@ class Worker:
         self._thread.start()
 
     def ask_to_stop(self) -> None:
-        """Has `stopping` be true, and every wait end, without waiting for the thread."""
+        """Makes `stopping` true and ends every wait. Does not wait for the thread."""
         self._stopping.set()
 
     def stop(self, timeout: float | None = None) -> None:
@@ -60,6 +60,6 @@ class Worker:
         except StoppedError:
             return
         except BaseException as error:
-            if not isinstance(error, BwcError):  # those say all there is to say, and the dock ends with their words
+            if not isinstance(error, BwcError):  # their message says enough, and the dock ends with it
                 log.exception("%s ended unexpectedly", self._thread.name)
             self._loop.fail(error)

@@ -79,6 +79,12 @@ class House:
         ack = agency.statement("acknowledgement", through=through, recipients=[self.dock.trust.get().policy_keyid()])
         self.hear(self.dock.topics.ack("dock-1"), agency.signed(ack, "policy").to_bytes())
 
+    def lose_the_database(self) -> None:
+        """The dock ends, and the disk of its database is lost. The vault, with its copies of custody, is not."""
+        self.service.finish()
+        for path in self.dock.config.state.glob("dock.sqlite*"):
+            path.unlink()
+
     def evidence(self, clip_id: str) -> ClipEvidence:
         found = self.dock.vault.find(clip_id)
         assert found is not None

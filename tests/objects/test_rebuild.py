@@ -19,13 +19,6 @@ pytestmark = pytest.mark.xdist_group("objects")
 FIRST, SECOND = b"evicted" * 500, b"here" * 700
 
 
-def lose_the_database(house: House) -> None:
-    """Its custody copies stay, as they lie in the vault."""
-    house.service.finish()
-    for path in house.dock.config.state.glob("dock.sqlite*"):
-        path.unlink()
-
-
 def made_anew(house: House) -> Rebuilt:
     return rebuild(house.dock.config, TurnedClock(), True, lambda _: None)
 
@@ -42,7 +35,7 @@ def test_what_lies_in_the_store_alone_is_known_again(tmp_path: Path, bucket: Buc
     with housed(tmp_path / "dock", bucket, replica={"spool_bytes": 1 << 40}) as house:
         one_evicted(house)
         entries = house.dock.custody.size
-        lose_the_database(house)
+        house.lose_the_database()
         assert made_anew(house) == Rebuilt(2, entries)
     with housed(tmp_path / "dock", bucket, replica={"spool_bytes": 1 << 40}) as house:
         replica = house.dock.replica
@@ -58,7 +51,7 @@ def test_what_lies_in_the_store_alone_is_known_again(tmp_path: Path, bucket: Buc
 def test_what_the_store_no_longer_holds_is_named_and_nothing_is_built(tmp_path: Path, bucket: Bucket) -> None:
     with housed(tmp_path / "dock", bucket, replica={"spool_bytes": 1 << 40}) as house:
         one_evicted(house)
-        lose_the_database(house)
+        house.lose_the_database()
         [sealed] = [stored for stored in bucket.objects.list(f"clips/{CLIP}") if "clip.sealed" in stored.key]
         bucket.objects.remove(sealed.key)
         with pytest.raises(TamperedError, match=CLIP):
@@ -73,7 +66,7 @@ def test_a_store_that_is_away_builds_nothing(tmp_path: Path, bucket: Bucket) -> 
         housed(tmp_path / "dock", bucket, endpoint, replica={"spool_bytes": 1 << 40}) as house,
     ):
         one_evicted(house)
-        lose_the_database(house)
+        house.lose_the_database()
         faults.answer = lambda method, path: (503, b"")
         with pytest.raises(UnavailableError):
             made_anew(house)

@@ -64,9 +64,9 @@ def write(
 ) -> WrittenFile:
     """Hashes and encrypts the open file `source` into the new file `target`, with the buffers in `slots`.
 
-    Durable when it returns, but for its name; without `sync` the caller sees to that, for many files at once. Raises
-    CameraReadError when the source changes, ends early or cannot be read; OSError when the target's disk is full
-    (nothing is left behind that anybody acknowledges); NotDurableError when an fsync fails.
+    Its content is durable when it returns, its name is not. Without `sync` neither is: the caller makes many files
+    durable together. Raises CameraReadError when the source changes, ends early or cannot be read; OSError when the
+    target's disk is full (nothing is left behind that anybody acknowledges); NotDurableError when an fsync fails.
     """
     before = _look(source)
     started = time.monotonic()
@@ -82,8 +82,8 @@ def write(
 def read_back(written: WrittenFile, slots: Sequence[Slot], alive: Callable[[], None]) -> SealedFile:
     """Checks every segment's tag against what the medium holds, and hashes the sealed file as it lies there.
 
-    `alive` is called again and again: whoever waits learns that work goes on. Raises TamperedError when the medium
-    returns something else than was written, OSError when it cannot be read.
+    `alive` is called again and again, so that whoever waits knows that work goes on. Raises TamperedError when the
+    medium returns something other than was written, OSError when it cannot be read.
     """
     started = time.monotonic()
     try:
@@ -170,7 +170,7 @@ def _read_back(target: Path, size: int, key: StreamKey, slots: Sequence[Slot], a
         def check(slot: Slot) -> None:
             if slot.segments[0].index == 0 and slot.sealed[:HEADER] != key.header:  # no tag covers it for us
                 raise TamperedError(f"{target}: the header on the medium is not what was written")
-            for segment, sealed in _sealed_views(slot):  # what comes out is not looked at, each over the one before
+            for segment, sealed in _sealed_views(slot):  # the plaintext is not used: each overwrites the last
                 key.decrypt_into(segment, sealed, slots[0].room(segment.length))
 
         run_stages(slots, fill, [hash_sealed, check])
@@ -217,7 +217,7 @@ def _read_exactly(source: int, view: memoryview, offset: int) -> None:
             count = os.preadv(source, [view[done:]], offset + done)
         except OSError as error:
             raise CameraReadError(f"reading failed at byte {offset + done}: {error.strerror}") from error
-        if count == 0:  # not an error to the kernel; stored as if whole it would be evidence lost
+        if count == 0:  # no error to the kernel; stored as if it were whole, evidence would be lost
             raise CameraReadError(f"the file ends at byte {offset + done}, earlier than its size says")
         done += count
 

@@ -1,6 +1,6 @@
 """In the reader process: deleting from the camera just those files that the dock took in, and nothing else.
 
-The capture goes first and durably, then the footage: torn apart by a pulled plug, a clip is still seen and known again.
+The capture goes first, durably, then the footage. If it is unplugged in between, the clip is still seen and recognized.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Eraser:
         self._mount, self._limit, self._alive = mount, limit, alive
 
     def erase(self, clips: dict[str, EraseRequest]) -> dict[str, Failure]:
-        """Those that failed; the others are deleted, and that is durable.
+        """Returns those that failed; the others are deleted, and that is durable.
 
-        CameraReadError for a file that is another than the one asked for, and was left; else UnavailableError.
+        CameraReadError: the file is not the one that was asked for, and was left. UnavailableError: all else.
         """
         failed: dict[str, Failure] = {}
         try:
@@ -60,7 +60,7 @@ class Eraser:
         return done
 
     def _sync_directory(self, folder: int, stems: list[str], failed: dict[str, Failure]) -> list[str]:
-        """What was unlinked is durably so. On the camera's own medium a failed sync loses nothing of ours."""
+        """Makes the deletions durable. If the camera's own medium fails to sync, nothing of ours is lost."""
         try:
             os.fsync(folder)
         except OSError as error:

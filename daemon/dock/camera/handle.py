@@ -60,7 +60,7 @@ class ReaderHandle:
         hang_seconds: float,
         serve: Callable[[Connection, str, ReaderLimits], None] = process.main,
     ) -> None:
-        """`hang_seconds` without a word of the reader's are taken for a camera that hangs. `serve` is what it runs.
+        """A reader that says nothing for `hang_seconds` counts as a camera that hangs. `serve` is what it runs.
 
         Raises ReaderGoneError when it cannot be started: the server that forks readers has just ended.
         """
@@ -136,7 +136,7 @@ class ReaderHandle:
         self.process.kill()
 
     def close(self) -> None:
-        """Ends the process. One that hangs in the kernel is left to end when its read does: it holds nothing."""
+        """Ends the process. One that hangs in the kernel ends when its read does, and holds nothing of ours."""
         self._pipe.close()
         self.process.join(0.5)
         if self.process.is_alive():
@@ -164,7 +164,7 @@ class ReaderHandle:
             raise _gone() from None
 
     def _until(self, done: Callable[[], bool]) -> None:
-        """Hears the reader out until `done`."""
+        """Takes what the reader says, until `done`."""
         while not done():
             if not self._speaks():
                 raise self._unusable(f"the camera has not answered for {self.hang_seconds:g} seconds")

@@ -1,6 +1,6 @@
-"""What a bay's thread and its camera's reader process say to each other: one of these a message, as JSON over a pipe.
+"""What a bay's thread and its camera's reader process say to each other. Each message is one of these, as JSON.
 
-A command carries an `id`; every answer to it carries the same. Both ends parse what they hear, and nothing is pickled:
+A pipe carries them. A command has an `id`; every answer to it has the same. Both ends parse, and nothing is pickled:
 a reader that a hostile camera has taken over can say nothing but these.
 
     Scan            -> Scanned
@@ -141,7 +141,7 @@ class Failure:
         return cls("OSError", f"{error.strerror}", error.errno)
 
     def to_error(self) -> BwcError:
-        """What it means to the dock. The vault's medium speaks as OSError; whatever is not known is the camera's."""
+        """What it means to the dock. OSError is about the vault's medium; what is not known counts as the camera's."""
         match self.error:
             case "NotDurableError" | "TamperedError" | "UnavailableError":
                 kind: type[BwcError] = getattr(errors, self.error)

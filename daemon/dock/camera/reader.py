@@ -23,7 +23,7 @@ class ReaderGoneError(CameraReadError):
 
 
 class CameraUnusableError(CameraReadError):
-    """The camera does not answer (its reader may hang in the kernel), or its reader says what none of ours would.
+    """The camera does not answer (its reader may hang in the kernel), or its reader says what ours never say.
 
     Not tried again until it is docked anew.
     """

@@ -45,11 +45,11 @@ def open_file(root: int, path: str, *, limit: int) -> int:
 
 
 def close(fd: int) -> None:
-    """Closes what was only read: a camera unplugged by then (FUSE says so at closing) takes nothing with it."""
+    """Closes what was only read. If the camera is unplugged by then (FUSE says so at closing), nothing is lost."""
     try:
         os.close(fd)
     except OSError:
-        pass  # Linux has let go of the descriptor all the same
+        pass  # Linux has released the descriptor anyway
 
 
 def read_small(root: int, path: str, *, limit: int) -> bytes:

@@ -248,7 +248,7 @@ def _or_end(work: Callable[[], None]) -> None:
     try:
         work()
     except (BrokenPipeError, ConnectionError):
-        os._exit(0)  # the dock has let go of us
+        os._exit(0)  # the dock has closed the pipe
     except BaseException:  # noqa: BLE001 - nothing may be swallowed
         traceback.print_exc()
         os._exit(1)

@@ -44,8 +44,8 @@ class Slot:
 
 
 def buffer(size: int) -> memoryview:
-    """Page-aligned zeroes, in huge pages where the kernel has them: a disk is given one piece of memory then, not one a
-    page, and takes it in half the time.
+    """Page-aligned zeroes, in huge pages where the kernel has them. A disk is then given one piece of memory instead of
+    one for each page, and takes half the time.
     """
     area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     try:

@@ -44,7 +44,7 @@ def receive(tx: Transaction, data: bytes) -> bool:
 
 
 def _admit(tx: Transaction, clip: HeldClip, digest: str) -> None:
-    """Out of quarantine: the directory moves first; a crash before the commit leaves it where it is found as well."""
+    """Takes it out of quarantine. Its directory moves first: after a crash before the commit it is found there too."""
     quarantined = tx.dock.vault.clip(clip.clip_id, "quarantine").path
     if quarantined.is_dir():
         durable.rename(quarantined, tx.dock.vault.clip(clip.clip_id).path)

@@ -1,9 +1,10 @@
-"""Disposal, on the policy service's signed order only: sealed file and wrapped keys go, custody keeps the fact.
+"""Disposal, only on the policy service's signed order: sealed file and wrapped keys go, custody keeps the fact.
 
-The dock goes by its own clock as well: an order dated otherwise by more than an hour when it is first heard is never
-carried out, nor is one for footage that is younger than the least time, but on a court's order. (The policy service
-dates an order that waits anew each day.)
-Recorded first, destroyed after the commit; a crash in between is finished at the next start.
+The dock checks with its own clock as well. An order whose date is more than an hour away from it when it is first heard
+is never carried out. (The policy service dates an order that waits anew each day.) Footage younger than the least time
+goes only on a court's order.
+
+It is recorded first, and destroyed after the commit. What a crash interrupts is finished at the next start.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ _AGREE = timedelta(hours=1)
 def verified(tx: Transaction, envelope: Envelope) -> Disposal:
     """The order in an envelope, given within an hour of now by this dock's clock.
 
-    Raises a step's error as `verify` does. What is dated otherwise is InconsistentError, and stays so: it is not heard
-    again once the clocks agree.
+    Raises a step's error as `verify` does; InconsistentError for an order of another time. That one is remembered, so
+    that it is refused also when the clocks agree later.
     """
     now = tx.now()
     try:
         order = verify(envelope, Disposal, tx.trust, at=now).statement
-    except InconsistentError:  # it is signed, and its time lies ahead
+    except InconsistentError:  # the signature holds; its time is in the future
         order = envelope.statement(Disposal)
         _check_clocks(tx, envelope, order)
         raise

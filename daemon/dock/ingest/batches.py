@@ -1,4 +1,4 @@
-"""One life of a batch of clips, from the camera to the receipt on it.
+"""The life of a batch of clips, from the camera to the receipt on it.
 
 The durable steps, in order. What fails before step 4 leaves no trace; the clip is still on its camera:
 
@@ -164,14 +164,14 @@ class BatchIngest:
                 self._docking.fail(clip, result)
             else:
                 raise result
-        # progress is told now and then: what came after the last word is counted here
+        # progress is told now and then: what came since it was told last is counted here
         self._ledger.metrics.read(max(0, whole - self._docking.progress.read(batch.number)))
         return sealed
 
     # steps 3 to 6
 
     def _commit_first(self) -> None:
-        """It counts as being read until it is sealed: should its reader go, it is among what is given up."""
+        """It counts as being read until it is sealed, so that it is given up too if its reader ends."""
         batch = self._reading[0]
         batch.committed = self._helper.submit(self._take_in, self._await_sealed(batch))
         self._committing.append(self._reading.popleft())
@@ -182,7 +182,7 @@ class BatchIngest:
         """On a helper's thread: it waits for the medium again and again.
 
         Raises DiskFullError before anything of the batch is moved; NotDurableError when nobody knows what is on the
-        medium: that stops the dock at once, for the bay's thread may be waiting for its camera.
+        medium: that stops the dock at once, because the bay's thread may be waiting for its camera.
         """
         try:
             rows = self._move_and_commit(sealed)

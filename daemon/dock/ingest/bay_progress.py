@@ -32,7 +32,7 @@ class BayProgress:
         self._sizes[stem] = size
 
     def gone(self, stem: str) -> None:
-        """A clip is no longer on the camera. One the dock does not hold is forgotten: names cost a camera nothing."""
+        """A clip is no longer on the camera. One not held here is forgotten: a camera can invent names without end."""
         if stem not in self._done:
             self._total -= self._sizes.pop(stem, 0)
 

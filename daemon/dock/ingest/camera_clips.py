@@ -43,7 +43,7 @@ class CameraClips:
 
     @property
     def kept_reason(self) -> str | None:
-        """Why clips are still on the camera though all are safe here, where its own erasing is not what is awaited."""
+        """Why clips are still on the camera though all are safe here; None where cameras erase by themselves."""
         here = [clip for clip in self._clips.values() if clip.clip_id is not None]
         if not here or self._settings.erase == "receipt":
             return None
@@ -53,7 +53,7 @@ class CameraClips:
         return f"safe to undock; clips still to be erased when their time comes: {waiting}" if waiting else None
 
     def observe(self, found: FoundClip) -> None:
-        """One scan's sight of a clip. A clip that changed begins anew."""
+        """What one scan saw of a clip. A clip that changed begins anew."""
         seen = Sighting(found.footage, found.capture, time.monotonic())
         clip = self._clips.get(found.stem)
         if clip is None or (clip.last.footage, clip.last.capture) != (seen.footage, seen.capture):
@@ -63,7 +63,7 @@ class CameraClips:
         self._docking.progress.saw(found.stem, found.footage.size)
 
     def forget_missing(self, present: set[str]) -> None:
-        """Forgets clips no longer on the camera; those with a receipt it has erased, now or since it last docked."""
+        """Forgets clips no longer on the camera. Those with a receipt were erased, now or since it last docked."""
         gone = [stem for stem in self._clips if stem not in present]
         for stem in gone:
             del self._clips[stem]
@@ -86,7 +86,7 @@ class CameraClips:
         return {clip.problem for clip in self._clips.values() if clip.problem is not None}
 
     def _take_in(self, ingest: BatchIngest, clips: list[DockedClip], stopping: Callable[[], bool]) -> None:
-        """Not too many captures are read ahead; the batches go on over all of them."""
+        """Takes clips in, some at a time, so that few captures are read ahead; batches go on over all of them."""
         try:
             for start in range(0, len(clips), self._window):
                 if stopping():
@@ -118,7 +118,7 @@ class CameraClips:
                 clip.read = self._ledger.read_capture(data, self._docking.camera, clip.stem)
 
     def _quiet(self, clip: DockedClip) -> bool:
-        """Whether its capture is worth reading: as many as a camera holds, they take seconds."""
+        """Whether to read its capture yet: those of a full camera take seconds."""
         if quiet(clip.first, clip.last, self._settings.settle_seconds):
             return True
         clip.problem = WRITING
@@ -131,14 +131,14 @@ class CameraClips:
         size, most = clip.last.footage.size, settings.max_clip_bytes
         if ready == "waiting":
             clip.problem = WRITING if read.problem is None else read.problem
-        elif size > most:  # before room is sought for it: the disk is not to blame
+        elif size > most:  # before it asks for room: it is too large, the disk is not too full
             self._docking.fail(clip, CameraReadError(f"{size} bytes, more than the {most} a clip may have"))
         else:
             return True
         return False
 
     def _waiting(self, clips: Sequence[DockedClip]) -> list[Waiting[DockedClip]]:
-        """With what decides their order."""
+        """The clips, each with what decides its turn."""
         reads = [clip.capture for clip in clips]
         sent = self._ledger.are_dispatched(self._docking.camera, reads)
         return [
@@ -170,6 +170,6 @@ class CameraClips:
                     self._docking.fail(clip, UnavailableError(reason))
                 case Permitted():
                     error = failed.get(clip.stem)
-                    clip.done = error is None or isinstance(error, CameraReadError)  # left alone is the end of it too
+                    clip.done = error is None or isinstance(error, CameraReadError)  # left alone: done too
                     if error is not None:
                         self._docking.fail(clip, error)

@@ -75,7 +75,7 @@ class Docking:
         clip.retry_at = time.monotonic() + pause
 
     def fields(self, clip_id: str) -> dict[str, str | None]:
-        """What the journal finds a clip's words by. A name that is no clip's id is a stranger's: not among them."""
+        """What the journal finds a clip's words by. A name that is no clip's id is a stranger's, and left out."""
         return {"clip_id": clip_id if is_clip_id(clip_id) else None, "bay": self.bay, "camera": self.camera.serial}
 
 

@@ -1,7 +1,7 @@
 """Deleting clips from a camera that cannot check a receipt itself: `[ingest] erase = "dock"`.
 
-Only after the clip's receipt is durable on the camera, under the same conditions and not before its time. That the dock
-sets out to delete it is durable before it does: should it stop in between, custody will still say who it was.
+Only after the clip's receipt is durable on the camera, under the same conditions and not before the receipt's time.
+Before the dock deletes, it notes durably that it is about to. If it stops in between, custody still says who deleted.
 """
 
 from __future__ import annotations

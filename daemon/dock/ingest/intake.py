@@ -133,7 +133,7 @@ def commit(tx: Transaction, clips: Sequence[SignedClip]) -> list[HeldClip]:
 
 
 def _retag_around(tx: Transaction, recordings: dict[str, list[Recording]]) -> None:
-    """Verdicts are over all of an officer's clips: new ones may change others'."""
+    """A verdict depends on all of an officer's clips: new ones may change earlier verdicts."""
     for officer_id, news in recordings.items():
         spans = [(one.started_at - AROUND_A_RECORDING, one.stopped_at + AROUND_A_RECORDING) for one in news]
         for begin, end in merged(spans):

@@ -1,4 +1,4 @@
-"""What a bay's thread may ask of the dock. Every decision hops to the loop; nothing here gives out store or trust."""
+"""What a bay's thread may ask of the dock. The loop makes every decision; nothing here gives out store or trust."""
 
 from __future__ import annotations
 

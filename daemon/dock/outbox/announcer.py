@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 STALL_SECONDS = 30.0
 """Shortest wait before a notice without acknowledgement is sent again, in seconds."""
 LONGEST_WAIT = 120.0
-"""Longest wait before a notice is sent again, in seconds: the wait doubles up to it, and a policy service that has not
-spoken since is given all of it.
+"""Longest wait before a notice is sent again, in seconds: the wait doubles up to it. A policy service that has
+said nothing since is given all of it.
 """
 _STATUS_EVERY = 0.5
 STATUS_REPEAT_SECONDS = 60.0
@@ -62,8 +62,8 @@ class Announcer:
         self._status_due = False
         self._status_looked_at = float("-inf")
         self._cursor = 0  # notices up to here were sent on this connection
-        self._progress_at = dock.clock.monotonic()  # when acknowledging last made headway, or had to begin
-        self._policy_spoke = False  # whether the policy service has spoken since, of what it had before
+        self._progress_at = dock.clock.monotonic()  # when more was acknowledged last, or waiting for it began
+        self._policy_spoke = False  # whether since then it acknowledged again, but nothing more
         self._stall_seconds = STALL_SECONDS
         self._custody_sent = 0
         self._clearing: set[str] = set()
@@ -206,8 +206,8 @@ class Announcer:
         self._progress_at, self._policy_spoke = self._dock.clock.monotonic(), False
 
     def _notice_stall(self) -> None:
-        """A policy service that speaks of what it had before may lack a notice; a silent one has all of them to come,
-        in the session that the broker keeps for it.
+        """A policy service that acknowledges nothing new may lack a notice. One that says nothing will still get them
+        all, from the session that the broker keeps for it.
         """
         waited = self._dock.clock.monotonic() - self._progress_at
         wait = self._stall_seconds if self._policy_spoke else LONGEST_WAIT
@@ -221,10 +221,10 @@ class Announcer:
             self._wait_from_now()
             self._stall_seconds = min(
                 2 * self._stall_seconds, LONGEST_WAIT
-            )  # it may only be busy: with what we sent already
+            )  # perhaps it is only busy with what we sent already
 
     def _send_one(self) -> bool:
-        """Each kind in turn: however much there is to say of one, the others are heard."""
+        """Each kind in turn, so that much of one kind never holds back the others."""
         for _ in range(len(self._kinds)):
             self._kinds.rotate(-1)
             if self._kinds[-1]():

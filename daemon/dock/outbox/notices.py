@@ -1,7 +1,7 @@
 """A clip's current notice, made from the store's row and the envelopes in the vault.
 
-It is announced whole, to the policy service, which keeps what it says. What the broker retains, for every clip and for
-months, is a third of it: without the envelopes that never change.
+The policy service is sent all of it, and keeps what it says. The broker retains a third of it, for every clip and for
+months: without the envelopes, which never change.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def build(dock: DockContext, state: LoopState, clip: HeldClip) -> NoticeBytes:
 
 
 def _disposed(dock: DockContext, clip: HeldClip) -> bytes:
-    """The last notice of a clip: without its envelopes, for its wrapped keys are no more."""
+    """The last notice of a clip: without its envelopes, because its wrapped keys are destroyed."""
     notice = Notice(
         clip_id=clip.clip_id,
         dock_id=dock.dock_id,

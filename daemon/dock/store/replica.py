@@ -105,7 +105,7 @@ class ReplicaStore:
         )
 
     def done(self, job: CopyJob, now: str) -> None:
-        """Copied as it was when it was asked for; what came since gets a new turn, and waits from now."""
+        """The clip is copied as it was when `job` was asked for. What came since gets a new turn and waits from now."""
         values = (job.clip.clip_id, job.change)
         self._db.execute("DELETE FROM to_replicate WHERE clip_id = ? AND change = ?", values)
         self._db.execute(
@@ -113,7 +113,7 @@ class ReplicaStore:
         )
 
     def gone(self, clip_id: str) -> None:
-        """The replica does not hold the clip, or no more."""
+        """The replica does not hold the clip, or holds it no longer."""
         self._db.execute("DELETE FROM replica WHERE clip_id = ?", (clip_id,))
 
     def is_held(self, clip_id: str) -> bool:
@@ -139,7 +139,7 @@ class ReplicaStore:
     def evictable(self, after: tuple[str, str], *, unreceipted: bool) -> HeldClip | None:
         """The oldest clip after that (ingested_at, clip_id) which the replica holds and the vault too.
 
-        One whose camera may not erase it yet is left out, but for `unreceipted`.
+        One whose camera may not erase it yet is left out, unless `unreceipted`.
         """
         row = self._db.execute(
             "SELECT replica.clip_id FROM replica JOIN clip USING (clip_id) WHERE replica.evicted = 0"

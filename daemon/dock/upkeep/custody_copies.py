@@ -104,7 +104,7 @@ class CustodyFiles:
 
 
 class CustodyCopies:
-    """When the copies are made: what opens something at once, the rest once nobody waits for the loop."""
+    """When the copies are made: most after each commit, what can wait when nobody waits for the loop."""
 
     def __init__(self, dock: DockContext, state: LoopState) -> None:
         """Raises TamperedError when the vault holds more of the log than the store."""

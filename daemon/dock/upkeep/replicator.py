@@ -42,7 +42,7 @@ _LINES = 10_000
 
 
 class Replicator:
-    """One thread. A failure puts a clip off, never the others; while the store is away, pauses grow."""
+    """One thread. A clip that fails is put off, and the others go on. While the store is away, pauses grow."""
 
     def __init__(self, dock: DockContext, loop: Loop, objects: Objects, replicated: Callable[[], None]) -> None:
         """`replicated` is called on the loop's thread whenever a clip has come to be held by the replica."""
@@ -54,7 +54,7 @@ class Replicator:
         self._cursor = 0  # what was noted up to here has been tried
         self._log_due = float("-inf")  # when the log's new lines are copied
         self.gathering: dict[str, float] = {}
-        """Clips put off until more has come of them, by the moment they are due (monotonic seconds)."""
+        """Clips that wait until more of them can be copied together, and when each is due (monotonic seconds)."""
         self._retry_at: float | None = None  # when it is all tried again, because something failed
         self._pause = 0.0
 
@@ -141,14 +141,14 @@ class Replicator:
             self._copy(job)
 
     def _gathers(self, job: CopyJob) -> float:
-        """For how many seconds more is waited for, of a clip that the replica holds."""
+        """For how many seconds a clip that the replica holds still waits, so that more of it is copied together."""
         if not job.held or job.clip.state == State.DISPOSED:
             return 0.0
         gathered = (self._dock.now() - job.since).total_seconds()
         return self._settings.gather_seconds - gathered if gathered >= 0 else 0.0
 
     def _try_again_in(self, seconds: float) -> None:
-        """Unless all is tried again earlier."""
+        """All is tried again in so many seconds, or earlier if that was said before."""
         at = time.monotonic() + seconds
         self._retry_at = at if self._retry_at is None else min(at, self._retry_at)
 
@@ -161,14 +161,14 @@ class Replicator:
             self.objects.put(key, found.sealed, clip.sealed_bytes, self.pace)
             self._must_be_kept(key)
         files, entries = {name: read_document(path) for name, path in _statements(found, job)}, 0
-        if job.held:  # at first the log's lines say it all, and more is to be said at once: `replicated`
+        if job.held:  # the first time, the log's lines say enough, and an entry is about to follow: `replicated`
             files["custody.json"], entries = self._loop.run_in_transaction(_record_of, clip.clip_id)
         packed = small_files.pack(files)
         self.objects.put(keys.papers_key(clip.clip_id, entries, packed), packed, len(packed))
         self._loop.run_in_transaction(_record_copied, job, self.objects.url, key, self._replicated)
 
     def _must_be_kept(self, key: str) -> None:
-        """That the store keeps it as long as it is to: a store that knows no object lock does not say so by itself."""
+        """Checks that the store keeps it long enough: a store without object lock does not say so by itself."""
         days = self._settings.retention_days
         if not days:
             return

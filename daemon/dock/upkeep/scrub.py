@@ -1,6 +1,6 @@
 """Scrubbing: everything that lies in the vault is read and checked again, slowly, round after round.
 
-A disk that loses bits, and a hand that changes them, are found while there may still be a copy elsewhere. What is found
+Bits that a disk lost, or that somebody changed, are found while there may still be a copy elsewhere. What is found
 is recorded in custody as `damaged` and shown in the dock's status; nothing is ever repaired or removed here.
 """
 
@@ -75,7 +75,7 @@ class Scrubber:
         self._loop.run_in_transaction(_finish, findings, self._finished)
 
     def _check(self, vault: VaultCheckOptions, clip: ClipDirectory) -> list[Finding]:
-        """A clip's findings. One that changed or moved under our eyes is looked at again."""
+        """A clip's findings. One that changed or moved during the check is looked at again."""
         try:
             return self._check_twice(vault, clip)
         except StoppedError:

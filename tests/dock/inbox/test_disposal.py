@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,6 @@ from daemon.model.times import format_instant
 from tests.kit import agency
 from tests.kit.agency import CLIP
 from tests.kit.dock_fixture import House, open_house
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with open_house(tmp_path) as made:
-        made.acknowledge()
-        made.record(CLIP, b"footage")
-        made.look(3)
-        yield made
 
 
 def dispose(house: House, **changes: object) -> None:

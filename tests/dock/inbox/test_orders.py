@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from daemon.core.lifecycle import State
 from daemon.dock import lock_state
 from tests.kit import agency
 from tests.kit.agency import CLIP
-from tests.kit.dock_fixture import House, open_house
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with open_house(tmp_path) as made:
-        made.acknowledge()
-        made.record(CLIP, b"footage")
-        assert made.look(3) == "done"
-        yield made
+from tests.kit.dock_fixture import House
 
 
 def order(house: House, statement: object) -> None:

@@ -12,10 +12,7 @@ import pytest
 
 from daemon.dock.camera.reader import ReaderGoneError, SealBatch
 from daemon.dock.ingest import staging
-from daemon.dock.opening import away_seconds
-from daemon.dock.store.meta import MetaKey
 from daemon.model.errors import BwcError, CameraReadError, NotDurableError
-from daemon.model.times import format_instant
 from tests.kit.agency import CLIP, OTHER_CLIP
 from tests.kit.dock_fixture import House, open_house
 from tests.kit.inline_dock import InlineReader
@@ -181,10 +178,3 @@ def test_a_camera_that_stood_there_while_the_dock_was_down_is_not_taken_for_late
     assert entry["detail"]["clock_skew_seconds"] == skew
     assert entry["detail"].get("unseen_seconds", 0.0) == unseen
     assert {clip.skew for clip in house.dock.store.clips()} == {skew}
-
-
-def test_how_long_nobody_looked_is_known_from_the_time_last_persisted(house: House) -> None:
-    with house.dock.store.transaction():
-        house.dock.store.set(MetaKey.LATEST, format_instant(house.clock.now()))
-    house.clock.turn(seconds=90)
-    assert away_seconds(house.dock) == 90

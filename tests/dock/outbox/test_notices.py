@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,6 @@ from daemon.model.times import format_instant
 from tests.kit import agency
 from tests.kit.agency import CLIP, NOW
 from tests.kit.dock_fixture import House, open_house
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with open_house(tmp_path) as made:
-        made.acknowledge()
-        made.record(CLIP, b"footage")
-        assert made.look(3) == "done"
-        yield made
 
 
 def built(house: House, clip_id: str = CLIP) -> NoticeBytes:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -17,19 +15,15 @@ from daemon.dock.upkeep.timekeeping import Timekeeping
 from daemon.model.times import format_instant, parse_instant
 from tests.kit import agency
 from tests.kit.agency import CLIP, NOW
-from tests.kit.dock_fixture import House, open_house
+from tests.kit.dock_fixture import House
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """A clip, released for a week."""
-    with open_house(tmp_path) as made:
-        made.acknowledge()
-        made.record(CLIP, b"footage")
-        assert made.look(3) == "done"
-        release = agency.signed(made.release(CLIP), "policy")
-        made.hear(made.dock.topics.order("dock-1", CLIP), release.to_bytes())
-        yield made
+def house(house: House) -> House:
+    """The clip is released for a week."""
+    release = agency.signed(house.release(CLIP), "policy")
+    house.hear(house.dock.topics.order("dock-1", CLIP), release.to_bytes())
+    return house
 
 
 def latest(house: House) -> str | None:
