@@ -25,6 +25,7 @@ from daemon.cli.dispatch.findings import Findings
 from daemon.cli.dispatch.output import print_text
 from daemon.core.dispatch.activation import Assignment, Clip
 from daemon.core.dispatch.compliance import review, tally
+from daemon.core.dispatch.excusals import Excusals, Excused
 from daemon.core.dispatch.merges import Joined
 from daemon.model.errors import ConfigurationError
 from device_sim import dispatch as center
@@ -121,16 +122,16 @@ def test_one_json_document(day: Path) -> None:
     assert document["assignments"] == [
         {
             "incident_id": "I2", "officer_id": "51235", "unit_id": "712", "cleared_at": "2023-11-29T21:30:00.000Z",
-            "verdict": "absent", "clips": [], **called,
+            "verdict": "absent", "excusal": None, "clips": [], **called,
         },
         {
             "incident_id": "I1", "officer_id": "51234", "unit_id": "711", "cleared_at": "2023-11-29T22:00:00.000Z",
-            "verdict": "on_time", "clips": [CLIP], **called,
+            "verdict": "on_time", "excusal": None, "clips": [CLIP], **called,
         },
     ]  # fmt: skip
     assert document["officers"]["51234"] == {
-        "assignments": 1, "absent": 0, "late": 0, "partial": 0, "pending": 0, "on_time": 1, "excused": 0, "rate": 1.0,
-        "median_delay_seconds": 5.0, "p95_delay_seconds": 5.0,
+        "assignments": 1, "absent": 0, "late": 0, "partial": 0, "pending": 0, "on_time": 1, "excused": 0,
+        "excusals": 0, "rate": 1.0, "median_delay_seconds": 5.0, "p95_delay_seconds": 5.0,
     }  # fmt: skip
     assert document["officers"]["51235"]["rate"] == 0.0
     assert document["officers"]["51235"]["median_delay_seconds"] is None
@@ -215,6 +216,18 @@ def test_arguments_that_cannot_be_used(day: Path, arguments: list[str]) -> None:
 def test_a_path_that_is_not_there(day: Path) -> None:
     with pytest.raises(ConfigurationError, match="nowhere"):
         dispatch.main(["report", "--eido", str(day / "nowhere"), "--captures", str(day)], standalone_mode=False)
+
+
+def test_excusals_are_told_beside_the_verdict_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime.fromisoformat("2023-11-29T21:00:00Z")
+    calls = [Assignment(f"I{n}", "Theft", "711", f"5123{n}", at, at + timedelta(hours=1), "officer") for n in range(3)]
+    excusals = Excusals({("I0", "51230"): Excused("other", "a\x1bflood", "41001")}, ("theft",))
+    docked = dict.fromkeys((one.officer_id for one in calls), at + timedelta(hours=9))
+    print_text(Findings(review([], calls, docked, excusals=excusals)), terminal=False)
+    told = capsys.readouterr().out
+    assert "absent (excused by 41001: another reason, a?flood)" in told
+    assert told.count("absent (excused: such calls are)") == 2
+    assert "3 absent" in told and "3 of those late, partial or absent are excused" in told
 
 
 def test_rates_and_delays() -> None:

@@ -99,6 +99,11 @@ def test_clips_without_an_incident_are_counted_by_officer() -> None:
             {"clip_id": clip_id(4), "category": "dui", "case_number": "23CR-1187"},
             (clip_id(4), "dui", "23CR-1187"),
         ),
+        (
+            st.Excusal,
+            {"incident_id": "23-1", "officer_id": "51234", "reason": "relieved", "note": "By the night shift"},
+            ("51234 (Officer Lee)", "23-1", "relieved by others", "By the night shift", "the verdict stands"),
+        ),
         (st.Withdrawal, {"attestation_sha256": "ab" * 32, "reason": "Wrong"}, ("ab" * 32, "Wrong")),
     ],
 )
