@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import ssl
 import threading
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -21,11 +22,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 from device_sim import footage
 from device_sim.dispatch import Delivery
 from device_sim.errors import SimError, usage
-from device_sim.names import file_stem, topic_level
 
 _PATIENCE_SECONDS = 30.0
 _UNSETTLED = 1000
 """How many documents may wait for their acknowledgement."""
+_LONGEST = 200
+"""The longest name of an incident in a file's name."""
 FORGOTTEN_SECONDS = 120.0
 """How many seconds of messages a broker may lose when it crashes. Mosquitto, as configured here, saves each minute."""
 
@@ -188,3 +190,14 @@ class BrokerOutlet:
         with self._news:
             self._acknowledged[mid] = reason
             self._news.notify_all()
+
+
+def topic_level(incident_id: str) -> str:
+    """Percent-encoded, as the protocol has it (section 1): letters, digits, `.`, `_` and `-` stay."""
+    return "%2E" * len(incident_id) if incident_id in {".", ".."} else quote(incident_id, safe="").replace("~", "%7E")
+
+
+def file_stem(incident_id: str) -> str:
+    """The same, shortened where a filesystem would refuse it."""
+    name = topic_level(incident_id)
+    return name if len(name) <= _LONGEST else name[:_LONGEST] + hashlib.sha256(name.encode()).hexdigest()[:16]

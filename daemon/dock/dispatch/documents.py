@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from collections import defaultdict
 
 from daemon.core.dispatch.eido import Snapshot
-from daemon.core.dispatch.spans import merged
+from daemon.core.dispatch.spans import Span, merged
 from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.dock.context import Transaction
 from daemon.dock.dispatch import tags
@@ -72,8 +72,10 @@ def _retag_whom_units_name(tx: Transaction, new: Snapshot) -> None:
 
 
 def _apply_anew(tx: Transaction) -> None:
-    """After a change of version: what is still known of dispatch may now mean something else."""
-    now = tx.now()
-    changed = tx.dock.dispatch.work_out_anew(tx.store.officers())
-    known_since = now - timedelta(days=tx.dock.config.activation.keep_days)
-    tags.retag_officers(tx, changed, known_since + LONGEST_CALL, now)
+    """After a change of version what is still known of dispatch may mean something else: a share of it in each pass."""
+    changed: dict[str, list[Span]] = defaultdict(list)
+    for officer_id, span in tx.dock.dispatch.work_out_anew(tx.store.officers()):
+        changed[officer_id].append(span)
+    for officer_id, spans in sorted(changed.items()):
+        for begin, end in merged(spans):
+            tags.retag(tx, officer_id, begin, end)

@@ -19,6 +19,7 @@ from daemon.core.dispatch.assignments import worked_out
 from daemon.core.dispatch.crews import Crews
 from daemon.core.dispatch.eido import Snapshot
 from daemon.core.dispatch.merges import Joined, joined
+from daemon.core.dispatch.spans import Span
 from daemon.core.dispatch.unclear import UnknownCrew, perhaps_theirs
 from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.dock.store import dispatch_history, dispatch_unclear, excusals
@@ -54,7 +55,7 @@ UNION ALL SELECT a.digest FROM dispatch_tracking t JOIN dispatch_about a ON a.ab
 _LEFT = ("dispatch_document_3", TO_READ)
 _BEFORE = "a document kept before"
 _PROGRESS = 10_000
-_AT_ONCE = 1000
+_AT_ONCE = 200
 
 
 class DispatchStore:
@@ -67,7 +68,8 @@ class DispatchStore:
         self.excusals = ExcusalStore(db)
         self._new: list[Snapshot] = []
         self.was_read_again = False
-        """Whether an earlier version has left documents: then `work_out_anew` comes first."""
+        """Whether an earlier version has left documents: then `work_out_anew` has something to do."""
+        self._anew_after = ""
         if create:
             self._create()
 
@@ -100,27 +102,36 @@ class DispatchStore:
         # who was just seen on one unit is on no other, as far as anybody was named there in the same shift
         units = self._history.units_of(officers, begin - SHIFT, end + SHIFT)
         incidents = {incident.incident_id for incident in snapshot.incidents}
-        return self._work_out(incidents | self._history.incidents_without_crew(units, begin, end), cameras)
+        return _officers(self._work_out(incidents | self._history.incidents_without_crew(units, begin, end), cameras))
 
     def recompute_for_wearer(
         self, officer_id: str, begin: datetime, end: datetime, cameras: Collection[str]
     ) -> set[str]:
         """As `work_out`, when an officer is known to wear a camera: calls that named only their unit may be theirs."""
         units = self._history.units_of({officer_id}, begin, end)
-        return self._work_out(self._history.incidents_without_crew(units, begin, end), cameras)
+        return _officers(self._work_out(self._history.incidents_without_crew(units, begin, end), cameras))
 
-    def work_out_anew(self, cameras: Collection[str]) -> set[str]:
-        """Brings all assignments up to date where documents had to be read again. Returns whose own changed."""
-        known = [row[0] for row in self._db.execute("SELECT incident_id FROM dispatch_incident")]
-        changed: set[str] = set()
-        for start in range(0, len(known), _AT_ONCE):
-            changed |= self._work_out(known[start : start + _AT_ONCE], cameras)
-        for left in _LEFT:
-            self._db.execute(f"DROP TABLE IF EXISTS {left}")
-        self.was_read_again = False
-        return changed
+    def work_out_anew(self, cameras: Collection[str]) -> list[tuple[str, Span]]:
+        """Brings some more assignments up to date where documents had to be read again, until `was_read_again` is no
+        longer true. Returns whose changed, and of when they are.
+        """
+        rows = self._db.execute(
+            "SELECT incident_id FROM dispatch_incident WHERE incident_id > ? ORDER BY incident_id LIMIT ?",
+            (self._anew_after, _AT_ONCE),
+        )
+        some = [row[0] for row in rows]
+        if not some:
+            for left in _LEFT:
+                self._db.execute(f"DROP TABLE IF EXISTS {left}")
+            self.was_read_again = False
+            return []
+        self._anew_after = some[-1]
+        return [
+            (one.officer_id, (one.dispatched_at, one.cleared_at or one.dispatched_at + LONGEST_CALL))
+            for one in self._work_out(some, cameras)
+        ]
 
-    def _work_out(self, incident_ids: Collection[str], cameras: Collection[str]) -> set[str]:
+    def _work_out(self, incident_ids: Collection[str], cameras: Collection[str]) -> set[Assignment]:
         incidents = self._history.merged(incident_ids)
         found = worked_out(self._history.history(incidents), Crews(self._history, cameras))
         self.unclear.replace(incidents, found.unknown)
@@ -173,7 +184,8 @@ class DispatchStore:
         self.unclear.prune(before)
         self.excusals.prune(before)
 
-    def _replace(self, incident_ids: Collection[str], found: Iterable[Assignment]) -> set[str]:
+    def _replace(self, incident_ids: Collection[str], found: Iterable[Assignment]) -> set[Assignment]:
+        """Returns those that were gone or changed, before and after."""
         before: set[Assignment] = set()
         for incident_id in incident_ids:
             rows = self._db.execute("SELECT * FROM dispatch_assignment WHERE incident_id = ?", (incident_id,))
@@ -187,7 +199,7 @@ class DispatchStore:
             )
         for new in after - before:
             self._db.execute("INSERT OR REPLACE INTO dispatch_assignment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _row(new))
-        return {assignment.officer_id for assignment in before ^ after}
+        return before ^ after
 
     def _create(self) -> None:
         """The tables; the documents that an earlier version has left are read again."""
@@ -224,6 +236,10 @@ class DispatchStore:
             span = (snapshot.earliest or snapshot.as_of, snapshot.as_of)
             self.unclear.note(digest, source, received_at, span, enumerate(snapshot.set_aside, 1))
         return snapshot
+
+
+def _officers(changed: Iterable[Assignment]) -> set[str]:
+    return {assignment.officer_id for assignment in changed}
 
 
 def _row(assignment: Assignment) -> tuple[Any, ...]:

@@ -88,3 +88,22 @@ def test_of_what_dispatch_said_long_ago_nothing_is_claimed(tmp_path: Path) -> No
         house.record(CLIP, b"x", officer_id="A", started_at=old, triggered_at=old, stopped_at=old)
         house.look()
         assert newest_tag(house, CLIP).unclear is None
+
+
+def test_what_an_earlier_version_kept_is_read_again_and_the_clips_tagged_anew(tmp_path: Path) -> None:
+    root, begin, end = tmp_path / "house", at("21:10"), at("21:50")
+    data = json.dumps(document("I1: 711 A Dispatched 21:00")).encode()
+    with open_house(root) as house:
+        house.record(CLIP, b"x", officer_id="A", started_at=begin, triggered_at=begin, stopped_at=end)
+        house.look()
+        assert tell(house, LATER).activation.verdict == "undispatched"
+        db, stamp = house.dock.store.db, "2023-11-29T22:00:00.000Z"
+        db.execute("CREATE TABLE dispatch_to_read AS SELECT * FROM dispatch_document")
+        db.execute("INSERT INTO dispatch_to_read VALUES (?, ?, ?, ?)", ("f" * 64, stamp, stamp, data))
+        db.executescript("DELETE FROM dispatch_document; DELETE FROM dispatch_about;")
+    with open_house(root) as house:
+        for _ in range(2):
+            house.service.run_in_transaction(lambda _: None)
+        tag = newest_tag(house, CLIP)
+        assert [one.incident_id for one in tag.activation.assignments] == ["I1"]
+        assert not house.dock.dispatch.was_read_again
