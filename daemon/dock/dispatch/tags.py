@@ -36,7 +36,7 @@ def make_tag(tx: Transaction, clip_id: str, recording: Recording | None, revisio
 
 def fingerprint(tag: Tag) -> str:
     """What of a tag matters to its readers: equal for two revisions that say the same."""
-    said: dict[str, Any] = tag.activation.plain() | {"revision": 0}
+    said: dict[str, Any] = tag.activation.plain() | {"revision": 0} | ({"perhaps": tag.perhaps} if tag.perhaps else {})
     if tag.unclear is not None:
         said["unclear"] = min(tag.unclear, MANY)
     return hashlib.sha256(strict_json.dump(said)).hexdigest()
@@ -134,6 +134,7 @@ def _tag(tx: Transaction, clip_id: str, recording: Recording | None, tagging: Ta
         revision=revision,
         dispatch_as_of=tx.store.dispatch_as_of,
         unclear=None if recording is None else _unclear(tx, recording),
+        perhaps=() if recording is None else _perhaps(tx, recording),
         activation=Activation(verdict=verdict, revision=revision, assignments=tagged),
         documents=documents[:_MOST_DOCUMENTS],
     )
@@ -149,4 +150,11 @@ def _unclear(tx: Transaction, recording: Recording) -> int | None:
     if as_of is None or as_of < ended or clip.started_at - LONGEST_CALL < tx.now() - kept:
         return None
     dispatch = tx.dock.dispatch
-    return len(dispatch.perhaps_theirs(clip)) + dispatch.unclear.set_aside_between(clip.started_at, clip.stopped_at)
+    unknown = dispatch.unclear.unknown_between(clip.started_at, clip.stopped_at)
+    return len(unknown) + dispatch.unclear.set_aside_between(clip.started_at, clip.stopped_at)
+
+
+def _perhaps(tx: Transaction, recording: Recording) -> tuple[str, ...]:
+    """The incidents of the calls of unknown crew that may have been the wearer's."""
+    clip = recording.corrected(tx.dock.config.ingest.max_skew_seconds)
+    return tuple(dict.fromkeys(call.incident_id for call in tx.dock.dispatch.perhaps_theirs(clip)))[:MANY]

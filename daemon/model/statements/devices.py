@@ -96,8 +96,9 @@ class Activation(Signed):
 class Tag(Statement):
     """Which dispatch calls a clip belongs to. `dispatch_as_of`: time of the newest dispatch document then known.
 
-    `unclear`: how many calls that may have been the wearer's, as their crew is unknown, and how many documents or parts
-    that could not be read there were while it was recorded. Where the dock does not say, nobody may take it for none.
+    `unclear`: how many calls of unknown crew there were while it was recorded, and how many documents or parts that
+    could not be read. Where the dock does not say, nobody may take it for none. `perhaps`: the incidents of those calls
+    that may have been the wearer's, by the unit that dispatch named them on last: at most 10 of them.
     """
 
     kind = "tag"
@@ -106,6 +107,7 @@ class Tag(Statement):
     revision: Annotated[Count, Field(ge=1)]
     dispatch_as_of: Instant | None = None
     unclear: Count | None = None
+    perhaps: Annotated[tuple[DispatchId, ...], Field(max_length=10)] = ()
     activation: Activation
     documents: Annotated[tuple[Digest, ...], Field(max_length=1000)] = ()
 

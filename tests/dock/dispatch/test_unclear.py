@@ -57,9 +57,12 @@ def test_it_is_said_anew_when_the_crew_is_known(house: House) -> None:
     assert tell(house, "I2: 712 - Cleared 21:06").unclear == 0
 
 
-def test_it_is_said_anew_when_the_officer_is_known_to_be_elsewhere(house: House) -> None:
-    assert tell(house, LATER, "I1: 711 - Dispatched 21:00").unclear == 1
-    assert tell(house, "I3: 713 A Dispatched 20:00; 713 A Cleared 20:10").unclear == 0
+def test_whose_it_may_have_been_is_said_anew_when_the_officer_is_known_to_be_elsewhere(house: House) -> None:
+    """It stays unclear all the same: an officer may have joined a unit that dispatch never named them on."""
+    tag = tell(house, LATER, "I1: 711 - Dispatched 21:00")
+    assert (tag.unclear, tag.perhaps) == (1, ("I1",))
+    tag = tell(house, "I3: 713 A Dispatched 20:00; 713 A Cleared 20:10")
+    assert (tag.unclear, tag.perhaps) == (1, ())
     assert tell(house, "I4: 711 A Dispatched 20:30; 711 A+B Cleared 20:40").activation.verdict != "undispatched"
 
 
