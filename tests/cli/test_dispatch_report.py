@@ -23,14 +23,17 @@ from daemon.cli.dispatch.command import dispatch
 from daemon.cli.dispatch.files import capture
 from daemon.cli.dispatch.findings import Findings
 from daemon.cli.dispatch.output import print_text
+from daemon.cli.shared.typed_times import typed_day
 from daemon.core.dispatch.activation import Assignment, Clip
 from daemon.core.dispatch.compliance import review, tally
 from daemon.core.dispatch.excusals import Excusals, Excused
 from daemon.core.dispatch.merges import Joined
 from daemon.model.errors import ConfigurationError
+from daemon.model.zones import zone_named
 from device_sim import dispatch as center
 from device_sim import plan
 
+PORTLAND = zone_named("America/Los_Angeles")
 CLIP = "4baba24a-fbc3-4768-9484-f57c3aab82e4"
 LATER = "2f47ffc0-39fa-45b7-8a58-457c5aab5332"
 
@@ -99,6 +102,7 @@ def day(tmp_path: Path) -> Path:
 
 def run(day: Path, *more: str) -> str:
     where = ["--eido", str(day / "cad"), "--captures", str(day / "captures")]
+    where += [] if "--timezone" in more else ["--timezone", "UTC"]
     result = CliRunner().invoke(dispatch, ["report", *where, *more], catch_exceptions=False)
     assert result.exit_code == 0
     return result.output
@@ -170,10 +174,11 @@ def test_csv_is_a_line_for_each_assignment_and_no_formula(day: Path) -> None:
 
 
 def test_text_names_the_absent_ones_first_and_does_not_steer_the_terminal(day: Path) -> None:
-    lines = run(day).splitlines()
-    assert lines[1].startswith("absent")
-    assert "I2" in lines[1]
-    assert lines[2].startswith("on time")
+    zone, _, _, absent, on_time, *lines = run(day).splitlines()
+    assert zone == "Times are those of UTC."
+    assert absent.startswith("absent") and "I2" in absent
+    assert on_time.startswith("on time") and "2023-11-29 21:00:00+00:00" in on_time
+    assert "\x1b" not in absent + on_time
     assert "\x1b" not in "\n".join(lines)
     assert "2 assignments: 1 absent, 0 late, 0 partial, 0 pending, 1 on time, 0 excused; on time: 50.0%" in lines
     assert "2 clips, 1 of them on no call; 7 documents or parts of them set aside" in lines
@@ -184,7 +189,7 @@ def test_in_a_terminal_there_are_tables(capsys: pytest.CaptureFixture[str], monk
     begun = datetime.fromisoformat("2023-11-29T21:00:00Z")
     called = [Assignment("I1", "[red]Theft", "711", "A", begun, None, "unit")]
     compliance = review([], called, {"A": datetime.fromisoformat("2023-11-29T23:00:00Z")})
-    print_text(Findings(compliance, [Joined("I0", "I1", "internal")], []), terminal=True)
+    print_text(Findings(compliance, [Joined("I0", "I1", "internal")], []), PORTLAND, terminal=True)
     shown = capsys.readouterr().out
     assert "absent" in shown
     assert "┃" in shown
@@ -206,11 +211,42 @@ def test_grace_and_period(day: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--from", "yesterday"], ["--from", "2023-11-29T21:00:00"], ["--grace", "-1"], ["--json", "--csv"]],
+    [["--from", "yesterday"], ["--to", "2023-13-29"], ["--grace", "-1"], ["--json", "--csv"]],
 )
 def test_arguments_that_cannot_be_used(day: Path, arguments: list[str]) -> None:
     with pytest.raises(click.UsageError):
         dispatch.main(["report", "--eido", str(day), "--captures", str(day), *arguments], standalone_mode=False)
+
+
+def test_a_day_is_the_agencys(day: Path) -> None:
+    """Both calls began at 13:00 in Portland, which is 21:00 in London and the next morning in Tokyo."""
+    for zone, date, count in (
+        ("America/Los_Angeles", "2023-11-29", 2),
+        ("America/Los_Angeles", "2023-11-30", 0),
+        ("Asia/Tokyo", "2023-11-29", 0),
+        ("Asia/Tokyo", "2023-11-30", 2),
+    ):
+        following = date[:-2] + str(int(date[-2:]) + 1) if date != "2023-11-30" else "2023-12-01"
+        more = ("--from", date, "--to", following, "--timezone", zone, "--json")
+        assert len(json.loads(run(day, *more))["assignments"]) == count, (zone, date)
+    told = run(day, "--timezone", "America/Los_Angeles")
+    assert "Times are those of America/Los_Angeles." in told and "2023-11-29 13:00:00-08:00" in told
+    assert (
+        len(
+            json.loads(run(day, "--from", "2023-11-29 13:00", "--timezone", "America/Los_Angeles", "--json"))[
+                "assignments"
+            ]
+        )
+        == 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("date", "following", "hours"), [("2023-11-05", "2023-11-06", 25), ("2023-03-12", "2023-03-13", 23)]
+)
+def test_a_day_on_which_clocks_change_has_its_own_length(date: str, following: str, hours: int) -> None:
+    begin, end = typed_day(date, PORTLAND), typed_day(following, PORTLAND)
+    assert end - begin == timedelta(hours=hours)
 
 
 def test_a_path_that_is_not_there(day: Path) -> None:
@@ -223,7 +259,7 @@ def test_excusals_are_told_beside_the_verdict_and_counted(capsys: pytest.Capture
     calls = [Assignment(f"I{n}", "Theft", "711", f"5123{n}", at, at + timedelta(hours=1), "officer") for n in range(3)]
     excusals = Excusals({("I0", "51230"): Excused("other", "a\x1bflood", "41001")}, ("theft",))
     docked = dict.fromkeys((one.officer_id for one in calls), at + timedelta(hours=9))
-    print_text(Findings(review([], calls, docked, excusals=excusals)), terminal=False)
+    print_text(Findings(review([], calls, docked, excusals=excusals)), PORTLAND, terminal=False)
     told = capsys.readouterr().out
     assert "absent (excused by 41001: another reason, a?flood)" in told
     assert told.count("absent (excused: such calls are)") == 2

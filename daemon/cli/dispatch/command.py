@@ -11,31 +11,17 @@ import click
 from daemon.cli.dispatch import files
 from daemon.cli.dispatch.findings import Findings, SetAside, concerning
 from daemon.cli.dispatch.output import as_csv, as_document, print_text
+from daemon.cli.shared.typed_times import typed_day
 from daemon.core.dispatch.activation import GRACE_SECONDS
 from daemon.core.dispatch.assignments import dispatched
 from daemon.core.dispatch.compliance import review
 from daemon.core.dispatch.crews import Named
-from daemon.core.dispatch.eido_fields import instant
 from daemon.core.dispatch.unclear import UnknownCrew, perhaps_theirs
 from daemon.model import strict_json
 from daemon.model.config import DockConfig, load_config
+from daemon.model.zones import AgencyZone, zone_named
 
 _PATH = click.Path(path_type=Path)
-
-
-class _Time(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic from click 8.2 on
-    """A time with its offset, or a date, which means its midnight in UTC."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        text = str(value)
-        try:
-            if len(text) == 10:
-                return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-            return instant(text)
-        except ValueError:
-            self.fail(f"{text!r} is no date, nor a time with its offset like 2023-11-29T21:45:00Z", param, ctx)
 
 
 @click.group()
@@ -50,8 +36,14 @@ def dispatch() -> None:
 @click.option(
     "--grace", type=click.FloatRange(0, 86400), metavar="SECONDS", help=f"[default: the dock's, or {GRACE_SECONDS:g}]"
 )
-@click.option("--from", "begin", type=_Time(), metavar="TIME", help="Only what was dispatched, or began, from then on.")
-@click.option("--to", "end", type=_Time(), metavar="TIME", help="Only what was dispatched, or began, before then.")
+@click.option("--from", "start", metavar="DAY|TIME", help="Only what was dispatched, or began, from then on.")
+@click.option("--to", "until", metavar="DAY|TIME", help="Only what was dispatched, or began, before then.")
+@click.option(
+    "--timezone",
+    envvar="BWC_TIMEZONE",
+    metavar="NAME",
+    help="Whose days and clocks are meant.  [default: the dock's, or this machine's]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "as_table", is_flag=True, help="Print one CSV line for each assignment.")
 def report(
@@ -59,8 +51,9 @@ def report(
     captures: Path | None,
     config_path: Path | None,
     grace: float | None,
-    begin: datetime | None,
-    end: datetime | None,
+    start: str | None,
+    until: str | None,
+    timezone: str | None,
     as_json: bool,
     as_table: bool,
 ) -> None:
@@ -69,7 +62,8 @@ def report(
     With --config: on what a dock holds (the last 24 hours without --from). With --eido and --captures: on files, taken
     as they are: no signature is checked, and no clock skew corrected. A capture may be the signed envelope or the bare
     payload. What cannot be used is set aside with a reason; the rest counts.
-    Verdicts always rest on everything given; --from and --to choose what is shown.
+    Verdicts always rest on everything given; --from and --to choose what is shown. A day begins at its midnight in the
+    agency's time zone, and a time without an offset is in that zone too. What --json and --csv print is UTC.
 
     \b
     on time  already recording at dispatch, or triggered within the grace period
@@ -88,10 +82,14 @@ def report(
     """
     if as_json and as_table:
         raise click.UsageError("--json and --csv exclude each other")
+    zone = zone_named(timezone)
     if config_path is not None and documents is None and captures is None:
-        found = _of_dock(load_config(DockConfig, config_path), grace, begin, end)
+        config = load_config(DockConfig, config_path)
+        zone = config.zone if timezone is None else zone
+        found = _of_dock(config, grace, _typed("--from", start, zone), _typed("--to", until, zone))
     elif config_path is None and documents is not None and captures is not None:
-        found = _of_files(documents, captures, GRACE_SECONDS if grace is None else grace, begin, end)
+        seconds = GRACE_SECONDS if grace is None else grace
+        found = _of_files(documents, captures, seconds, _typed("--from", start, zone), _typed("--to", until, zone))
     else:
         raise click.UsageError("give either --eido and --captures, or --config")
     if as_json:
@@ -99,7 +97,15 @@ def report(
     elif as_table:
         click.echo(as_csv(found.compliance), nl=False)
     else:
-        print_text(found, terminal=sys.stdout.isatty())
+        print_text(found, zone, terminal=sys.stdout.isatty())
+
+
+def _typed(option: str, text: str | None, zone: AgencyZone) -> datetime | None:
+    """A local day as the moment it begins, or a time. Raises UsageError, with what to write instead."""
+    try:
+        return typed_day(text, zone) if text is not None else None
+    except ValueError as error:
+        raise click.UsageError(f"{option}: {error}") from None
 
 
 def _of_files(documents: Path, captures: Path, grace: float, begin: datetime | None, end: datetime | None) -> Findings:

@@ -14,6 +14,7 @@ from daemon.core.dispatch.activation import AssignmentVerdict
 from daemon.core.dispatch.compliance import ORDER, Compliance, Tally
 from daemon.core.words import EXCUSALS
 from daemon.model.times import format_instant
+from daemon.model.zones import AgencyZone
 
 _COLOURS = {"absent": "red", "late": "yellow", "partial": "yellow", "pending": "dim", "on_time": "green"}
 _COLUMNS = (
@@ -110,18 +111,25 @@ def as_csv(report: Compliance) -> str:
     return text.getvalue()
 
 
-def print_text(found: Findings, *, terminal: bool) -> None:
-    """Assignments with the absent ones first, then incidents, officers, merges, what was set aside, and the sum."""
+def print_text(found: Findings, zone: AgencyZone, *, terminal: bool) -> None:
+    """Assignments with the absent ones first, then incidents, officers, merges, what was set aside, and the sum.
+
+    Times are those of `zone`, which is named first.
+    """
+    click.echo(f"Times are those of {zone.name}.\n")
     report = found.compliance
     show = _print_table if terminal else _print_columns
-    show(("verdict", "incident", "type", "unit", "officer", "dispatched", "after", "uncovered", "clips"), _rows(report))
+    show(
+        ("verdict", "incident", "type", "unit", "officer", "dispatched", "after", "uncovered", "clips"),
+        _rows(report, zone),
+    )
     heads = (*(verdict.replace("_", " ") for verdict in ORDER), "rate", "median", "95 %")
     show(("incident", *heads), _tallies(report.incidents))
     show(("officer", *heads), _tallies(report.officers))
     for call in found.unknown:
-        end = format_instant(call.cleared_at) if call.cleared_at else "still open"
+        end = zone.shown(call.cleared_at) if call.cleared_at else "still open"
         where = f"{_printable(call.incident_id)}, unit {_printable(call.unit_id)}"
-        click.echo(f"unknown crew: {where}, {format_instant(call.dispatched_at)} to {end}")
+        click.echo(f"unknown crew: {where}, {zone.shown(call.dispatched_at)} to {end}")
     for merge in found.merges:
         by = "tracking identifier" if merge.by == "tracking" else "the agency's own id"
         click.echo(f"merged: {_printable(merge.new)} replaced {_printable(merge.old)} (told by {by})")
@@ -144,7 +152,7 @@ def print_text(found: Findings, *, terminal: bool) -> None:
     )
 
 
-def _rows(report: Compliance) -> Iterable[tuple[str, ...]]:
+def _rows(report: Compliance, zone: AgencyZone) -> Iterable[tuple[str, ...]]:
     for item in report.assignments:
         assignment = item.assignment
         unit = assignment.unit_id if assignment.matched_by == "officer" else f"{assignment.unit_id} (matched by unit)"
@@ -154,7 +162,7 @@ def _rows(report: Compliance) -> Iterable[tuple[str, ...]]:
             _printable(assignment.incident_type),
             _printable(unit),
             _printable(assignment.officer_id),
-            format_instant(assignment.dispatched_at),
+            zone.shown(assignment.dispatched_at),
             _seconds(item.triggered_after_seconds),
             _uncovered(item),
             str(len(item.clip_ids)),
