@@ -220,15 +220,15 @@ def test_arguments_that_cannot_be_used(day: Path, arguments: list[str]) -> None:
 
 def test_a_day_is_the_agencys(day: Path) -> None:
     """Both calls began at 13:00 in Portland, which is 21:00 in London and the next morning in Tokyo."""
-    for zone, date, count in (
+    for zone, day_one, count in (
         ("America/Los_Angeles", "2023-11-29", 2),
         ("America/Los_Angeles", "2023-11-30", 0),
         ("Asia/Tokyo", "2023-11-29", 0),
         ("Asia/Tokyo", "2023-11-30", 2),
     ):
-        following = date[:-2] + str(int(date[-2:]) + 1) if date != "2023-11-30" else "2023-12-01"
-        more = ("--from", date, "--to", following, "--timezone", zone, "--json")
-        assert len(json.loads(run(day, *more))["assignments"]) == count, (zone, date)
+        following = "2023-11-30" if day_one == "2023-11-29" else "2023-12-01"
+        more = ("--from", day_one, "--to", following, "--timezone", zone, "--json")
+        assert len(json.loads(run(day, *more))["assignments"]) == count, (zone, day_one)
     told = run(day, "--timezone", "America/Los_Angeles")
     assert "Times are those of America/Los_Angeles." in told and "2023-11-29 13:00:00-08:00" in told
     assert (
