@@ -69,15 +69,18 @@ def stretches(timeline: Sequence[Status], crews: Crews) -> Iterator[tuple[str, S
 
 
 def _seen(officer: str, timeline: Sequence[Status], concerned: Sequence[_Concerned]) -> list[_Seen]:
-    named_at = {status.at for status in timeline if officer in status.officer_ids}
     found = []
+    named_at: set[datetime] | None = None
     for status, (matched_by, crew) in zip(timeline, concerned, strict=True):
         if officer in crew:
             found.append(_Seen(status.at, status.status, matched_by, named=True))
         elif status.status in CLEARING:
             found.append(_Seen(status.at, status.status, matched_by, named=False))
-        elif status.officer_ids and named_at and status.at not in named_at:
-            found.append(_Seen(status.at, _RELIEVED, matched_by, named=False))
+        elif status.officer_ids:
+            if named_at is None:
+                named_at = {status.at for status in timeline if officer in status.officer_ids}
+            if named_at and status.at not in named_at:
+                found.append(_Seen(status.at, _RELIEVED, matched_by, named=False))
     return found
 
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from daemon.core.dispatch.assignments import History
 from daemon.core.dispatch.crews import CrewSighting
@@ -43,6 +43,10 @@ CREATE INDEX IF NOT EXISTS dispatch_merge_internal ON dispatch_merge (internal);
 _TABLES = ("dispatch_incident", "dispatch_status", "dispatch_named", "dispatch_tracking", "dispatch_merge")
 _SEPARATOR = "\n"
 """Between names in one column; it stands in no id."""
+_CALLED = """
+SELECT i.incident_type, t.tracking_id
+FROM dispatch_incident i LEFT JOIN dispatch_tracking t ON t.incident_id = i.incident_id WHERE i.incident_id = ?
+"""
 _MERGED_WITH = """
 SELECT t.incident_id FROM dispatch_merge m JOIN dispatch_tracking t ON t.tracking_id = m.other WHERE m.incident_id = ?1
 UNION ALL SELECT internal FROM dispatch_merge WHERE incident_id = ?1 AND internal <> ''
@@ -83,10 +87,11 @@ class DispatchHistory:
             _insert("dispatch_named", 4),
             {(one.unit_id, at, officer_id, day) for one, at in said for officer_id in one.officer_ids},
         )
-        self._db.executemany(
-            _insert("dispatch_merge", 5),
-            [(one.incident_id, one.direction, one.other, one.internal or "", day) for one in snapshot.merges],
-        )
+        if snapshot.merges:
+            self._db.executemany(
+                _insert("dispatch_merge", 5),
+                [(one.incident_id, one.direction, one.other, one.internal or "", day) for one in snapshot.merges],
+            )
         self._db.executemany(
             _insert("dispatch_tracking", 3),
             [(one.tracking_id, one.incident_id, day) for one in snapshot.incidents if one.tracking_id is not None],
@@ -114,14 +119,12 @@ class DispatchHistory:
         merges: list[Merge] = []
         for incident_id in incident_ids:
             key = (incident_id,)
-            row = self._db.execute("SELECT incident_type FROM dispatch_incident WHERE incident_id = ?", key).fetchone()
-            if row is None:
+            for incident_type, tracking_id in self._db.execute(_CALLED, key):
+                types[incident_id] = incident_type
+                if tracking_id is not None:
+                    tracked[tracking_id].add(incident_id)
+            if incident_id not in types:
                 continue  # only a merge has named it so far
-            types[incident_id] = row[0]
-            for (tracking_id,) in self._db.execute(
-                "SELECT tracking_id FROM dispatch_tracking WHERE incident_id = ?", key
-            ):
-                tracked[tracking_id].add(incident_id)
             statuses.extend(
                 Status(
                     incident_id,
@@ -190,6 +193,7 @@ class DispatchHistory:
         return (_instant(rows[0][0]), frozenset(row[1] for row in rows)) if rows else None
 
 
+@cache
 def _insert(table: str, columns: int) -> str:
     """What is there already is said anew."""
     values = ", ".join("?" * columns)

@@ -36,6 +36,8 @@ class DispatchUnclear:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._changed: list[Span] = []
+        self._incidents: set[str] | None = None
+        """Those that have, or once had, a call of unknown crew: few, and the others need not be asked for."""
 
     def drain_changed(self) -> list[Span]:
         """The times in which something has changed since this was last asked."""
@@ -84,10 +86,15 @@ class DispatchUnclear:
     def replace(self, incident_ids: Collection[str], found: Collection[UnknownCrew]) -> None:
         """These are the incidents' calls of unknown crew from now on."""
         before: set[UnknownCrew] = set()
-        for incident_id in incident_ids:
+        if self._incidents is None:
+            self._incidents = {row[0] for row in self._db.execute("SELECT incident_id FROM dispatch_unknown")}
+        for incident_id in self._incidents.intersection(incident_ids):
             rows = self._db.execute("SELECT * FROM dispatch_unknown WHERE incident_id = ?", (incident_id,))
             before |= {_unknown(row) for row in rows}
         after = set(found)
+        if before == after:
+            return
+        self._incidents.update(call.incident_id for call in after)
         for gone in before - after:
             self._db.execute(
                 "DELETE FROM dispatch_unknown WHERE incident_id = ? AND unit_id = ? AND dispatched_at = ?",
