@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -226,8 +227,10 @@ class City:
         """Until the leader has ceased to listen to everything: from then on each service hears its share alone."""
 
         def done() -> bool:
-            asked = [line for line in self.mosquitto.log.splitlines() if line.endswith("from portland-policy-inbox")]
-            return bool(asked) and "UNSUBSCRIBE" in asked[-1]
+            asked = re.findall(
+                r"Received (SUBSCRIBE|UNSUBSCRIBE) from portland-policy-inbox$", self.mosquitto.log, re.M
+            )
+            return asked[-1:] == ["UNSUBSCRIBE"]
 
         wait_until(done, "the leader to hear its share alone")
 

@@ -129,9 +129,10 @@ def test_staging_never_holds_footage_in_the_clear(precinct: Precinct) -> None:
 
     def freeze() -> bool:
         if any(path.stat().st_blocks for path in matching(incoming, "**/clip.sealed")):
-            frozen.extend(descendants(dock))
-            for pid in frozen:
-                os.kill(pid, signal.SIGSTOP)
+            for pid in descendants(dock):
+                with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                    os.kill(pid, signal.SIGSTOP)
+                    frozen.append(pid)
         return bool(frozen)
 
     try:
