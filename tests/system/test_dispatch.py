@@ -91,10 +91,11 @@ def test_a_late_document_makes_a_new_revision_and_the_old_one_stays(precinct: Pr
 
 
 def test_the_same_document_again_changes_nothing(precinct: Precinct) -> None:
+    send(precinct, incident("D-3", 200, {"Dispatched": 0}, ("99999",)))  # dispatch has spoken past every clip's end
+    precinct.notice(record(precinct, "bay-3", 60))
     before = len(precinct.custody(action="tagged"))
     send(precinct, incident("D-1", 0, {"Dispatched": 0, "OnScene": 120, "Cleared": 600}))
-    send(precinct, incident("D-3", 200, {"Dispatched": 0}, ("99999",)))
-    clip_id = record(precinct, "bay-3", 60)
+    clip_id = record(precinct, "bay-2", 75)
     precinct.notice(clip_id)
     own = len(precinct.custody(action="tagged", clip_id=clip_id))
     assert len(precinct.custody(action="tagged")) == before + own
