@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from device_sim import camera as docking
-from device_sim import envelope, faults, keyboard, mp4, recording, times, watch
+from device_sim import envelope, times
+from device_sim.camera import docking, faults, keyboard, mp4, recording, watch
+from device_sim.camera.loop import FILESYSTEMS
+from device_sim.camera.memory import Memory
 from device_sim.errors import usage
-from device_sim.loop import FILESYSTEMS
-from device_sim.memory import Memory
 
 _FILE = click.Path(path_type=Path)
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from device_sim import dispatch as center
-from device_sim import incidents
-from device_sim.dispatch_out import Login, outlet
+from device_sim.dispatch import center, incidents
+from device_sim.dispatch.out import Login, outlet
 from device_sim.errors import usage
 
 _FILE = click.Path(path_type=Path)

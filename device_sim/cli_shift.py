@@ -13,10 +13,13 @@ from typing import Any
 
 import click
 
-from device_sim import camera, envelope, faults, plan, shift
+from device_sim import envelope
+from device_sim.camera import docking as camera
+from device_sim.camera import faults
 from device_sim.cli_dispatch import broker_options, login
-from device_sim.dispatch_out import FORGOTTEN_SECONDS, outlet
+from device_sim.dispatch.out import FORGOTTEN_SECONDS, outlet
 from device_sim.errors import usage
+from device_sim.shifts import plan, shift
 
 _FILE = click.Path(path_type=Path)
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from daemon.core.dispatch.activation import Assignment, Clip, match
-from device_sim import dispatch, plan
+from device_sim.dispatch import center as dispatch
+from device_sim.shifts import plan
 
 _ROUNDS = 3
 _BEGIN = datetime(2023, 11, 1, tzinfo=UTC)

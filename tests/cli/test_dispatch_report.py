@@ -30,8 +30,8 @@ from daemon.core.dispatch.excusals import Excusals, Excused
 from daemon.core.dispatch.merges import Joined
 from daemon.model.errors import ConfigurationError
 from daemon.model.zones import zone_named
-from device_sim import dispatch as center
-from device_sim import plan
+from device_sim.dispatch import center
+from device_sim.shifts import plan
 
 PORTLAND = zone_named("America/Los_Angeles")
 CLIP = "4baba24a-fbc3-4768-9484-f57c3aab82e4"

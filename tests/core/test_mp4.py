@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as hs
 
 from daemon.core import mp4
-from device_sim import footage
+from device_sim.camera import footage
 
 
 def playable(data: bytes) -> bool:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from device_sim import dispatch, times
-from device_sim.incidents import Incident, load
+from device_sim import times
+from device_sim.dispatch import center as dispatch
+from device_sim.dispatch.incidents import Incident, load
 
 DAY = date(2023, 8, 21)
 

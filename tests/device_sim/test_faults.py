@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from device_sim import faults, mp4
+from device_sim.camera import faults, mp4
 
 MEDIA_TYPE = b"application/vnd.bwc.capture.v1+json"
 

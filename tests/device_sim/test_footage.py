@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import pytest
 
-from device_sim import footage, mp4
+from device_sim.camera import footage, mp4
 from device_sim.errors import SimError
 
 SMALLEST_MOVIE = len(mp4.STAND_IN)

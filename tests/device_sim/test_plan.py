@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from device_sim import plan
+from device_sim.shifts import plan
 
 DAY = date(2023, 8, 21)
 

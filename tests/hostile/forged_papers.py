@@ -17,7 +17,7 @@ from daemon.review.opening import Viewer, open_clip
 from daemon.seal.envelope import Envelope
 from daemon.seal.trust import parse_trust, refuse_rollback
 from daemon.vault.sources import Directory
-from device_sim.receipts import ReceiptError, erase_after
+from device_sim.camera.receipts import ReceiptError, erase_after
 from tests.hostile.forging import (
     ACCEPTED,
     ELSEWHERE,

@@ -41,8 +41,8 @@ from daemon.seal.note import verify_checkpoint
 from daemon.seal.trust import parse_trust
 from daemon.seal.verify import verify
 from daemon.seal.wrap import unwrap
-from device_sim import mp4 as made_mp4
-from device_sim import receipts
+from device_sim.camera import mp4 as made_mp4
+from device_sim.camera import receipts
 from tests.kit import agency
 from tests.kit.agency import CLIP, NOW
 from tests.kit.dock_fixture import AGENCY, House, open_house

@@ -45,8 +45,8 @@ from daemon.seal.verify import verify
 from daemon.seal.wrap import seal_info, unwrap
 from daemon.vault.layout import VaultLayout
 from daemon.vault.reading import hash_file, open_sealed, size_of
-from device_sim import memory, mp4
-from device_sim.recording import Clip, ClipSpec, Wearer, clip_id, signed_capture
+from device_sim.camera import memory, mp4
+from device_sim.camera.recording import Clip, ClipSpec, Wearer, clip_id, signed_capture
 from tests.kit.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]

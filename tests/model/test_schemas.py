@@ -25,8 +25,8 @@ from daemon.model.resources import schemas_dir
 from daemon.model.schemas import schemas, text, write
 from daemon.model.statements import KINDS, Capture
 from daemon.seal import envelope as envelopes
-from device_sim import memory
-from device_sim.recording import Clip, ClipSpec, Wearer, signed_capture
+from device_sim.camera import memory
+from device_sim.camera.recording import Clip, ClipSpec, Wearer, signed_capture
 from tests.kit import query_strategies, strategies
 from tests.kit.agency import CLIP, DIGEST, sign_key
 

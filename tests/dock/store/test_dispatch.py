@@ -17,7 +17,7 @@ from daemon.core.dispatch.assignments import dispatched
 from daemon.core.dispatch.eido_fields import EidoError
 from daemon.core.dispatch.unclear import UnknownCrew
 from daemon.dock.store.dispatch import DispatchStore
-from device_sim import dispatch
+from device_sim.dispatch import center as dispatch
 from tests.core.dispatch.calls import assignments
 
 START = datetime(2023, 11, 29, 20, 0, tzinfo=UTC)

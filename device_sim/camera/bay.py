@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from device_sim import footage, memory
+from device_sim.camera import footage, memory
+from device_sim.camera.recording import Wearer
 from device_sim.errors import SimError, usage
-from device_sim.recording import Wearer
 
 _STEPS = 20
 

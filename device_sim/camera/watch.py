@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from device_sim import camera, faults, memory
-from device_sim.bay import Bay
-from device_sim.camera import VERIFIED, Say, Stay, Visit
+from device_sim.camera import docking as camera
+from device_sim.camera import faults, memory
+from device_sim.camera.bay import Bay
+from device_sim.camera.docking import VERIFIED, Say, Stay, Visit
+from device_sim.camera.recording import ClipSpec, Wearer, record
 from device_sim.errors import SimError
-from device_sim.recording import ClipSpec, Wearer, record
 
 KEYS = "d dock  u undock  r record a clip  f next fault  q quit"
 _FAULTS = tuple(name for name in faults.FAULTS if name != "slow")

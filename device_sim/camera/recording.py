@@ -13,7 +13,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from device_sim import envelope, footage, times
+from device_sim import envelope, times
+from device_sim.camera import footage
 from device_sim.errors import usage
 
 TRIGGERS = (

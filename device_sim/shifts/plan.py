@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from device_sim import dispatch, duty, recording, times
-from device_sim.incidents import Incident
+from device_sim import times
+from device_sim.camera import recording
+from device_sim.dispatch import center as dispatch
+from device_sim.dispatch.incidents import Incident
+from device_sim.shifts import duty
 
 _START_HOUR = 16  # as in dispatch.shift
 

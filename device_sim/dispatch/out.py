@@ -19,8 +19,8 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from device_sim import footage
-from device_sim.dispatch import Delivery
+from device_sim.camera import footage
+from device_sim.dispatch.center import Delivery
 from device_sim.errors import SimError, usage
 
 _PATIENCE_SECONDS = 30.0

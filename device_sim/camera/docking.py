@@ -11,11 +11,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from device_sim import footage, memory, receipts
-from device_sim.bay import Bay
+from device_sim.camera import footage, memory, receipts
+from device_sim.camera.bay import Bay
+from device_sim.camera.loop import LoopBay
+from device_sim.camera.recording import Clip, ClipSpec, Wearer, record
 from device_sim.errors import SimError, usage
-from device_sim.loop import LoopBay
-from device_sim.recording import Clip, ClipSpec, Wearer, record
 
 _POLL_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 0.5

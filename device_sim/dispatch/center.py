@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from device_sim import eido, times
-from device_sim.incidents import Incident, Merge, UnitCall
+from device_sim import times
+from device_sim.dispatch import eido
+from device_sim.dispatch.incidents import Incident, Merge, UnitCall
 
 _KINDS = (
     ("Disturbance", 3, 20), ("Welfare Check", 3, 18), ("Traffic Stop", 4, 16), ("Theft", 4, 12),

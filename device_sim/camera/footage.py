@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from device_sim import mp4
+from device_sim.camera import mp4
 from device_sim.errors import SimError, usage
 
 if TYPE_CHECKING:

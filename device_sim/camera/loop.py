@@ -15,10 +15,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from device_sim import memory
-from device_sim.bay import Bay
+from device_sim.camera import memory
+from device_sim.camera.bay import Bay
+from device_sim.camera.recording import Wearer
 from device_sim.errors import SimError, usage
-from device_sim.recording import Wearer
 
 FILESYSTEMS = ("exfat", "ext4")
 _LET_GO_SECONDS = 30.0

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from device_sim.incidents import CLEARING, Incident, UnitCall
+from device_sim.dispatch.incidents import CLEARING, Incident, UnitCall
 
 POLICE = "police.example"
 _STREETS = ("SE Division St", "NE Sandy Blvd", "SW 5th Ave", "N Lombard St", "NW Everett St", "SE 82nd Ave")

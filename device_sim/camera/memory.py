@@ -10,9 +10,9 @@ import json
 import shutil
 from pathlib import Path
 
-from device_sim import footage
+from device_sim.camera import footage
+from device_sim.camera.recording import Clip, Wearer
 from device_sim.errors import usage
-from device_sim.recording import Clip, Wearer
 
 TOTAL_BYTES = 64_000_000_000
 

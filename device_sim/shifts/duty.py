@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from device_sim.incidents import Incident, UnitCall
+from device_sim.dispatch.incidents import Incident, UnitCall
 
 _LONGEST_SECONDS = 4 * 3600  # longest recording
 

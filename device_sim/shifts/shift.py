@@ -16,11 +16,13 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from device_sim import camera, dispatch, envelope
-from device_sim.dispatch_out import Outlet
+from device_sim import envelope
+from device_sim.camera import docking as camera
+from device_sim.camera.recording import ClipSpec, Wearer
+from device_sim.dispatch import center as dispatch
+from device_sim.dispatch.out import Outlet
 from device_sim.errors import SimError
-from device_sim.plan import Plan, PlannedCamera, PlannedClip
-from device_sim.recording import ClipSpec, Wearer
+from device_sim.shifts.plan import Plan, PlannedCamera, PlannedClip
 
 _PICTURE_SECONDS = 2.0
 """Longest video in a clip's file."""
