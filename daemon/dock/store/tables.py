@@ -6,7 +6,7 @@ log (daemon.custody.log).
 
 from __future__ import annotations
 
-VERSION = 8
+VERSION = 5
 REPLICA_TABLES = """
 CREATE TABLE to_replicate (
   clip_id TEXT PRIMARY KEY, turn INTEGER NOT NULL UNIQUE, change INTEGER NOT NULL, since TEXT NOT NULL
@@ -87,41 +87,35 @@ ALTER TABLE dispatch_document RENAME TO dispatch_document_3;
 """Clips are copied anew, their small files as one object; daemon.dock.store.dispatch reads its documents again."""
 TO_READ = "dispatch_to_read"
 """Documents that are to be read again. It is there, perhaps empty, until everything is worked out from them anew."""
-_READ_AGAIN = """
-CREATE TABLE IF NOT EXISTS dispatch_to_read (
+_TO_5 = """
+CREATE TABLE dispatch_to_read (
   digest TEXT PRIMARY KEY, received_at TEXT NOT NULL, as_of TEXT NOT NULL, body BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS dispatch_document (
   digest TEXT PRIMARY KEY, received_at TEXT NOT NULL, as_of TEXT NOT NULL, body BLOB NOT NULL
 );
-INSERT OR IGNORE INTO dispatch_to_read SELECT digest, received_at, as_of, body FROM dispatch_document;
+INSERT INTO dispatch_to_read SELECT digest, received_at, as_of, body FROM dispatch_document;
 DROP TABLE dispatch_document;
 DROP TABLE IF EXISTS dispatch_about;
 DROP TABLE IF EXISTS dispatch_incident;
 DROP TABLE IF EXISTS dispatch_status;
 DROP TABLE IF EXISTS dispatch_named;
-DROP TABLE IF EXISTS dispatch_tracking;
 DROP TABLE IF EXISTS dispatch_merge;
-"""
-"""What documents say is kept in another form; daemon.dock.store.dispatch reads them again."""
-_TO_6 = """
 CREATE TABLE IF NOT EXISTS dispatch_set_aside (
   digest TEXT PRIMARY KEY, source TEXT NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL
 ) WITHOUT ROWID;
-ALTER TABLE dispatch_set_aside RENAME TO dispatch_set_aside_5;
+ALTER TABLE dispatch_set_aside RENAME TO dispatch_set_aside_4;
 CREATE TABLE dispatch_set_aside (
-  digest TEXT, part INTEGER, source TEXT NOT NULL, at TEXT NOT NULL, about_at TEXT NOT NULL, reason TEXT NOT NULL,
-  PRIMARY KEY (digest, part)
+  digest TEXT, part INTEGER, source TEXT NOT NULL, at TEXT NOT NULL, about_from TEXT NOT NULL,
+  about_until TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (digest, part)
 ) WITHOUT ROWID;
-INSERT INTO dispatch_set_aside SELECT digest, 0, source, at, at, reason FROM dispatch_set_aside_5;
-DROP TABLE dispatch_set_aside_5;
-"""
-_TO_7 = """
+INSERT INTO dispatch_set_aside SELECT digest, 0, source, at, at, at, reason FROM dispatch_set_aside_4;
+DROP TABLE dispatch_set_aside_4;
 CREATE TABLE IF NOT EXISTS dispatch_assignment (
   incident_id TEXT, unit_id TEXT, officer_id TEXT, dispatched_at TEXT, cleared_at TEXT, incident_type TEXT NOT NULL,
   matched_by TEXT NOT NULL, PRIMARY KEY (incident_id, unit_id, officer_id, dispatched_at)
 ) WITHOUT ROWID;
-ALTER TABLE dispatch_assignment RENAME TO dispatch_assignment_6;
+ALTER TABLE dispatch_assignment RENAME TO dispatch_assignment_4;
 DROP INDEX IF EXISTS dispatch_assignment_officer;
 CREATE TABLE dispatch_assignment (
   incident_id TEXT, unit_id TEXT, officer_id TEXT, dispatched_at TEXT, cleared_at TEXT, incident_type TEXT NOT NULL,
@@ -129,27 +123,15 @@ CREATE TABLE dispatch_assignment (
 ) WITHOUT ROWID;
 INSERT INTO dispatch_assignment
   SELECT incident_id, unit_id, officer_id, dispatched_at, cleared_at, incident_type, matched_by, 0
-  FROM dispatch_assignment_6;
-DROP TABLE dispatch_assignment_6;
+  FROM dispatch_assignment_4;
+DROP TABLE dispatch_assignment_4;
 CREATE INDEX IF NOT EXISTS clip_by_time ON clip (started_at) WHERE started_at IS NOT NULL;
 """
-_TO_8 = """
-ALTER TABLE dispatch_set_aside RENAME TO dispatch_set_aside_7;
-DROP INDEX IF EXISTS dispatch_set_aside_about;
-CREATE TABLE dispatch_set_aside (
-  digest TEXT, part INTEGER, source TEXT NOT NULL, at TEXT NOT NULL, about_from TEXT NOT NULL,
-  about_until TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (digest, part)
-) WITHOUT ROWID;
-INSERT INTO dispatch_set_aside SELECT digest, 0, source, at, at, at, reason FROM dispatch_set_aside_7 WHERE part = 0;
-DROP TABLE dispatch_set_aside_7;
-"""
+"""What documents say is kept in another form; daemon.dock.store.dispatch reads them again."""
 STEPS = (
     "CREATE TABLE erasing (clip_id TEXT PRIMARY KEY) WITHOUT ROWID;",
     f"{REPLICA_TABLES} ALTER TABLE replica ADD COLUMN statements TEXT NOT NULL DEFAULT '';",
     _TO_4,
-    _READ_AGAIN,
-    _READ_AGAIN + _TO_6,
-    _READ_AGAIN + _TO_7,
-    _READ_AGAIN + _TO_8,
+    _TO_5,
 )
 """From each schema to the next, from the oldest still understood."""
