@@ -40,7 +40,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class KnownClip:
+class ShownClip:
     """A clip: its notice without the envelopes, and its standing if the policy service has published one."""
 
     notice: Mapping[str, Any]
@@ -118,7 +118,7 @@ class ClipDatabase:
             return False
         self._delete(*key)
         plain = {name: value for name, value in notice.plain().items() if name not in _ENVELOPES}
-        known = KnownClip(plain, None)
+        known = ShownClip(plain, None)
         self._db.execute(
             "INSERT INTO clip VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (*key, generation, notice.sequence, notice.lock.state, known.officer_id, known.recorded_at, _dump(plain)),
@@ -163,12 +163,12 @@ class ClipDatabase:
             self._delete(*key)
         self._db.execute("DELETE FROM standing WHERE generation < ?", (generation,))
 
-    def clip(self, dock_id: str, clip_id: str) -> KnownClip | None:
+    def clip(self, dock_id: str, clip_id: str) -> ShownClip | None:
         """One clip of one dock, or None."""
         rows = self._find("clip.dock_id = ? AND clip.clip_id = ?", (dock_id, clip_id), "")
         return next(rows, None)
 
-    def page(self, state: str, search: str, most: int, skip: int) -> list[KnownClip]:
+    def page(self, state: str, search: str, most: int, skip: int) -> list[ShownClip]:
         """Clips in `state`, the newest recording first: at most `most`, after the first `skip`.
 
         `search` is the id of an officer, an incident or a clip, or empty for all.
@@ -183,10 +183,10 @@ class ClipDatabase:
         order = "ORDER BY clip.recorded_at DESC, clip.clip_id LIMIT ? OFFSET ?"
         return list(self._find(where, (*values, most, skip), order))
 
-    def _find(self, where: str, values: tuple[Any, ...], order: str) -> Iterator[KnownClip]:
+    def _find(self, where: str, values: tuple[Any, ...], order: str) -> Iterator[ShownClip]:
         query = f"{_JOINED} WHERE {where} {order}"  # both are written above, never by a stranger
         for document, standing in self._db.execute(query, values):
-            yield KnownClip(json.loads(document), Standing.model_validate_json(standing) if standing else None)
+            yield ShownClip(json.loads(document), Standing.model_validate_json(standing) if standing else None)
 
     def owed_statements(self, most: int) -> list[OwedStatement]:
         """At most `most` missing statements, those that are due first. Each once, however many clips wait for it."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from daemon.board.clips import KnownClip
+from daemon.board.clips import ShownClip
 from daemon.core.words import TRIGGERS, custody_sentence, need_words
 from daemon.custody.record import LIMIT, ClipCustody, read_entry
 from daemon.model.errors import BwcError
@@ -35,7 +35,7 @@ class ClipHistory:
     gap: str | None
 
 
-def history(clip: KnownClip, vault: Path | None) -> ClipHistory:
+def history(clip: ShownClip, vault: Path | None) -> ClipHistory:
     """The timeline of a clip, from its notice and standing. `vault` adds the clip's own custody log.
 
     `vault` may be a read-only share of the dock's vault. A log that cannot be read there is named in `gap`.
@@ -56,7 +56,7 @@ def _in_order(lines: list[HistoryLine]) -> list[HistoryLine]:
     return sorted(lines, key=lambda line: line.at)
 
 
-def _recording(clip: KnownClip) -> Iterator[HistoryLine]:
+def _recording(clip: ShownClip) -> Iterator[HistoryLine]:
     capture: dict[str, Any] | None = clip.notice.get("capture")
     if capture is None:
         return
@@ -71,7 +71,7 @@ def _recording(clip: KnownClip) -> Iterator[HistoryLine]:
     yield HistoryLine(parse_instant(capture["stopped_at"]), "camera", stopped)
 
 
-def _dispatch(clip: KnownClip) -> Iterator[HistoryLine]:
+def _dispatch(clip: ShownClip) -> Iterator[HistoryLine]:
     for assignment in (clip.notice.get("activation") or {}).get("assignments", ()):
         unit = f"unit {assignment['unit_id']}"
         call = f"{assignment['incident_id']} ({assignment['incident_type']})"
@@ -80,13 +80,13 @@ def _dispatch(clip: KnownClip) -> Iterator[HistoryLine]:
             yield HistoryLine(parse_instant(assignment["cleared_at"]), "dispatch", f"{unit} cleared")
 
 
-def _due(clip: KnownClip) -> Iterator[HistoryLine]:
+def _due(clip: ShownClip) -> Iterator[HistoryLine]:
     for need in clip.standing.needs if clip.standing else ():
         if need.by is not None:
             yield HistoryLine(need.by, "policy", f"due: {need_words(need)}")
 
 
-def _dock(clip: KnownClip) -> Iterator[HistoryLine]:
+def _dock(clip: ShownClip) -> Iterator[HistoryLine]:
     """What the dock did, as far as the notice alone says it."""
     if "ingested_at" in clip.notice:
         yield HistoryLine(parse_instant(clip.notice["ingested_at"]), "dock", custody_sentence("ingested", {}))

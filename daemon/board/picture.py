@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.board.clips import ClipDatabase, KnownClip, OwedStatement, ShownVerdict
+from daemon.board.clips import ClipDatabase, OwedStatement, ShownClip, ShownVerdict
 from daemon.core.rate import Rate, time_left
 from daemon.link.mqtt import Received
 from daemon.model import statements as st
@@ -216,7 +216,7 @@ class Picture:
         with self._lock:
             return [self._bays[key] for key in sorted(self._bays) if dock_id in {None, key[0]}]
 
-    def locked_clips(self, search: str, page: int) -> tuple[list[KnownClip], bool]:
+    def locked_clips(self, search: str, page: int) -> tuple[list[ShownClip], bool]:
         """One page of locked clips, the newest first, and whether there are more. For `search` see `ClipDatabase.page`.
 
         `page` counts from 0.
@@ -235,7 +235,7 @@ class Picture:
         with self._lock:
             return self._clips.assignment_verdicts(since)
 
-    def clip(self, dock_id: str, clip_id: str) -> KnownClip | None:
+    def clip(self, dock_id: str, clip_id: str) -> ShownClip | None:
         """One clip of one dock, or None."""
         with self._lock:
             return self._clips.clip(dock_id, clip_id)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.board.clips import KnownClip, OwedStatement, ShownVerdict
+from daemon.board.clips import OwedStatement, ShownClip, ShownVerdict
 from daemon.board.picture import BrokerLink, KnownBay, KnownDock
 from daemon.core.words import need_words
 from daemon.model.documents import BayState
@@ -179,14 +179,14 @@ def verdict_words(verdict: str) -> str:
 class ClipLine:
     """A clip in a list. `why`: its dock's reason for the lock. `needs`: what would open it, in words."""
 
-    clip: KnownClip
+    clip: ShownClip
     why: str
     force: str
     needs: tuple[str, ...]
     overdue: bool
 
 
-def clip_line(clip: KnownClip) -> ClipLine:
+def clip_line(clip: ShownClip) -> ClipLine:
     """The line of one clip."""
     standing = clip.standing
     needs = tuple(need_words(need) for need in standing.needs) if standing else ()

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from daemon.board.clips import KnownClip
+from daemon.board.clips import ShownClip
 from daemon.board.history import history
 from daemon.core.words import custody_sentence
 from tests.board.test_picture import notice
 
 
-def known(**fields: Any) -> KnownClip:
-    return KnownClip({**notice(1), "ingested_at": "2026-03-01T12:00:00.000Z", **fields}, None)
+def known(**fields: Any) -> ShownClip:
+    return ShownClip({**notice(1), "ingested_at": "2026-03-01T12:00:00.000Z", **fields}, None)
 
 
 def test_without_a_vault_it_says_what_is_missing() -> None:

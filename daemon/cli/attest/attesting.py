@@ -14,7 +14,7 @@ from daemon.cli.attest import check
 from daemon.cli.attest.facts import Fact, clips_of, incident_of
 from daemon.cli.attest.people import NOBODY, People
 from daemon.cli.attest.sign import Accepted, sign_and_publish
-from daemon.cli.attest.words import Teller
+from daemon.cli.attest.words import Wording
 from daemon.cli.shared.person import Caller
 from daemon.model.errors import BwcError
 from daemon.model.zones import AgencyZone
@@ -66,9 +66,9 @@ class Attesting:
         dispatched = hear_dispatched(person.broker, person.topics)
         return dispatched | attested_incidents(person, sorted(str(name) for name in named if name not in dispatched))
 
-    def teller(self, known: Known) -> Teller:
+    def teller(self, known: Known) -> Wording:
         """Says facts in words."""
-        return Teller(known, self.people or NOBODY, self.zone)
+        return Wording(known, self.people or NOBODY, self.zone)
 
     def sign(self, facts: Sequence[Fact], known: Known) -> list[Accepted]:
         """Says what is signed, signs and publishes it, and tells of each that is accepted. Raises as `sign` does."""

@@ -13,7 +13,7 @@ from daemon.cli.attest.attesting import Attesting, accepted_document, note
 from daemon.cli.attest.facts import Fact, facts_of
 from daemon.cli.attest.shift import Group, Left, propose
 from daemon.cli.attest.sign import Accepted
-from daemon.cli.attest.words import FORCES, Teller, counted, counted_clips
+from daemon.cli.attest.words import FORCES, Wording, counted, counted_clips
 from daemon.cli.shared.output import print_json
 from daemon.cli.shared.person import Caller
 from daemon.cli.shared.typed_times import typed_span
@@ -89,13 +89,13 @@ def _fact(group: Group, said: dict[str, Any], attesting: Attesting) -> Fact:
     return fact
 
 
-def _show(group: Group, teller: Teller) -> None:
+def _show(group: Group, teller: Wording) -> None:
     click.echo(f"{group.name}: {counted_clips(group.clips)}", err=True)
     for clip in group.clips:
         click.echo(f"  {_line(clip, teller)}", err=True)
 
 
-def _line(clip: KnownClip, teller: Teller) -> str:
+def _line(clip: KnownClip, teller: Wording) -> str:
     if not clip.recorded:
         return f"{clip.clip_id}  {teller.zone.shown(clip.began)}  taken in; who recorded it, and when, is not known"
     length = (clip.stopped_at - clip.started_at).total_seconds()
@@ -104,7 +104,7 @@ def _line(clip: KnownClip, teller: Teller) -> str:
     return f"{clip.clip_id}  {began}  {length:.0f} s  {teller.people.shown(clip.officer_id)}, by {trigger}"
 
 
-def _said(said: dict[str, Any], teller: Teller) -> str:
+def _said(said: dict[str, Any], teller: Wording) -> str:
     """What is said alike of every incident."""
     death = ", a death in custody" if said["in_custody_death"] else ""
     involved = f", involved: {teller.persons(said['involved'])}" if said["involved"] else ""

@@ -27,7 +27,7 @@ _FORMS = {"unrecorded": "without a recording", "audio": "audio-recorded", "video
 
 
 @dataclass(frozen=True)
-class Teller:
+class Wording:
     """What it takes to say a fact: what is known, who is who, and the zone that its reader lives in."""
 
     known: Known
@@ -108,17 +108,17 @@ class Teller:
         return f"withdrawal of attestation {said.attestation_sha256}, for: {said.reason}"
 
 
-_WORDS: dict[type[st.Statement], Callable[[Teller, Any], str]] = {
-    st.Classification: Teller._classification,
-    st.OfficerStatement: Teller._statement,
-    st.Report: Teller._report,
-    st.Authorization: Teller._authorization,
-    st.Hold: Teller._hold,
-    st.Correction: Teller._correction,
-    st.Declaration: Teller._declaration,
-    st.Label: Teller._label,
-    st.Excusal: Teller._excusal,
-    st.Withdrawal: Teller._withdrawal,
+_WORDS: dict[type[st.Statement], Callable[[Wording, Any], str]] = {
+    st.Classification: Wording._classification,
+    st.OfficerStatement: Wording._statement,
+    st.Report: Wording._report,
+    st.Authorization: Wording._authorization,
+    st.Hold: Wording._hold,
+    st.Correction: Wording._correction,
+    st.Declaration: Wording._declaration,
+    st.Label: Wording._label,
+    st.Excusal: Wording._excusal,
+    st.Withdrawal: Wording._withdrawal,
 }
 
 

@@ -26,7 +26,7 @@ from daemon.policy.rules.facts import (
     ViewerFacts,
 )
 from daemon.policy.store.rows import AnnouncedClipRow
-from daemon.policy.testimony.testimony import Standing
+from daemon.policy.testimony.testimony import StandingClassification
 from daemon.policy.testimony.words import AnyWord, Word
 
 UNKNOWN_OFFICER = "unknown"
@@ -164,7 +164,9 @@ class Case:
         return self._context.store.statement(self.clip.seal_sha256, st.Seal)
 
     @staticmethod
-    def _alone(one: Standing, standing: Iterable[Standing], everybody: set[str]) -> IncidentFacts:
+    def _alone(
+        one: StandingClassification, standing: Iterable[StandingClassification], everybody: set[str]
+    ) -> IncidentFacts:
         """One classification, with everybody whom any of them calls involved in that incident.
 
         Whom only a conflicted signer calls involved counts as involved, and may not view for that.

@@ -35,7 +35,7 @@ class OtherClips:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StandingClassification:
     """A classification that stands. `opens`: its signer is unconflicted and nobody has taken it back."""
 
     word: Word[st.Classification]
@@ -60,7 +60,7 @@ class Testimony:
     captured_by: str
     incidents: tuple[str, ...]
     vouched: frozenset[str]
-    classifications: tuple[Standing, ...]
+    classifications: tuple[StandingClassification, ...]
     parties: Parties
     words: list[AnyWord]
     withdrawals: Withdrawals
@@ -170,7 +170,7 @@ def weigh(
         captured_by=captured_by,
         incidents=tuple(sorted(incidents)),
         vouched=own | attached_by([word for word in standing if _opens(word, parties, withdrawals)], clip_id),
-        classifications=tuple(Standing(word, _opens(word, parties, withdrawals)) for word in standing),
+        classifications=tuple(StandingClassification(word, _opens(word, parties, withdrawals)) for word in standing),
         parties=parties,
         words=words,
         withdrawals=withdrawals,

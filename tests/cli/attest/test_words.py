@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from daemon.cli.attest.people import NOBODY
-from daemon.cli.attest.words import Teller
+from daemon.cli.attest.words import Wording
 from daemon.model import statements as st
 from daemon.review.known import Known
 from tests.cli.attest.world import PEOPLE, PORTLAND, classification, clip, clip_id, facts, known
 
 WORLD = known(clip(1, "23-1"), clip(2, "23-1"), clip(3, "23-1", officer="52345"), clip(4), clip(5, officer="unknown"))
-TELLER = Teller(WORLD, PEOPLE, PORTLAND)
+TELLER = Wording(WORLD, PEOPLE, PORTLAND)
 
 
-def said(kind: type[st.Statement], teller: Teller = TELLER, **payload: Any) -> str:
+def said(kind: type[st.Statement], teller: Wording = TELLER, **payload: Any) -> str:
     [fact] = facts(kind, payload)
     return teller.say(fact)
 
@@ -37,7 +37,7 @@ def test_a_classification_has_its_counts_people_and_time() -> None:
 
 
 def test_what_is_not_known_is_named_without_counts() -> None:
-    strange = Teller(Known(), NOBODY, PORTLAND)
+    strange = Wording(Known(), NOBODY, PORTLAND)
     words = strange.say(classification(involved=["51234"], in_custody_death=True))
     assert "incident 23-1:" in words and "clips" not in words and "involved: 51234;" in words
     assert "a death in custody" in words
@@ -50,7 +50,7 @@ def test_clips_without_an_incident_are_counted_by_officer() -> None:
     )
     both = classification(incident_id=None, clip_ids=[clip_id(4), clip_id(5)])
     assert "2 clips of 1 officer named" in TELLER.say(both)
-    unknown = Teller(known(clip(5, "23-1", officer="unknown")), PEOPLE, PORTLAND)
+    unknown = Wording(known(clip(5, "23-1", officer="unknown")), PEOPLE, PORTLAND)
     assert "1 clip of an unknown officer in incident 23-1" in unknown.say(classification())
 
 

@@ -33,7 +33,7 @@ AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class Named:
+class DueClip:
     """A clip of a report, and whether it stood there as overdue."""
 
     clip: ReportedClip
@@ -100,10 +100,10 @@ def _go_on(context: PolicyContext, row: ReportRow, outcome: ReportOutcome, appro
     log.info("disposal report %s: %d clips ordered, %d withheld", row.digest, new.ordered, len(withheld))
 
 
-def _named(row: ReportRow) -> Iterator[Named]:
+def _named(row: ReportRow) -> Iterator[DueClip]:
     report = reports.read(row)
-    yield from (Named(clip, overdue=False) for clip in report.due)
-    yield from (Named(clip, overdue=True) for clip in report.overdue)
+    yield from (DueClip(clip, overdue=False) for clip in report.due)
+    yield from (DueClip(clip, overdue=True) for clip in report.overdue)
 
 
 def _clocks_allow(context: PolicyContext, dock_ids: set[str]) -> bool:
@@ -114,7 +114,7 @@ def _clocks_allow(context: PolicyContext, dock_ids: set[str]) -> bool:
 
 
 def _order_or_say_why(
-    context: PolicyContext, row: ReportRow, one: Named, approvals: list[DisposalApproval]
+    context: PolicyContext, row: ReportRow, one: DueClip, approvals: list[DisposalApproval]
 ) -> str | None:
     """Orders one clip. In words why not; None when it is ordered."""
     clip, now = context.store.clip(one.clip.clip_id, one.clip.dock_id), context.now()
