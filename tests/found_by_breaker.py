@@ -5,28 +5,19 @@ Not collected by its name: run it as `pytest tests/found_by_breaker.py`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from daemon.cli.ask import command
-from daemon.cli.attest.shift import propose
 from daemon.dock.store.dispatch_unclear import MANY
 from daemon.model import statements as st
-from daemon.model.errors import BwcError, NotDurableError
-from daemon.model.parse import parse_model
-from daemon.model.query_results import ListedClip, PolicyStatus, ReportPiece
 from daemon.model.times import format_instant
 from daemon.policy.queries.handler import QueryHandler
-from daemon.policy.queries.status import offline
 from daemon.policy.rules import cedar
 from tests.core.dispatch.calls import at, document
 from tests.dock.dispatch.scene import newest_tag
@@ -87,55 +78,9 @@ def classified(**changes: Any) -> dict[str, Any]:
 # --- it opens ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_signers_later_word_about_another_clip_frees_nobody_who_was_there(tmp_path: Path) -> None:
-    """Two clips of an incident are classified by themselves: the second word does not take back the first.
-
-    daemon/policy/testimony/testimony.py, `_standing` over `beside`: its key (signer, incident) is (signer, None) for
-    every clip classified by itself, so the latest such word drops whom the earlier ones call involved.
-    """
-    steps = [
-        "officer's clip c1 in I1",
-        "partner's clip c2 in I1",
-        "witness's clip c3 in I1",
-        "affairs: c2 deadly, involved sergeant",
-        "+1m",
-        "affairs: c3 none",
-        "+1m",
-        "sergeant: I1 none",
-    ]
-    with played(tmp_path, *steps) as scene:
-        assert not scene.opens("officer report c1")
-
-
 ATTACHED = ["officer's clip c1 in I1; unclear 0", "partner's clip c2 in none", "corporal's clip c3 in I1"]
 ATTACHED += ["corporal: I1 none, clips c2", "+1m"]
 """A word that only closes attaches the second clip to the incident."""
-
-
-def test_whoever_is_called_involved_in_a_clip_attached_to_the_incident_is_a_party(tmp_path: Path) -> None:
-    """daemon/policy/store/attestations.py `_BESIDE`: of what is said of an incident's other clips by themselves only
-    that of clips which a dock tagged is found, not of those that a word attached (corrections are found for both).
-    """
-    with played(tmp_path, *ATTACHED, "affairs: c2 deadly, involved sergeant", "sergeant: I1 none") as scene:
-        assert not scene.opens("officer report c1")
-
-
-def test_a_declaration_does_not_stand_against_force_on_a_clip_attached_to_the_incident(tmp_path: Path) -> None:
-    """The same, in daemon/policy/cases/declarations.py `_said_beside`: the wearer is called involved there."""
-    steps = [*ATTACHED, "affairs: c2 deadly, involved officer", "officer declares no force on c1"]
-    with played(tmp_path, *steps, **WEARER) as scene:
-        assert not scene.opens("officer report c1")
-
-
-def test_a_declaration_waits_for_a_tag_of_whoever_a_correction_names(tmp_path: Path) -> None:
-    """The tag says `unclear: 0`, and no call, of the officer before; the new wearer's calls are not in it yet.
-
-    daemon/policy/cases/declarations.py: a tag does not say whose calls it was made of, and nobody asks.
-    """
-    steps = ["officer's clip c1 in none; unclear 0", "supervisor: I5 deadly, involved partner"]
-    steps += ["records corrects c1: worn by partner", "partner declares no force on c1"]
-    with played(tmp_path, *steps, **WEARER) as scene:
-        assert not scene.opens("partner report c1")
 
 
 def test_a_correction_that_was_taken_back_gives_the_clip_its_own_officers_calls_again(tmp_path: Path) -> None:
@@ -279,99 +224,7 @@ def test_many_involved_do_not_take_the_service_for_minutes(
     assert asked_of_cedar[0] <= 20 * len(people)
 
 
-def test_a_question_too_large_to_be_read_is_not_kept(tmp_path: Path) -> None:
-    """500 wait, each as large as the broker takes, before anybody looks at size or signature.
-
-    daemon/policy/queries/handler.py `receive`.
-    """
-    with played(tmp_path) as scene:
-        handler = QueryHandler(scene.office.context)
-        handler.receive(b"x" * (3 << 20), "attorney", "q1")
-        assert not handler.waiting
-
-
 # --- it misleads ------------------------------------------------------------------------------------------------------
-
-
-def test_a_supposed_classification_meets_what_was_said_of_the_incident_that_it_attaches_the_clip_to(
-    tmp_path: Path,
-) -> None:
-    """daemon/policy/cases/clip_case.py: `rows_about` knows the incidents that given words name, not supposed ones."""
-    steps = ["officer's clip c1 in none", "affairs: I7 deadly, involved partner"]
-    with played(tmp_path, *steps) as scene:
-        said = classified(incident_id="I7", clip_ids=[clip_id("c1")])
-        words = [{"by": "supervisor", "kind": "classification", "statement": said}]
-        about = {"clip_id": clip_id("c1"), "person_id": "officer", "purpose": "report", "suppose": words}
-        [row], _ = desk(scene.office).ask("affairs", {"what": "decision"} | about)
-        scene.office.attest(st.Classification.model_validate(said), "supervisor")
-        assert row["outcome"] == scene.office.ask("officer", clip_id("c1"))["outcome"]
-
-
-def test_a_shift_proposes_nothing_that_replaces_a_word_of_the_asker_that_still_closes(tmp_path: Path) -> None:
-    """The supervisor called it deadly, naming the chief, who withdrew that: it still closes, and counts as nobody's.
-
-    So `--shift` proposes the incident to the same supervisor, without force, and does not say what they said before;
-    signed, it replaces their word, and the clip opens. The same after a key of theirs was revoked.
-    daemon/policy/queries/clips.py: `unclassified` says nothing of the asker's own word; daemon/cli/attest/shift.py.
-    """
-    steps = [
-        "officer's clip c1 in I1",
-        "supervisor: I1 deadly, involved chief officer",
-        "+1m",
-        "chief withdraws word 1",
-    ]
-    with played(tmp_path, *steps) as scene:
-        rows, _ = desk(scene.office).ask("supervisor", SPAN)
-        assert not propose([ListedClip.model_validate(row) for row in rows], "supervisor").groups
-
-
-def test_unclassified_lists_what_only_its_wearer_has_declared(tmp_path: Path) -> None:
-    """Nobody has classified it, and its row says so (`alone`).
-
-    daemon/policy/queries/clips.py goes by `standing.force`.
-    """
-    steps = ["officer's clip c1 in none; unclear 0", "officer declares no force on c1"]
-    with played(tmp_path, *steps, **WEARER) as scene:
-        assert [row["alone"] for row in desk(scene.office).ask("supervisor", SPAN)[0]] == [True]
-        assert len(desk(scene.office).ask("supervisor", SPAN | {"only": "unclassified"})[0]) == 1
-
-
-def test_the_last_will_does_not_say_that_the_service_was_gone_since_it_began(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The will is made when the service begins to lead. After a crash three days later `bwc ask status` says that it
-    "was offline 259200 s ago already". daemon/policy/queries/status.py `offline`, daemon/cli/ask/command.py `status`.
-    """
-    office = open_office(tmp_path)
-    will = parse_model(PolicyStatus, offline(office.context), what="will")
-    office.context.store.close()
-    made = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
-    left = will.model_copy(update={"said_at": made, "since": made})
-    monkeypatch.setattr(command, "hear_status", lambda *_: left)
-    words = ["status", "--agency", "portland", "--broker", "mqtt://127.0.0.1:9"]
-    with pytest.raises(BwcError) as caught:
-        CliRunner().invoke(command.ask, words, catch_exceptions=False, standalone_mode=False)
-    assert "already" not in str(caught.value)
-
-
-def test_a_report_that_cannot_be_written_is_a_mistake_in_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`--save` with a folder: "what is on the medium is unknown", and a hidden `.new` file is left beside it."""
-    piece = ReportPiece(sha256=hashlib.sha256(b"a").hexdigest(), made_at=NOW, text="a")
-    (tmp_path / "folder").mkdir()
-
-    @contextmanager
-    def answering(_: object) -> Iterator[Any]:
-        yield SimpleNamespace(rows=lambda *_: iter([piece]))
-
-    monkeypatch.setattr(command, "asking", answering)
-    words = ["report", "--as", "chief", "--agency", "portland", "--broker", "mqtt://127.0.0.1:9"]
-    with pytest.raises(BwcError) as caught:
-        CliRunner().invoke(
-            command.ask, [*words, "--save", str(tmp_path / "folder")], catch_exceptions=False, standalone_mode=False
-        )
-    assert not isinstance(caught.value, NotDurableError) and [one.name for one in tmp_path.iterdir()] == ["folder"]
 
 
 def test_a_dock_keeps_no_withdrawal_of_what_it_never_heard(tmp_path: Path) -> None:

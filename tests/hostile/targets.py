@@ -33,6 +33,7 @@ from daemon.model.errors import BwcError
 from daemon.model.parse import parse_model
 from daemon.model.statements import BY_PEOPLE, KINDS
 from daemon.policy.cases import attestations, notices, reconsideration
+from daemon.policy.queries.handler import QueryHandler
 from daemon.policy.rules.facts import load_facts
 from daemon.seal import envelope as envelopes
 from daemon.seal import stream
@@ -50,7 +51,9 @@ from tests.kit.policy_fixture import Office, make_notice, open_office
 
 REFUSALS = (BwcError, receipts.ReceiptError)
 """What a parser may raise: the project's error tree, and the simulated camera's."""
-_SIGNED = sorted(agency.SIGNERS)
+_NEW = ["excusal", "query"]
+_SIGNED = [*sorted(agency.SIGNERS.keys() - {*_NEW}), *_NEW]
+"""Each by its place, which what was found names too: so new ones come last."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,19 @@ class Targets:
         yield Target("payload", self._payload, tuple(bytes([_SIGNED.index(k)]) + e.payload for k, e in every.items()))
         people = tuple(bytes([_SIGNED.index(kind.kind)]) + every[kind.kind].payload for kind in BY_PEOPLE)
         yield Target("attestation", self._attestation, (*people, *(b"\xff" + whole[kind.kind] for kind in BY_PEOPLE)))
-        heard = ("acknowledgement", "release", "revocation", "disposal", "opened", "correction")
+        heard = (
+            "acknowledgement",
+            "release",
+            "revocation",
+            "disposal",
+            "opened",
+            "correction",
+            "excusal",
+            "withdrawal",
+        )
         inbox = tuple(bytes([_SIGNED.index(kind)]) + every[kind].payload for kind in heard)
+        asked = (bytes([_SIGNED.index("query")]) + every["query"].payload, b"\xff" + whole["query"])
+        yield Target("question", self._question, asked)
         yield Target("inbox", self._inbox, (*inbox, *(b"\xff" + whole[kind] for kind in heard)))
         notice = make_notice(CLIP, "dock-1", 2, NOW)
         new = make_notice(agency.OTHER_CLIP, "dock-1", 3, NOW)
@@ -167,6 +181,13 @@ class Targets:
             for clip_id in attestations.receive(context, data, person, kind, digest):
                 reconsideration.reconsider(context, clip_id)
 
+    def _question(self, data: bytes) -> None:
+        payload = data[1:] if data[:1] == b"\xff" else _sign(data).to_bytes()
+        handler = QueryHandler(self._office.context)
+        handler.receive(payload, "chief", "query-1")
+        with self._office.context.store.transaction():
+            handler.answer_some()
+
     def _inbox(self, data: bytes) -> None:
         if data[:1] == b"\xff":
             data, kind = data[1:], "release"
@@ -182,6 +203,8 @@ class Targets:
             "acknowledgement": topics.ack("dock-1"),
             "opened": topics.attestation("officer", "opened", "0"),
             "correction": topics.attestation("records", "correction", "0"),
+            "excusal": topics.attestation("supervisor", "excusal", "0"),
+            "withdrawal": topics.attestation("chief", "withdrawal", "0"),
         }.get(kind, topics.order("dock-1", CLIP))
         self._hear(topic, data)
         for path in (dock.vault.clip(CLIP).path / "releases").glob("*"):

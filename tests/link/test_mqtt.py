@@ -240,6 +240,6 @@ def test_a_client_that_has_ended_leaves_nothing_open(mosquitto: Mosquitto) -> No
         for _ in range(2):
             with Session(reach(mosquitto), ("a/#",)):
                 pass
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(os.listdir("/proc/self/fd")) <= before  # somebody else may close theirs meanwhile
     finally:
         gc.enable()

@@ -51,6 +51,8 @@ ALLOWED: dict[str, set[str]] = {
     "correction": {"records", "supervisor"},
     "declaration": set(PEOPLE),  # whether they wore the clip, only the policy service knows
     "label": {"officer", "witness", "supervisor", "records"},
+    "excusal": {"supervisor"},
+    "query": set(PEOPLE),  # what each is answered goes by their roles
     "withdrawal": set(PEOPLE),  # whether it is their own to withdraw, only the policy service knows
     "request": set(PEOPLE),
     "opened": {"officer"},

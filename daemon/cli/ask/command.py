@@ -184,6 +184,8 @@ def report(person: Caller, sha256: str | None, save: Path) -> None:
     \b
     Example:  bwc ask report --save report.json
     """
+    if save.is_dir():
+        raise ConfigurationError(f"{save}: a folder; --save takes a file")
     with asking(person) as session:
         pieces = list(session.rows(_ask(st.AskedReport, what="disposal_report", sha256=sha256), ReportPiece))
     text = "".join(piece.text for piece in pieces).encode()
@@ -216,6 +218,6 @@ def status(broker: Broker, agency: str, as_json: bool) -> None:
         for dock, through in said.docks.items():
             click.echo(f"  {dock}: everything up to notice {through} is stored")
     if said.state == "offline":
-        raise BwcError(f"the policy service is offline, and was {age:.0f} s ago already")
+        raise BwcError("the policy service is offline", hint="is it running?")
     if age > _SILENT_SECONDS:
         raise BwcError(f"the policy service has said nothing for {age:.0f} s", hint="is it running?")

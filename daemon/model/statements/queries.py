@@ -10,7 +10,7 @@ from daemon.model.statements.words import Purpose, Statement, exactly_one
 from daemon.model.times import Instant
 from daemon.model.types import ClipId, Digest, DispatchId, Id, Signed
 
-Cursor = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Cursor = Annotated[str, StringConstraints(pattern=r"^[!-~]+( [!-~]+)*$", max_length=256)]
 """Where the answer before ended: the `next` of its last page."""
 Fact = Literal[
     "classification",

@@ -49,7 +49,7 @@ class Case:
         """
         self._context = context
         self._now = now or context.now()
-        self._rows = rows_about(context, clip.clip_id)
+        self._rows = rows_about(context, clip.clip_id, supposed)
         self.clip = clip
         self.testimony = hear(context, clip, self._rows, self._now, supposed)
 

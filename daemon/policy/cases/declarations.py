@@ -38,12 +38,14 @@ class DeclaredClip(Protocol):
 def declaration_counts(context: PolicyContext, case: DeclaredClip, person_id: str) -> bool:
     """Whether this person's declaration on the clip opens it to them for their report, where nobody else has spoken.
 
-    They wore it, no weapon triggered it, its camera's clock was right, and its dock says that no call of unknown crew
-    and no unreadable document fell into that time.
+    They wore it and nobody ever corrected that, no weapon triggered it, its camera's clock was right, and its dock says
+    that no call of unknown crew and no unreadable document fell into that time.
     """
     if context.config.classification.no_force_by != "wearer" or case.wearer != person_id or case.skewed:
         return False
     if case.clip.capture_sha256 is None or not case.testimony.declared_by(person_id):
+        return False
+    if of_kind(case.testimony.words, st.Correction):  # whose calls the dock looked at then is not known
         return False
     for clip in _clips_beside(context, case):
         if clip.capture_sha256 is None:

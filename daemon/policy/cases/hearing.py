@@ -41,10 +41,14 @@ def _attaching(clip_id: str, words: Iterable[AnyWord]) -> set[str]:
     return {one.incident_id for one in said if one.incident_id is not None and clip_id in one.clip_ids}
 
 
-def rows_about(context: PolicyContext, clip_id: str) -> list[AttestationRow]:
-    """Everything attested about a clip and about every incident it belongs to, or was ever said to belong to."""
+def rows_about(context: PolicyContext, clip_id: str, supposed: Sequence[AnyWord] = ()) -> list[AttestationRow]:
+    """Everything attested about a clip and about every incident it belongs to, or was ever said to belong to.
+
+    Also of the incidents that `supposed` words would attach it to.
+    """
     store = context.store
-    return store.attestations_about(clip_id, sorted({*store.incidents(clip_id), *store.incidents_named(clip_id)}))
+    incidents = {*store.incidents(clip_id), *store.incidents_named(clip_id), *_attaching(clip_id, supposed)}
+    return store.attestations_about(clip_id, sorted(incidents))
 
 
 def word_of(context: PolicyContext, row: AttestationRow) -> AnyWord:

@@ -25,7 +25,7 @@ def find_clips(context: PolicyContext, asked: st.AskedClips, person_id: str) -> 
     )
     cases = [Case(context, row) for row in rows]
     found = [_listed(context, case, person_id) for case in cases if worn_by is None or case.wearer == worn_by]
-    wanted = [clip for clip in found if asked.only == "all" or clip.standing.force == "unclassified"]
+    wanted = [clip for clip in found if asked.only == "all" or clip.unclassified or clip.alone]
     last = rows[-1] if len(rows) == _MOST else None
     return Found([*wanted], f"{last.recorded_at} {last.dock_id} {last.clip_id}" if last else None)
 
@@ -49,5 +49,11 @@ def _listed(context: PolicyContext, case: Case, person_id: str) -> ListedClip:
         unclassified=tuple(name for name in silent if name is not None),
         alone=None in silent,
         clock_doubted=case.skewed,
-        conflict=case.testimony.parties.part_of(person_id),
+        conflict=case.testimony.parties.part_of(person_id) or _said_before(case, silent, person_id),
     )
+
+
+def _said_before(case: Case, silent: list[str | None], person_id: str) -> str | None:
+    """That this person's own word still closes what counts as unclassified: another one of theirs would replace it."""
+    own = {one.scope for one in case.testimony.classifications if one.word.signer == person_id}
+    return "has classified it before, in a word that only closes now" if own & set(silent) else None

@@ -26,6 +26,8 @@ _FRESH = timedelta(minutes=5)
 _AT_ONCE = 3
 """Questions answered in one transaction. Docks and decisions wait meanwhile."""
 _MOST_WAITING = 500
+_LARGEST = 64 << 10
+"""Bytes of a question; larger ones are dropped, and counted."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,15 @@ class QueryHandler:
         return bool(self._waiting)
 
     def receive(self, payload: bytes, person_id: str, query_id: str) -> None:
-        """Keeps a question until `answer_some`. One too many is dropped, and counted."""
+        """Keeps a question until `answer_some`. One too many, or too large, is dropped and counted."""
         try:
             check_id(person_id)
             check_id(query_id)
         except ValueError as error:
             self._count(MalformedError(str(error)))
+            return
+        if len(payload) > _LARGEST:
+            self._count(MalformedError("a question of so many bytes"))
             return
         if len(self._waiting) >= _MOST_WAITING:
             self._count(InconsistentError("too many questions wait"))

@@ -16,6 +16,9 @@ from daemon.policy.testimony.words import AnyWord, Word
 from daemon.seal.trust import Owner
 from daemon.seal.verify import check_subject, newest_time, refuse_future
 
+_MOST_NAMED = 20
+"""People that a supposed classification may name: what each of them would still have to state is worked out."""
+
 
 def find_decision(context: PolicyContext, asked: st.AskedDecision, person_id: str) -> Found:
     """What would be decided now.
@@ -38,6 +41,9 @@ def _word(context: PolicyContext, number: int, supposed: st.Supposed, clip: Anno
     statement: st.Statement = check_model(st.KINDS[supposed.kind], supposed.statement, what=what)
     if supposed.by not in context.trust.statement.people:
         raise InconsistentError(f"{what}: {supposed.by} is not enrolled")
+    named = [*getattr(statement, "involved", ()), *getattr(statement, "witnesses", ())]
+    if len(named) > _MOST_NAMED:
+        raise InconsistentError(f"{what} names {len(named)} people; suppose {_MOST_NAMED} at most")
     roles = context.trust.roles(supposed.by)
     try:
         check_subject(statement, Owner("person", supposed.by, roles))

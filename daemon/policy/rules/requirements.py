@@ -37,6 +37,8 @@ class Requirements:
     result: CedarResult | None
 
 
+_FEW = 8
+"""Up to so many officers are looked at one by one."""
 CLASSIFICATION = Missing("classification", "supervisor")
 """A supervisor has to classify the incident."""
 AUTHORIZATION = Missing("authorization", "chief")
@@ -93,8 +95,24 @@ def _take_back(regime: Regime, known: Question, assumed: Question) -> Question:
     # one kind of account at a time, then officer by officer: few questions even with many officers
     by_account = [{given for given in extra if given[1] == account.name} for account in reversed(_useful(regime))]
     current = _without(regime, assumed, by_account)
-    one_by_one = [{given} for group in by_account for given in sorted(group, reverse=True) if given in current.accounts]
-    return _without(regime, current, one_by_one)
+    left = [given for group in by_account for given in sorted(group, reverse=True) if given in current.accounts]
+    return _without(regime, current, _apart(left, assumed))
+
+
+def _apart(left: list[GivenAccount], question: Question) -> list[set[GivenAccount]]:
+    """The accounts to take back one after the other: each by itself, or, of many officers, those of equal part at once.
+
+    Rules know no names, so they cannot tell one involved officer who is neither wearer nor viewer from another. Of many
+    such officers all are asked to state what would be enough from some of them; else each would cost a question.
+    """
+    if len(question.officers) <= _FEW:
+        return [{given} for given in left]
+    groups: dict[tuple[str, str], set[GivenAccount]] = {}
+    for person, name in left:
+        own = {question.wearer, question.viewer}
+        part = person if person in own else "involved" if person in question.involved else "other"
+        groups.setdefault((part, name), set()).add((person, name))
+    return list(groups.values())
 
 
 def _without(regime: Regime, question: Question, groups: Iterable[set[GivenAccount]]) -> Question:

@@ -68,11 +68,16 @@ _CORRECTIONS = union(
     .join(tables.named_clip, _N.clip_id == _A.clip_id)
     .where(_N.incident_id == bindparam("incident"), *_CORRECTS),
 )
+_ATTACHING = tables.named_clip.alias("attaching")
+_CLIPS_OF_INCIDENT = union(
+    select(_I.clip_id).where(_I.incident_id == bindparam("incident")),
+    select(_ATTACHING.c.clip_id).where(_ATTACHING.c.incident_id == bindparam("incident")),
+)
+"""Those that a dock tagged with it, and those that a classification ever attached to it."""
 _BESIDE = (
     select(*_ROW)
     .join(tables.named_clip, (_N.digest == _A.digest) & (_N.signer == _A.signer))
-    .join(tables.clip_incident, _I.clip_id == _N.clip_id)
-    .where(_I.incident_id == bindparam("incident"), _N.incident_id.is_(None), _COUNTS)
+    .where(_N.clip_id.in_(_CLIPS_OF_INCIDENT), _N.incident_id.is_(None), _COUNTS)
     .distinct()
 )
 _ABOUT_REPORTS = select(*_ROW).where(
@@ -213,7 +218,7 @@ class Attestations(QueryRunner):
         return [(row[0], AttestationRow(*row[1:])) for row in self.run(_CORRECTIONS, incident=incident_id)]
 
     def words_beside(self, incident_id: str) -> list[AttestationRow]:
-        """What was said of clips by themselves that are tagged with this incident: classifications, and withdrawals."""
+        """What was said by themselves of clips of this incident, attached ones too: classifications and withdrawals."""
         return [AttestationRow(*row) for row in self.run(_BESIDE, incident=incident_id)]
 
     def about_reports(self) -> list[AttestationRow]:

@@ -117,8 +117,9 @@ class AnnouncedClips(Attestations):
         return sorted(row[0] for row in self.run(_OF_INCIDENT, of=incident_id))
 
     def clips_beside(self, clip_ids: Iterable[str]) -> set[str]:
-        """Every clip of every incident that any of these clips was tagged with."""
-        incidents = {incident_id for clip_id in clip_ids for incident_id in self.incidents(clip_id)}
+        """Every clip of every incident that any of these clips was tagged with, or was ever attached to."""
+        of_each = ({*self.incidents(clip_id), *self.incidents_named(clip_id)} for clip_id in clip_ids)
+        incidents = {incident_id for of_one in of_each for incident_id in of_one}
         return {clip_id for incident_id in incidents for clip_id in self.clips_of_incident(incident_id)}
 
     def captured_by(self, incident_id: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ still a party then never made anything fall, and the order in which words came n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -214,7 +214,7 @@ def _settle(
         }
         wearers = _other_wearers(others, named, standing)
         parties = Parties(*named, wearers, frozenset(clip_wearers))
-        kept = _standing(standing, parties, withdrawals), _standing(beside, parties, there)
+        kept = _standing(standing, parties, withdrawals), _standing(beside, parties, there, _each_clip)
         if kept == (standing, beside):
             return parties
         standing, beside = kept
@@ -249,22 +249,38 @@ def _other_wearers(
     return frozenset(found)
 
 
+def _the_incident(word: Word[st.Classification]) -> tuple[str | None, ...]:
+    """What a word about one clip speaks of: its incident, or (None) that clip itself."""
+    return (word.statement.incident_id,)
+
+
+def _each_clip(word: Word[st.Classification]) -> tuple[str | None, ...]:
+    """What a word about other clips by themselves speaks of: each of them. A later word about one leaves the others."""
+    return word.statement.clip_ids
+
+
 def _standing(
-    about: list[Word[st.Classification]], parties: Parties, withdrawals: Withdrawals
+    about: list[Word[st.Classification]],
+    parties: Parties,
+    withdrawals: Withdrawals,
+    scopes: Callable[[Word[st.Classification]], tuple[str | None, ...]] = _the_incident,
 ) -> list[Word[st.Classification]]:
-    """Those that nobody unconflicted withdrew, and that no later one of their unconflicted signer's replaces."""
+    """Those that nobody unconflicted withdrew, and that no later one of their unconflicted signer's replaces.
+
+    A word is replaced once later ones speak of everything that it speaks of.
+    """
     newest: dict[tuple[str, str | None], datetime] = {}
     for word in about:
         if _opens(word, parties, withdrawals):
-            key = (word.signer, word.statement.incident_id)
-            newest[key] = max(word.statement.classified_at, newest.get(key, word.statement.classified_at))
-    return [
-        word
-        for word in about
-        if not withdrawals.unconflicted_of(word, parties.may_act)
-        and word.statement.classified_at
-        >= newest.get((word.signer, word.statement.incident_id), word.statement.classified_at)
-    ]
+            for scope in scopes(word):
+                key, at = (word.signer, scope), word.statement.classified_at
+                newest[key] = max(at, newest.get(key, at))
+
+    def is_replaced(word: Word[st.Classification]) -> bool:
+        at = word.statement.classified_at
+        return all(newest.get((word.signer, scope), at) > at for scope in scopes(word))
+
+    return [word for word in about if not withdrawals.unconflicted_of(word, parties.may_act) and not is_replaced(word)]
 
 
 def _opens(word: Word[st.Classification], parties: Parties, withdrawals: Withdrawals) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from daemon.cli.ask import command
-from daemon.model.errors import BwcError, TamperedError
+from daemon.model.errors import BwcError, ConfigurationError, TamperedError
 from daemon.model.query_results import ListedClip, ListedWord, PolicyStatus, ReportPiece
 from tests.cli.attest.world import EVENING, clip, listed
 from tests.kit.agency import CLIP, DIGEST
@@ -116,3 +116,9 @@ def test_a_status_is_told_with_its_age_and_silence_is_an_error(monkeypatch: pyte
     ):
         with pytest.raises(BwcError, match=why):
             status(monkeypatch, said)
+
+
+def test_a_folder_is_no_file_to_write_a_report_to(ask: Ask, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError):
+        ask(pieces("a"), "report", "--save", str(tmp_path))
+    assert list(tmp_path.iterdir()) == []

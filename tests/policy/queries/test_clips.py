@@ -95,3 +95,17 @@ def test_what_is_disposed_of_or_outside_the_span_is_not_listed(desk: Desk) -> No
     desk.office.announce(desk.office.notice())
     assert desk.ask("supervisor", span(hours=2)) == ([], None)
     assert desk.ask("supervisor", span(hours=3))[0]
+
+
+def test_whoever_said_something_that_still_closes_is_not_asked_to_replace_it(desk: Desk) -> None:
+    """They called it deadly, naming the chief, who took that back: it still closes, and counts as nobody's."""
+    desk.office.announce(desk.office.notice())
+    desk.office.classify("deadly", involved=["officer", "chief"])
+    [word], _ = desk.ask("affairs", {"what": "words", "incident_id": INCIDENT})
+    desk.office.clock.turn(minutes=1)
+    withdrawal = st.Withdrawal(attestation_sha256=word["digest"], reason="no", at=desk.office.clock.now())
+    assert desk.office.attest(withdrawal, "chief")[0]
+    [row], _ = desk.ask("supervisor", span())
+    assert row["unclassified"] == [INCIDENT] and "has classified it before" in row["conflict"]
+    [row], _ = desk.ask("sergeant", span())
+    assert row["unclassified"] == [INCIDENT] and "conflict" not in row

@@ -103,3 +103,18 @@ def test_too_many_at_once_are_dropped_and_counted(desk: Desk, monkeypatch: pytes
         "SELECT error, count FROM refusal WHERE kind = ?", ("query",)
     ).fetchall()
     assert sorted(tuple(row) for row in rows) == [("InconsistentError", 2), ("MalformedError", 2)]
+
+
+@pytest.mark.parametrize("after", ["\0 dock-1 x", "2023 dock-1 \0", "é 1", " ", "a  b"])
+def test_a_cursor_of_letters_that_no_answer_has_is_refused(desk: Desk, after: str) -> None:
+    """PostgreSQL cannot even read a NUL: the driver's error would end the service."""
+    asked = desk.question(span())
+    query = asked.model_copy(update={"question": asked.question.model_copy(update={"after": after})})
+    desk.send(agency.signed(query, "chief"), "chief", query.query_id)
+    assert "after" in desk.pages("chief", query.query_id)[0]["refused"]
+
+
+def test_a_question_too_large_is_not_kept(desk: Desk) -> None:
+    with desk.office.context.store.transaction():
+        desk.handler.receive(b"x" * (1 << 20), "officer", "q1")
+    assert not desk.handler.waiting

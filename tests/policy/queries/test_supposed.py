@@ -114,3 +114,17 @@ def test_whoever_has_no_such_role_asks_about_themselves_and_supposes_nothing(des
 def test_a_clip_that_nobody_announced_is_a_refusal_too(desk: Desk) -> None:
     [row], _ = desk.ask("supervisor", asked())
     assert row["because"][0]["policy_id"] == "unknown-clip"
+
+
+def test_a_supposed_word_meets_what_was_said_of_the_incident_that_it_attaches_the_clip_to(desk: Desk) -> None:
+    desk.office.announce(desk.office.notice(incidents=()))
+    desk.office.classify("deadly", by="affairs", involved=["partner"], incident_id="23-7")
+    [row], _ = desk.ask("affairs", asked(classified(incident_id="23-7", clip_ids=[CLIP])))
+    assert row["outcome"] == "refused"
+
+
+def test_so_many_people_that_an_answer_would_take_long_are_refused(desk: Desk) -> None:
+    desk.office.announce(desk.office.notice())
+    people = [f"p{number}" for number in range(21)]
+    assert "names 21 people" in desk.refused("supervisor", asked(classified("deadly", involved=people)))
+    assert desk.ask("supervisor", asked(classified("deadly", involved=people[:20])))[0][0]["outcome"] == "refused"
