@@ -372,14 +372,3 @@ def test_a_report_that_cannot_be_written_is_a_mistake_in_the_command(
             command.ask, [*words, "--save", str(tmp_path / "folder")], catch_exceptions=False, standalone_mode=False
         )
     assert not isinstance(caught.value, NotDurableError) and [one.name for one in tmp_path.iterdir()] == ["folder"]
-
-
-def test_a_dock_keeps_no_withdrawal_of_what_it_never_heard(tmp_path: Path) -> None:
-    """Anybody enrolled, of whatever role: withdrawals of nothing, which the policy service refuses, fill its table.
-
-    daemon/dock/store/excusals.py `withdraw`: no bound, kept for `keep_days`; the excusals have none either.
-    """
-    with open_house(tmp_path / "house") as house:
-        for number in range(300):
-            hear(house, st.Withdrawal(attestation_sha256=f"{number:064x}", reason="", at=house.dock.now()), "officer")
-        assert house.dock.store.db.execute("SELECT count(*) FROM withdrawn").fetchone()[0] < 300
