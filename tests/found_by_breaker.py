@@ -153,21 +153,6 @@ def test_a_correction_that_was_taken_back_gives_the_clip_its_own_officers_calls_
         assert [one.incident_id for one in tag.activation.assignments] == ["I1"] or tag.unclear != 0
 
 
-def test_a_dock_that_was_built_anew_does_not_say_that_nothing_was_unclear(tmp_path: Path) -> None:
-    """Its tag said 1. What dispatch had said is lost with the database, and one later document makes it say 0.
-
-    daemon/dock/dispatch/tags.py `_unclear`: `dispatch_as_of` says how far dispatch was heard, nothing from when on. So
-    does a dock that is new, or was away for longer than the broker keeps its session.
-    """
-    with open_house(tmp_path / "house") as house:
-        record(house, CLIP, "A", "21:10", "21:50")
-        assert tell(house, LATER, "I1: 711 - Dispatched 21:00").unclear == 1
-        house.lose_the_database()
-        made_anew(house)
-    with open_house(tmp_path / "house") as house:
-        assert tell(house, "I7: 798 A Dispatched 21:56").unclear != 0
-
-
 def test_ten_bad_documents_two_days_ago_hide_none_today(tmp_path: Path) -> None:
     """daemon/dock/store/dispatch_unclear.py `note`: whether MANY is reached is asked of the document's time, two days
     and twelve hours wider; a clip that those ten have nothing to do with is not tagged anew.

@@ -142,12 +142,13 @@ def _tag(tx: Transaction, clip_id: str, recording: Recording | None, tagging: Ta
 
 def _unclear(tx: Transaction, recording: Recording) -> int | None:
     """How much of dispatch is unclear about a clip's time. None: not known, as dispatch has not spoken past its end, or
-    what it said may be forgotten.
+    what it said may be forgotten, or was lost with a database.
     """
     clip = recording.corrected(tx.dock.config.ingest.max_skew_seconds)
-    as_of, kept = tx.store.dispatch_as_of, timedelta(days=tx.dock.config.activation.keep_days)
+    as_of, since = tx.store.dispatch_as_of, tx.now() - timedelta(days=tx.dock.config.activation.keep_days)
+    since = max(since, tx.store.dispatch_since or since)
     ended = max(clip.stopped_at, recording.stopped_at)
-    if as_of is None or as_of < ended or clip.started_at - LONGEST_CALL < tx.now() - kept:
+    if as_of is None or as_of < ended or clip.started_at - LONGEST_CALL < since:
         return None
     dispatch = tx.dock.dispatch
     unknown = dispatch.unclear.unknown_between(clip.started_at, clip.stopped_at)
