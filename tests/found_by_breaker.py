@@ -184,29 +184,6 @@ def test_a_part_set_aside_counts_at_its_own_time(tmp_path: Path) -> None:
         assert tell(house, bad).unclear == 1
 
 
-@pytest.mark.parametrize("how", ["docked first with a newer clip", "corrected"])
-def test_an_officer_newly_known_to_wear_a_camera_is_doubted_at_every_time(tmp_path: Path, how: str) -> None:
-    """Two were on the unit; one is not known to wear a camera, so the crewless call is the other's alone. When that one
-    turns out to wear one, the call is of unknown crew. In the other order the same documents and clips say so.
-
-    daemon/dock/dispatch/tags.py `officer_first_seen` works out anew 12 hours around the first clip that docks, and is
-    not called for whom a correction names (`set_officer`).
-    """
-    with open_house(tmp_path / "house") as house:
-        house.clock.at = at("22:00") + timedelta(days=3)
-        record(house, "2d9f5f0e-6e0c-4a93-8a3c-0a8f6b1f9a10", "B", "20:00", "20:05")
-        for line in ("I0: 711 A+B Dispatched 20:00; 711 - Cleared 20:30", "I1: 711 - Dispatched 21:00", LATER):
-            house.service.receive_file(json.dumps(document(line)).encode(), "a file.json")
-        if how == "corrected":
-            record(house, CLIP, "Z", "21:10", "21:50")
-            said = agency.statement("correction", clip_id=CLIP, officer_id="A", admit=None, at=house.dock.now())
-            hear(house, said, "records")
-        else:
-            record(house, OTHER_CLIP, "A", "2023-12-02T20:00:00Z", "2023-12-02T20:10:00Z")
-            record(house, CLIP, "A", "21:10", "21:50")
-        assert newest_tag(house, CLIP).unclear == 1
-
-
 # --- it stops the service ---------------------------------------------------------------------------------------------
 
 

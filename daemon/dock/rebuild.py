@@ -3,8 +3,8 @@
 Everything that proves anything lies in the vault: sealed clips, their statements, the custody log. It is checked whole
 first; what does not hold is named, and nothing is built. What the vault does not say is decided so that nothing opens
 and nothing is lost: every release has ended (whoever needs the clip asks again); every notice is announced anew, with a
-number above all used before; dispatch documents are heard again as dispatch sends them, and tags stay as they are until then: of a time before the
-dock hears them again none says that nothing was unclear.
+number above all used before; dispatch documents are heard again as dispatch sends them, and tags stay as they are
+until then: a new one never says that nothing was unclear about a time before.
 Evicted clips are looked for in object storage. All others are copied there again, or found there.
 """
 
