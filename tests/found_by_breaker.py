@@ -171,19 +171,6 @@ def test_ten_bad_documents_two_days_ago_hide_none_today(tmp_path: Path) -> None:
         assert tag.unclear == 1
 
 
-def test_a_part_set_aside_counts_at_its_own_time(tmp_path: Path) -> None:
-    """daemon/core/dispatch/eido.py: the times of units that cannot be used make `earliest` earlier, and never `as_of`
-    later, up to which the part counts. Here the incident's own stamp is from when it was opened.
-    """
-    with open_house(tmp_path / "house") as house:
-        record(house, CLIP, "A", "21:10", "21:50")
-        assert tell(house, LATER).unclear == 0
-        bad = document("I1: 711 A Dispatched 21:05")
-        bad["lastUpdateTimeStamp"] = bad["incidentComponent"][0]["lastUpdateTimeStamp"] = "2023-11-26T00:00:00Z"
-        bad["emergencyResourceComponent"][0]["$id"] = ""
-        assert tell(house, bad).unclear == 1
-
-
 # --- it stops the service ---------------------------------------------------------------------------------------------
 
 

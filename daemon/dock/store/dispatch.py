@@ -229,7 +229,8 @@ class DispatchStore:
         self._db.executemany("INSERT INTO dispatch_about VALUES (?, ?)", [(name, digest) for name in sorted(about)])
         self._history.add(snapshot, received_at)
         if snapshot.set_aside:
-            span = (snapshot.earliest or snapshot.as_of, snapshot.as_of)
+            earliest, latest = snapshot.earliest or snapshot.as_of, snapshot.latest or received_at
+            span = (earliest, max(earliest, latest))
             self.unclear.note(digest, source, received_at, span, enumerate(snapshot.set_aside, 1))
         return snapshot
 

@@ -119,6 +119,26 @@ def test_an_officer_who_turns_out_to_wear_a_camera_is_doubted_at_every_time(tmp_
         assert (tag.activation.assignments, tag.unclear) == ((), 1), "and so is the call of the other"
 
 
+@pytest.mark.parametrize(
+    ("stamped", "unclear"), [("21:05", 1), (None, 1), (17, 1), ("2023-11-26T00:00:00Z", 0)], ids=str
+)
+@pytest.mark.parametrize("notified", [False, True])
+def test_a_part_set_aside_counts_at_its_own_time_or_until_it_came(
+    house: House, stamped: object, unclear: int, *, notified: bool
+) -> None:
+    """The incident's own stamp is from when it was opened, days before; without one a part may be of any time since."""
+    house.clock.at = at("22:05")
+    assert tell(house, LATER).unclear == 0
+    made = document("I1: 711 A Dispatched 21:05")
+    made["lastUpdateTimeStamp"] = made["incidentComponent"][0]["lastUpdateTimeStamp"] = "2023-11-26T00:00:00Z"
+    unit = made["emergencyResourceComponent"][0]
+    unit["$id"], unit["lastUpdateTimeStamp"] = "", at(stamped).isoformat() if isinstance(stamped, str) else stamped
+    if notified:
+        made = {"event": {"subscriptionId": "s", "notification": [made, document("I8: 700 Y Dispatched 20:00")]}}
+    house.service.receive_file(json.dumps(made).encode(), "a file.json")
+    assert newest_tag(house, CLIP).unclear == unclear
+
+
 def test_of_what_dispatch_said_long_ago_nothing_is_claimed(tmp_path: Path) -> None:
     with open_house(tmp_path / "house") as house:
         old = house.clock.now() - timedelta(days=29)
