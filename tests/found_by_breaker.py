@@ -153,24 +153,6 @@ def test_a_correction_that_was_taken_back_gives_the_clip_its_own_officers_calls_
         assert [one.incident_id for one in tag.activation.assignments] == ["I1"] or tag.unclear != 0
 
 
-def test_ten_bad_documents_two_days_ago_hide_none_today(tmp_path: Path) -> None:
-    """daemon/dock/store/dispatch_unclear.py `note`: whether MANY is reached is asked of the document's time, two days
-    and twelve hours wider; a clip that those ten have nothing to do with is not tagged anew.
-    """
-    with open_house(tmp_path / "house") as house:
-        house.clock.at = at("22:05") - timedelta(hours=48)
-        for number in range(MANY):
-            house.service.receive_file(b"{" * (number + 1), f"bad {number}.json")
-        house.clock.at = at("23:00")
-        record(house, CLIP, "A", "22:10", "22:40")
-        assert tell(house, "I9: 799 Z Dispatched 22:55").unclear == 0
-        bad = document("I1: 711 A Dispatched 22:00")
-        bad["emergencyResourceComponent"][0]["$id"] = ""
-        tag = tell(house, bad)
-        assert house.dock.dispatch.unclear.set_aside_between(at("22:10"), at("22:40")) == 1
-        assert tag.unclear == 1
-
-
 # --- it stops the service ---------------------------------------------------------------------------------------------
 
 

@@ -83,6 +83,21 @@ def test_what_cannot_be_read_counts_and_a_flood_of_it_does_not_sign_every_clip_a
     assert tag.revision == revisions + MANY
 
 
+def test_many_bad_documents_of_one_time_hide_none_of_another(tmp_path: Path) -> None:
+    """Ten of two days before count no more for this clip, though they do for others that the next one is about."""
+    with open_house(tmp_path / "house") as house:
+        house.clock.at = at("22:05") - timedelta(hours=48)
+        for number in range(MANY):
+            house.service.receive_file(b"{" * (number + 1), f"bad {number}.json")
+        house.clock.at = at("23:00")
+        record(house, CLIP, "A", "22:10", "22:40")
+        assert tell(house, "I9: 799 Z Dispatched 22:55").unclear == 0
+        bad = document("I1: 711 A Dispatched 22:00")
+        bad["emergencyResourceComponent"][0]["$id"] = ""
+        house.service.receive_file(json.dumps(bad).encode(), "a file.json")
+        assert newest_tag(house, CLIP).unclear == 1
+
+
 def test_a_part_set_aside_counts(house: House) -> None:
     made = document(LATER)
     made["emergencyResourceComponent"].append("no unit")
