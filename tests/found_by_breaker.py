@@ -19,7 +19,6 @@ from click.testing import CliRunner
 
 from daemon.cli.ask import command
 from daemon.cli.attest.shift import propose
-from daemon.dock.store.dispatch_unclear import MANY
 from daemon.model import statements as st
 from daemon.model.errors import BwcError, NotDurableError
 from daemon.model.parse import parse_model
@@ -30,9 +29,8 @@ from daemon.policy.queries.status import offline
 from daemon.policy.rules import cedar
 from tests.core.dispatch.calls import at, document
 from tests.dock.dispatch.scene import newest_tag
-from tests.dock.test_rebuild import made_anew
 from tests.kit import agency, postgres
-from tests.kit.agency import CLIP, NOW, OTHER_CLIP
+from tests.kit.agency import CLIP, NOW
 from tests.kit.dock_fixture import House, open_house
 from tests.kit.policy_fixture import Office, open_office
 from tests.policy.attacks.scene import Scene, clip_id, staged

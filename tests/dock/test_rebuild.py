@@ -111,8 +111,8 @@ def test_of_a_time_in_which_no_call_from_before_it_is_open_they_do(
     with rebuilt(house) as again:
         begin = NOW + timedelta(hours=hours)
         again.clock.at = begin + timedelta(hours=2)
-        times = {"started_at": begin, "triggered_at": begin, "stopped_at": begin + timedelta(minutes=5)}
-        again.record(OTHER_CLIP, b"new", officer_id="A", **times)
+        end = begin + timedelta(minutes=5)
+        again.record(OTHER_CLIP, b"new", officer_id="A", started_at=begin, triggered_at=begin, stopped_at=end)
         again.look()
         tell(again, f"I9: 799 Z Dispatched {(begin + timedelta(hours=1)).isoformat()}")
         assert newest_tag(again, OTHER_CLIP).unclear == unclear

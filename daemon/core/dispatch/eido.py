@@ -20,10 +20,12 @@ from daemon.core.dispatch.eido_fields import (
     listed,
     local_name,
     name_in,
+    no_objects,
     reference,
     stamp,
     text_of,
     time_of,
+    time_said,
     tracking_id,
     tracking_text,
 )
@@ -117,7 +119,7 @@ def parse(document: Component) -> Snapshot:
     desks = agents_at_desks(document)
     units = list(components(document, _UNITS, aside))
     merging = list(components(document, _MERGES, aside))
-    unread = [_time(component) for component in (*found.unread, *_no_objects(document))]
+    unread = [time_said(part) for part in (*found.unread, *no_objects(document, _INCIDENTS, _UNITS, _MERGES))]
     statuses: list[Status] = []
     merges: list[Merge] = []
     for component, where in units:
@@ -125,7 +127,7 @@ def parse(document: Component) -> Snapshot:
             statuses += _statuses(component, where, found, desks, aside)
         except EidoError as error:
             aside.append(str(error))
-            unread.append(_time(component))
+            unread.append(time_said(component))
         if len(statuses) > MAX_STATUSES:
             raise EidoError(f"{_UNITS}: more than {MAX_STATUSES} statuses")
     for component, where in merging:
@@ -133,7 +135,7 @@ def parse(document: Component) -> Snapshot:
             merges += _merges(component, where, found.everyone)
         except EidoError as error:
             aside.append(str(error))
-            unread.append(_time(component))
+            unread.append(time_said(component))
     times = [incident.at for incident in found.incidents] + [status.at for status in statuses]
     if written_at is not None:
         times.append(written_at)
@@ -226,20 +228,6 @@ def _incident_id(component: Component, where: str, tracking: str | None, aside: 
             raise
         aside.append(str(error))
         return checked(tracking, f"{where}$id")
-
-
-def _no_objects(document: Component) -> list[object]:
-    """What stands where a part should be, and is none."""
-    entries = (entry for name in (_INCIDENTS, _UNITS, _MERGES) for entry in listed(document.get(name), name))
-    return [entry for entry in entries if not isinstance(entry, dict)]
-
-
-def _time(component: object) -> datetime | None:
-    """When a part that cannot be used was last changed, where it says so."""
-    try:
-        return time_of(component, "") if isinstance(component, dict) else None
-    except EidoError:
-        return None
 
 
 def _written_at(component: Component, where: str, aside: list[str]) -> datetime | None:

@@ -15,6 +15,7 @@ from daemon.core.windows import LONGEST_CALL
 from daemon.custody.log import NewEntry
 from daemon.dock.context import Transaction
 from daemon.dock.store.dispatch_unclear import MANY
+from daemon.dock.store.meta import MetaKey
 from daemon.dock.store.rows import HeldClip, recording_of
 from daemon.model import strict_json
 from daemon.model.custody_actions import CustodyAction
@@ -164,7 +165,8 @@ def _unclear(tx: Transaction, recording: Recording) -> int | None:
     """
     clip = recording.corrected(tx.dock.config.ingest.max_skew_seconds)
     as_of, since = tx.store.dispatch_as_of, tx.now() - timedelta(days=tx.dock.config.activation.keep_days)
-    since = max(since, tx.store.dispatch_since or since)
+    if (rebuilt := tx.store.get(MetaKey.DISPATCH_SINCE)) is not None:
+        since = max(since, parse_instant(rebuilt))
     ended = max(clip.stopped_at, recording.stopped_at)
     if as_of is None or as_of < ended or clip.started_at - LONGEST_CALL < since:
         return None

@@ -44,12 +44,6 @@ class DockStore(Database):
         stored = self.get(MetaKey.DISPATCH_AS_OF)
         return parse_instant(stored) if stored else None
 
-    @property
-    def dispatch_since(self) -> datetime | None:
-        """Since when dispatch was heard; None when nothing that was heard was ever lost with a database."""
-        stored = self.get(MetaKey.DISPATCH_SINCE)
-        return parse_instant(stored) if stored else None
-
     # clips
 
     def clip(self, clip_id: str) -> HeldClip | None:

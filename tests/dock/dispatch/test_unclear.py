@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def record(house: House, clip: str, officer: str, begin: str, end: str) -> None:
     """A clip comes in."""
-    times = {"started_at": at(begin), "triggered_at": at(begin), "stopped_at": at(end), "pre_event_seconds": 0}
-    house.record(clip, clip.encode(), officer_id=officer, **times)
+    times: dict[str, Any] = {"started_at": at(begin), "triggered_at": at(begin), "stopped_at": at(end)}
+    house.record(clip, clip.encode(), officer_id=officer, pre_event_seconds=0, **times)
     assert house.look() in {"done", "waiting"}
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from datetime import datetime, timedelta
 from unittest import mock
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.dock.store import dispatch_unclear
@@ -27,14 +27,15 @@ def unclear() -> DispatchUnclear:
     return DispatchUnclear(db)
 
 
-@given(st.lists(spans, min_size=1, max_size=12))
+@settings(max_examples=50, deadline=None)
+@given(st.lists(spans, min_size=1, max_size=8))
 def test_every_time_at_which_it_makes_a_difference_has_changed_and_no_other(
     about: list[tuple[datetime, datetime]],
 ) -> None:
     store = unclear()
     with mock.patch.object(dispatch_unclear, "MANY", 2):
         for number, span in enumerate(about):
-            times = [hour(one) + timedelta(minutes=30) for one in range(-20, 400)]
+            times = [hour(one) + timedelta(minutes=30) for one in range(-20, 360, 5)]
             before = [min(store.set_aside_between(time, time), 2) for time in times]
             assert store.note(str(number), "", START, span, [(0, "")])
             changed = store.drain_changed()
