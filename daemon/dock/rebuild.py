@@ -3,7 +3,8 @@
 Everything that proves anything lies in the vault: sealed clips, their statements, the custody log. It is checked whole
 first; what does not hold is named, and nothing is built. What the vault does not say is decided so that nothing opens
 and nothing is lost: every release has ended (whoever needs the clip asks again); every notice is announced anew, with a
-number above all used before; dispatch documents are heard again as dispatch sends them, and tags stay as they are.
+number above all used before; dispatch documents are heard again as dispatch sends them, and tags stay as they are
+until then: a new one never says that nothing was unclear about a time before.
 Evicted clips are looked for in object storage. All others are copied there again, or found there.
 """
 
@@ -124,6 +125,7 @@ def _fill(tx: Transaction, layout: VaultLayout) -> Rebuilt:
     # above every number used before: no dock has sent a notice each second since 1970
     dock.store.set(MetaKey.SEQUENCE, str(int(time.time())))
     dock.store.set(MetaKey.CUSTODY_SENT, str(size))
+    dock.store.set(MetaKey.DISPATCH_SINCE, max(format_instant(dock.now()), latest))
     if latest:
         dock.store.set(MetaKey.LATEST, latest)
     clips = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from daemon.model.custody_actions import CustodyAction
 from daemon.model.errors import ConfigurationError, TamperedError
 from daemon.model.times import format_instant
 from daemon.seal.envelope import Envelope
+from tests.core.dispatch import calls
+from tests.dock.dispatch.scene import newest_tag
 from tests.kit import agency
 from tests.kit.agency import CLIP, NOW, OTHER_CLIP
 from tests.kit.dock_fixture import House, open_house
@@ -86,6 +89,39 @@ def test_custody_goes_on_where_it_was(house: House) -> None:
         [entry] = again.custody("rebuilt")
         assert entry["detail"] == {"clips": 1, "entries": len(before)}
         assert again.dock.store.get(MetaKey.CUSTODY_SENT) == str(len(before)), "what was told is not told again"
+
+
+def test_of_a_time_before_it_no_tag_says_that_nothing_was_unclear(tmp_path: Path) -> None:
+    """What dispatch had said is lost with the database. The tag said 1, and one later document would make it say 0."""
+    with open_house(tmp_path) as house:
+        begin, end = calls.at("21:10"), calls.at("21:50")
+        house.record(CLIP, b"footage", officer_id="A", started_at=begin, triggered_at=begin, stopped_at=end)
+        house.look()
+        tell(house, "I9: 799 Z Dispatched 21:55", "I1: 711 - Dispatched 21:00")
+        assert newest_tag(house, CLIP).unclear == 1
+        with rebuilt(house) as again:
+            tell(again, "I7: 798 A Dispatched 21:56", "I8: 799 A Dispatched 21:20")
+            assert newest_tag(again, CLIP).unclear is None
+
+
+@pytest.mark.parametrize(("hours", "unclear"), [(47, None), (49, 0)])
+def test_of_a_time_in_which_no_call_from_before_it_is_open_they_do(
+    house: House, hours: int, unclear: int | None
+) -> None:
+    with rebuilt(house) as again:
+        begin = NOW + timedelta(hours=hours)
+        again.clock.at = begin + timedelta(hours=2)
+        end = begin + timedelta(minutes=5)
+        again.record(OTHER_CLIP, b"new", officer_id="A", started_at=begin, triggered_at=begin, stopped_at=end)
+        again.look()
+        tell(again, f"I9: 799 Z Dispatched {(begin + timedelta(hours=1)).isoformat()}")
+        assert newest_tag(again, OTHER_CLIP).unclear == unclear
+
+
+def tell(house: House, *lines: str) -> None:
+    """Dispatch says something."""
+    for line in lines:
+        house.service.receive_file(json.dumps(calls.document(line)).encode(), "a file.json")
 
 
 def test_a_clock_that_reads_earlier_than_custody_is_not_trusted(house: House) -> None:

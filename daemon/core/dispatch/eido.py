@@ -20,10 +20,12 @@ from daemon.core.dispatch.eido_fields import (
     listed,
     local_name,
     name_in,
+    no_objects,
     reference,
     stamp,
     text_of,
     time_of,
+    time_said,
     tracking_id,
     tracking_text,
 )
@@ -47,7 +49,7 @@ _CANONICAL = {
     "inservice": "InService",
 }
 _SPACING = str.maketrans("", "", " -_")
-_UNITS = "emergencyResourceComponent"
+_INCIDENTS, _UNITS, _MERGES = "incidentComponent", "emergencyResourceComponent", "mergeComponent"
 
 
 class Incident(NamedTuple):
@@ -90,8 +92,8 @@ class Merge(NamedTuple):
 class Snapshot(NamedTuple):
     """One document. `as_of` is the newest time in the parts that are read: how far this document sees.
 
-    `set_aside` names the parts that could not be used, each with the reason; `earliest` is the first time in the
-    document, these parts included.
+    `set_aside` names the parts that could not be used, each with the reason; `earliest` and `latest` are the first and
+    the last time in the document, these parts included. `latest` is None where one of them says no time.
     """
 
     incidents: tuple[Incident, ...]
@@ -100,6 +102,7 @@ class Snapshot(NamedTuple):
     as_of: datetime
     set_aside: tuple[str, ...] = ()
     earliest: datetime | None = None
+    latest: datetime | None = None
 
     @property
     def span(self) -> tuple[datetime, datetime]:
@@ -115,16 +118,16 @@ def parse(document: Component) -> Snapshot:
     found = _Incidents(document, written_at, aside)
     desks = agents_at_desks(document)
     units = list(components(document, _UNITS, aside))
-    merging = list(components(document, "mergeComponent", aside))
+    merging = list(components(document, _MERGES, aside))
+    unread = [time_said(part) for part in (*found.unread, *no_objects(document, _INCIDENTS, _UNITS, _MERGES))]
     statuses: list[Status] = []
     merges: list[Merge] = []
-    unread: list[datetime] = []
     for component, where in units:
         try:
             statuses += _statuses(component, where, found, desks, aside)
         except EidoError as error:
             aside.append(str(error))
-            unread += _times(component)
+            unread.append(time_said(component))
         if len(statuses) > MAX_STATUSES:
             raise EidoError(f"{_UNITS}: more than {MAX_STATUSES} statuses")
     for component, where in merging:
@@ -132,13 +135,18 @@ def parse(document: Component) -> Snapshot:
             merges += _merges(component, where, found.everyone)
         except EidoError as error:
             aside.append(str(error))
+            unread.append(time_said(component))
     times = [incident.at for incident in found.incidents] + [status.at for status in statuses]
     if written_at is not None:
         times.append(written_at)
     if not times or (aside and not found.incidents):
         raise EidoError(aside[0] if aside else "lastUpdateTimeStamp: missing")
-    earliest = min(times + unread) if aside else None
-    return Snapshot(tuple(found.incidents), tuple(statuses), tuple(merges), max(times), bounded(aside), earliest)
+    said = Snapshot(tuple(found.incidents), tuple(statuses), tuple(merges), max(times))
+    if not aside:
+        return said
+    dated = times + [at for at in unread if at is not None]
+    latest = None if None in unread else max(dated)
+    return said._replace(set_aside=bounded(aside), earliest=min(dated), latest=latest)
 
 
 def together(snapshots: Sequence[Snapshot]) -> Snapshot:
@@ -157,8 +165,9 @@ class _Incidents:
 
     def __init__(self, document: Component, written_at: datetime | None, aside: list[str]) -> None:
         self.incidents: list[Incident] = []
+        self.unread: list[Component] = []
         self._named: dict[str, str] = {}
-        entries = list(components(document, "incidentComponent", aside))
+        entries = list(components(document, _INCIDENTS, aside))
         header = tracking_id(document)
         if not entries and header is not None and written_at is not None:
             entries = [({}, "")]  # a document without the component is about what its header names (section 2.4)
@@ -168,6 +177,7 @@ class _Incidents:
                 incident = _incident(component, where, written_at, own, aside)
             except EidoError as error:
                 aside.append(str(error))
+                self.unread.append(component)
                 continue
             self.incidents.append(incident)
             if len(entries) > 1:
@@ -218,13 +228,6 @@ def _incident_id(component: Component, where: str, tracking: str | None, aside: 
             raise
         aside.append(str(error))
         return checked(tracking, f"{where}$id")
-
-
-def _times(component: Component) -> list[datetime]:
-    try:
-        return [time_of(component, "")]
-    except EidoError:
-        return []
 
 
 def _written_at(component: Component, where: str, aside: list[str]) -> datetime | None:

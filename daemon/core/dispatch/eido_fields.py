@@ -51,6 +51,14 @@ def time_of(component: Component, where: str) -> datetime:
         raise EidoError(f"{where}lastUpdateTimeStamp: {error}") from None
 
 
+def time_said(part: object) -> datetime | None:
+    """When a part that cannot be used was last changed, where it says so."""
+    try:
+        return time_of(part, "") if isinstance(part, dict) else None
+    except EidoError:
+        return None
+
+
 def stamp(component: Component) -> object:
     """`lastUpdateTimeStamp`; drafts of the standard and some libraries spell it otherwise."""
     found = component.get("lastUpdateTimeStamp")
@@ -66,6 +74,12 @@ def components(document: Component, name: str, aside: list[str]) -> Iterator[tup
             yield component, f"{name}[{number}]."
         else:
             aside.append(f"{name}[{number}]: expected an object")
+
+
+def no_objects(document: Component, *names: str) -> list[object]:
+    """What stands where these have an entry, and is no object."""
+    entries = (entry for name in names for entry in listed(document.get(name), name))
+    return [entry for entry in entries if not isinstance(entry, dict)]
 
 
 def listed(value: object, where: str) -> list[Any]:

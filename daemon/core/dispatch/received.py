@@ -22,7 +22,7 @@ def read(data: bytes) -> Snapshot:
 
 
 def _notified(notification: object) -> Snapshot:
-    snapshots, aside = [], list[str]()
+    snapshots, aside, unread = [], list[str](), False
     for number, document in enumerate(listed(notification, "event.notification")):
         where = f"event.notification[{number}]"
         try:
@@ -31,10 +31,14 @@ def _notified(notification: object) -> Snapshot:
             aside += [f"{where}.{part}" for part in found.set_aside]
         except EidoError as error:
             aside.append(f"{where}: {error}")
+            unread = True
     if not snapshots:
         raise EidoError(aside[0] if aside else "event.notification: empty")
     found = together(snapshots)
     if len(found.statuses) > MAX_STATUSES:
         raise EidoError(f"event.notification: more than {MAX_STATUSES} statuses")
     firsts = [one.earliest for one in snapshots if one.earliest is not None]
-    return found._replace(set_aside=bounded(aside), earliest=min(firsts, default=None))
+    lasts = [one.latest for one in snapshots if one.set_aside]
+    dated = [at for at in lasts if at is not None]
+    latest = max(dated) if dated and len(dated) == len(lasts) and not unread else None
+    return found._replace(set_aside=bounded(aside), earliest=min(firsts, default=None), latest=latest)

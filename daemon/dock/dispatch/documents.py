@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 
 from daemon.core.dispatch.eido import Snapshot
-from daemon.core.dispatch.spans import Span, merged
 from daemon.core.windows import LONGEST_CALL, SHIFT
 from daemon.dock.context import Transaction
 from daemon.dock.dispatch import tags
@@ -56,9 +54,7 @@ def apply_pending(tx: Transaction) -> None:
             tx.store.set(MetaKey.DISPATCH_AS_OF, format_instant(as_of))
         tags.retag_officers(tx, dispatch.work_out(new, tx.store.officers()), *new.span)
         _retag_whom_units_name(tx, new)
-    for begin, end in merged(dispatch.unclear.drain_changed()):
-        for officer_id in sorted(tx.store.officers_recording(begin, end)):
-            tags.retag(tx, officer_id, begin, end)
+    tags.retag_unclear(tx)
     if new is not None:
         tags.revise_covered(tx)
 
@@ -73,9 +69,4 @@ def _retag_whom_units_name(tx: Transaction, new: Snapshot) -> None:
 
 def _apply_anew(tx: Transaction) -> None:
     """After a change of version what is still known of dispatch may mean something else: a share of it in each pass."""
-    changed: dict[str, list[Span]] = defaultdict(list)
-    for officer_id, span in tx.dock.dispatch.work_out_anew(tx.store.officers()):
-        changed[officer_id].append(span)
-    for officer_id, spans in sorted(changed.items()):
-        for begin, end in merged(spans):
-            tags.retag(tx, officer_id, begin, end)
+    tags.retag_spans(tx, tx.dock.dispatch.work_out_anew(tx.store.officers()))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.core.dispatch.recording import Recording
+from daemon.core.dispatch.spans import Span, merged
 from daemon.core.dispatch.tags import Tagging, tag_clips
-from daemon.core.windows import LONGEST_CALL, SHIFT
+from daemon.core.windows import LONGEST_CALL
 from daemon.custody.log import NewEntry
 from daemon.dock.context import Transaction
 from daemon.dock.store.dispatch_unclear import MANY
+from daemon.dock.store.meta import MetaKey
 from daemon.dock.store.rows import HeldClip, recording_of
 from daemon.model import strict_json
 from daemon.model.custody_actions import CustodyAction
@@ -51,11 +54,10 @@ def dispatch_due(tag: Tag, recording: Recording | None, max_skew: float) -> str 
     return None if covered else format_instant(ended)
 
 
-def officer_first_seen(tx: Transaction, officer_id: str, at: datetime) -> None:
-    """An officer's camera docks for the first time: calls that named only their unit may now be theirs."""
-    begin, end = at - SHIFT, at + SHIFT
-    changed = tx.dock.dispatch.recompute_for_wearer(officer_id, begin, end, tx.store.officers())
-    retag_officers(tx, changed, begin, end)
+def officer_first_seen(tx: Transaction, officer_id: str) -> None:
+    """An officer is known to wear a camera from now on: calls that named only their unit may be theirs."""
+    retag_spans(tx, tx.dock.dispatch.recompute_for_wearer(officer_id, tx.store.officers()))
+    retag_unclear(tx)
 
 
 def retag_officers(tx: Transaction, officers: Collection[str], begin: datetime, end: datetime) -> None:
@@ -64,6 +66,23 @@ def retag_officers(tx: Transaction, officers: Collection[str], begin: datetime, 
     """
     for officer_id in sorted(officers):
         retag(tx, officer_id, begin - LONGEST_CALL, end + LONGEST_CALL)
+
+
+def retag_spans(tx: Transaction, changed: Iterable[tuple[str, Span]]) -> None:
+    """Of officers whose assignments of these times changed."""
+    gathered: dict[str, list[Span]] = defaultdict(list)
+    for officer_id, span in changed:
+        gathered[officer_id].append(span)
+    for officer_id, spans in sorted(gathered.items()):
+        for begin, end in merged(spans):
+            retag(tx, officer_id, begin, end)
+
+
+def retag_unclear(tx: Transaction) -> None:
+    """Of everybody who recorded when what is unclear has changed."""
+    for begin, end in merged(tx.dock.dispatch.unclear.drain_changed()):
+        for officer_id in sorted(tx.store.officers_recording(begin, end)):
+            retag(tx, officer_id, begin, end)
 
 
 def retag(tx: Transaction, officer_id: str, start: datetime, end: datetime) -> None:
@@ -142,12 +161,14 @@ def _tag(tx: Transaction, clip_id: str, recording: Recording | None, tagging: Ta
 
 def _unclear(tx: Transaction, recording: Recording) -> int | None:
     """How much of dispatch is unclear about a clip's time. None: not known, as dispatch has not spoken past its end, or
-    what it said may be forgotten.
+    what it said may be forgotten, or was lost with a database.
     """
     clip = recording.corrected(tx.dock.config.ingest.max_skew_seconds)
-    as_of, kept = tx.store.dispatch_as_of, timedelta(days=tx.dock.config.activation.keep_days)
+    as_of, since = tx.store.dispatch_as_of, tx.now() - timedelta(days=tx.dock.config.activation.keep_days)
+    if (rebuilt := tx.store.get(MetaKey.DISPATCH_SINCE)) is not None:
+        since = max(since, parse_instant(rebuilt))
     ended = max(clip.stopped_at, recording.stopped_at)
-    if as_of is None or as_of < ended or clip.started_at - LONGEST_CALL < tx.now() - kept:
+    if as_of is None or as_of < ended or clip.started_at - LONGEST_CALL < since:
         return None
     dispatch = tx.dock.dispatch
     unknown = dispatch.unclear.unknown_between(clip.started_at, clip.stopped_at)

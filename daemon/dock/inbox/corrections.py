@@ -54,9 +54,12 @@ def _admit(tx: Transaction, clip: HeldClip, digest: str) -> None:
 
 def _change_wearer(tx: Transaction, clip: HeldClip, officer_id: str, digest: str) -> HeldClip:
     """The clip is another officer's: both officers' tags may change."""
+    newcomer = not tx.store.knows_officer(officer_id)
     tx.store.set_officer(clip.clip_id, officer_id)
     detail = {"officer_id": officer_id, "instead_of": clip.officer_id}
     tx.record(NewEntry(CustodyAction.CORRECTED, clip.clip_id, detail, (digest,)))
+    if newcomer:
+        tags.officer_first_seen(tx, officer_id)
     recording = recording_of(clip)
     if recording is not None:
         begin, end = recording.started_at - AROUND_A_RECORDING, recording.stopped_at + AROUND_A_RECORDING

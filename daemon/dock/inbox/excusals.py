@@ -10,6 +10,9 @@ from daemon.model.statements import Excusal, Withdrawal
 from daemon.seal import envelope as envelopes
 from daemon.seal.verify import verify
 
+_MAY_TAKE_BACK = frozenset({"supervisor", "chief"})
+"""An excusal is taken back by the supervisor who signed it, or by a chief."""
+
 
 def receive(tx: Transaction, data: bytes) -> None:
     """One excusal. Raises VerificationError's subclasses."""
@@ -18,8 +21,10 @@ def receive(tx: Transaction, data: bytes) -> None:
 
 
 def withdraw(tx: Transaction, data: bytes) -> None:
-    """One withdrawal, of whatever. Raises VerificationError's subclasses."""
+    """One withdrawal, of whatever; who can take no excusal back is not heard. Raises VerificationError's subclasses."""
     verified = verify(envelopes.parse(data, what="withdrawal"), Withdrawal, tx.trust, at=tx.now())
+    if not _MAY_TAKE_BACK & verified.signer.roles:
+        return
     tx.dock.dispatch.excusals.withdraw(
         verified.statement.attestation_sha256,
         verified.signer.id,

@@ -122,12 +122,12 @@ def commit(tx: Transaction, clips: Sequence[SignedClip]) -> list[HeldClip]:
         tx.after_commit(partial(tx.dock.metrics.took_in, seal.integrity, job.footage.size))
         if recording is not None:
             recordings.setdefault(recording.officer_id, []).append(recording)
-    newcomers = [officer_id for officer_id in recordings if not tx.store.knows_officer(officer_id)]
+    newcomers = sorted({row.officer_id for row in rows if not tx.store.knows_officer(row.officer_id)})
     tx.store.add_clips(rows)
     tx.store.unstage(clip_ids)
     tx.record(*entries)
     for officer_id in newcomers:
-        officer_first_seen(tx, officer_id, recordings[officer_id][0].started_at)
+        officer_first_seen(tx, officer_id)
     _retag_around(tx, recordings)
     return rows
 

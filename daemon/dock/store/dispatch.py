@@ -104,12 +104,11 @@ class DispatchStore:
         incidents = {incident.incident_id for incident in snapshot.incidents}
         return _officers(self._work_out(incidents | self._history.incidents_without_crew(units, begin, end), cameras))
 
-    def recompute_for_wearer(
-        self, officer_id: str, begin: datetime, end: datetime, cameras: Collection[str]
-    ) -> set[str]:
-        """As `work_out`, when an officer is known to wear a camera: calls that named only their unit may be theirs."""
-        units = self._history.units_of({officer_id}, begin, end)
-        return _officers(self._work_out(self._history.incidents_without_crew(units, begin, end), cameras))
+    def recompute_for_wearer(self, officer_id: str, cameras: Collection[str]) -> list[tuple[str, Span]]:
+        """Brings assignments up to date when an officer is known to wear a camera: calls that named only their unit, at
+        whatever time, may be theirs, or nobody knows any more whose. Returns whose changed, and of when they are.
+        """
+        return _spans(self._work_out(self._history.incidents_without_named_crew(officer_id), cameras))
 
     def work_out_anew(self, cameras: Collection[str]) -> list[tuple[str, Span]]:
         """Brings some more assignments up to date where documents had to be read again, until `was_read_again` is no
@@ -126,10 +125,7 @@ class DispatchStore:
             self.was_read_again = False
             return []
         self._anew_after = some[-1]
-        return [
-            (one.officer_id, (one.dispatched_at, one.cleared_at or one.dispatched_at + LONGEST_CALL))
-            for one in self._work_out(some, cameras)
-        ]
+        return _spans(self._work_out(some, cameras))
 
     def _work_out(self, incident_ids: Collection[str], cameras: Collection[str]) -> set[Assignment]:
         incidents = self._history.merged(incident_ids)
@@ -233,13 +229,20 @@ class DispatchStore:
         self._db.executemany("INSERT INTO dispatch_about VALUES (?, ?)", [(name, digest) for name in sorted(about)])
         self._history.add(snapshot, received_at)
         if snapshot.set_aside:
-            span = (snapshot.earliest or snapshot.as_of, snapshot.as_of)
+            earliest, latest = snapshot.earliest or snapshot.as_of, snapshot.latest or received_at
+            span = (earliest, max(earliest, latest))
             self.unclear.note(digest, source, received_at, span, enumerate(snapshot.set_aside, 1))
         return snapshot
 
 
 def _officers(changed: Iterable[Assignment]) -> set[str]:
     return {assignment.officer_id for assignment in changed}
+
+
+def _spans(changed: Iterable[Assignment]) -> list[tuple[str, Span]]:
+    return [
+        (one.officer_id, (one.dispatched_at, one.cleared_at or one.dispatched_at + LONGEST_CALL)) for one in changed
+    ]
 
 
 def _row(assignment: Assignment) -> tuple[Any, ...]:

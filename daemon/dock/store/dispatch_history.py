@@ -145,6 +145,15 @@ class DispatchHistory:
             )
         return History(types, tracked, statuses, merges)
 
+    def incidents_without_named_crew(self, officer_id: str) -> set[str]:
+        """Incidents on which a status names no officer, of the units on which this one was ever named."""
+        rows = self._db.execute(
+            "SELECT DISTINCT incident_id FROM dispatch_status WHERE officer_ids = ''"
+            " AND unit_id IN (SELECT unit_id FROM dispatch_named WHERE officer_id = ?)",
+            (officer_id,),
+        )
+        return {row[0] for row in rows}
+
     def incidents_without_crew(self, unit_ids: Collection[str], begin: datetime, end: datetime) -> set[str]:
         """Incidents on which a status of one of the units between two times names no officer."""
         return self._each(

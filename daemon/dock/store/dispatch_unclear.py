@@ -6,8 +6,8 @@ Where it changes, clips of that time say something else in their tags; the spans
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable
-from datetime import datetime
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime, timedelta
 
 from daemon.core.dispatch.spans import Span
 from daemon.core.dispatch.unclear import UnknownCrew
@@ -25,9 +25,13 @@ CREATE TABLE IF NOT EXISTS dispatch_set_aside (
   about_until TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (digest, part)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS dispatch_set_aside_time ON dispatch_set_aside (about_until);
+CREATE INDEX IF NOT EXISTS dispatch_set_aside_first ON dispatch_set_aside (about_from);
 """
 MANY = 10
 """From so many on one more makes no difference: a broken dispatch system must not have every clip signed anew."""
+_STEPS = 100
+"""So many changes of the count are looked at; what lies beyond them is taken to have changed."""
+_INSTANT = timedelta(milliseconds=1)
 
 
 class DispatchUnclear:
@@ -46,14 +50,14 @@ class DispatchUnclear:
 
     def note(self, digest: str, source: str, at: datetime, about: Span, parts: Iterable[tuple[int, str]]) -> bool:
         """Notes parts of a document about some time that cannot be used (0: all of it). Returns whether it is new."""
-        before = self.set_aside_between(*about)
+        fewer = list(self._fewer_than_many(about[0] - SHIFT, about[1] + LONGEST_CALL))
         when = (source[:200], *map(format_instant, (at, *about)))
         noted = self._db.executemany(
             "INSERT OR IGNORE INTO dispatch_set_aside VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(digest, part, *when, reason[:500]) for part, reason in parts],
         ).rowcount
-        if noted and before < MANY:
-            self._changed.append((about[0] - SHIFT, about[1] + LONGEST_CALL))
+        if noted:
+            self._changed += fewer
         return noted > 0
 
     def set_aside_rows(self) -> list[tuple[str, str]]:
@@ -68,6 +72,30 @@ class DispatchUnclear:
             (format_instant(start - LONGEST_CALL), format_instant(end + SHIFT)),
         ).fetchone()
         return int(row[0])
+
+    def _fewer_than_many(self, begin: datetime, end: datetime) -> Iterator[Span]:
+        """The times between two (both included) at which less than MANY set aside count: there one more is a change."""
+        for _ in range(_STEPS):
+            if begin > end:
+                return
+            first, last = format_instant(begin - LONGEST_CALL), format_instant(begin + SHIFT)
+            counting = self._db.execute(
+                "SELECT about_until FROM dispatch_set_aside WHERE about_until >= ? AND +about_from <= ?"
+                " ORDER BY about_until DESC LIMIT ?",
+                (first, last, MANY),
+            ).fetchall()
+            if len(counting) == MANY:  # as long as the first of them to end still counts
+                begin = parse_instant(counting[-1][0]) + LONGEST_CALL + _INSTANT
+                continue
+            [(next_from,)] = self._db.execute(
+                "SELECT min(about_from) FROM dispatch_set_aside WHERE about_from > ?", (last,)
+            )
+            until = end if next_from is None else min(end, parse_instant(next_from) - SHIFT)
+            yield begin, until
+            if until == end:
+                return
+            begin = until
+        yield begin, end
 
     def unknown_between(self, start: datetime, end: datetime) -> list[UnknownCrew]:
         """Calls of unknown crew that overlap [start, end)."""

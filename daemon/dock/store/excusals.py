@@ -15,16 +15,21 @@ CREATE TABLE IF NOT EXISTS excusal (
   at TEXT NOT NULL, received_at TEXT NOT NULL, PRIMARY KEY (digest, signer)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS excusal_of_incident ON excusal (incident_id);
+CREATE INDEX IF NOT EXISTS excusal_of_signer ON excusal (signer, received_at);
 CREATE TABLE IF NOT EXISTS withdrawn (
   digest TEXT, signer TEXT, chief INTEGER NOT NULL, received_at TEXT NOT NULL, PRIMARY KEY (digest, signer)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS withdrawn_by_signer ON withdrawn (signer, received_at);
 """
+MOST_OF_ONE = 1000
+"""So many excusals, and withdrawals, of one signer are kept, the newest: whoever may sign them cannot fill the disk."""
 
 
 class ExcusalStore:
     """Tables in the dock's database; its transactions are the service's.
 
-    A withdrawal may come before what it takes back, so every one is kept, and looked at when somebody asks.
+    A withdrawal may come before what it takes back, so it is kept whatever it is about, and looked at when somebody
+    asks.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -39,12 +44,14 @@ class ExcusalStore:
                 *(format_instant(said.at), format_instant(received_at)),
             ),
         )
+        self._bound("excusal", signer)
 
     def withdraw(self, digest: str, signer: str, *, chief: bool, received_at: datetime) -> None:
         """Keeps that somebody took an attestation back."""
         self._db.execute(
             "INSERT OR IGNORE INTO withdrawn VALUES (?, ?, ?, ?)", (digest, signer, chief, format_instant(received_at))
         )
+        self._bound("withdrawn", signer)
 
     def all(self) -> dict[tuple[str, str], Excused]:
         """What stands, by incident and officer: the latest word, if neither its signer nor a chief took it back."""
@@ -59,3 +66,10 @@ class ExcusalStore:
         """Forgets what came before then."""
         for table in ("excusal", "withdrawn"):
             self._db.execute(f"DELETE FROM {table} WHERE received_at < ?", (format_instant(before),))  # noqa: S608
+
+    def _bound(self, table: str, signer: str) -> None:
+        self._db.execute(
+            f"DELETE FROM {table} WHERE signer = ?1 AND digest IN (SELECT digest FROM {table} WHERE signer = ?1"  # noqa: S608
+            " ORDER BY received_at DESC, digest LIMIT -1 OFFSET ?2)",
+            (signer, MOST_OF_ONE),
+        )

@@ -18,6 +18,7 @@ class MetaKey(StrEnum):
     CUSTODY_SENT = "custody_sent"  # how many custody entries the broker has taken
     CUSTODY_SYNCED = "custody_settled"  # up to which entry the clips' custody records are durable in the vault
     DISPATCH_AS_OF = "dispatch_as_of"  # time of the newest dispatch document
+    DISPATCH_SINCE = "dispatch_since"  # from when on dispatch was heard; none when nothing heard was ever lost
     SCRUB_CURSOR = "scrub_cursor"  # the clip that the round under way has come to
     SCRUB_FOUND = "scrub_found"  # findings of the round under way
     SCRUBBED_AT = "scrubbed_at"  # when the last round ended

@@ -12,6 +12,7 @@ from daemon.cli.dispatch.output import as_document
 from daemon.core.dispatch.compliance import review
 from daemon.core.dispatch.excusals import Excused
 from daemon.dock.dispatch import compliance_source
+from daemon.dock.store import excusals as store
 from daemon.model import statements as st
 from daemon.model import strict_json
 from daemon.seal.envelope import Envelope
@@ -79,6 +80,30 @@ def test_what_is_none_is_refused_and_stops_nothing(house: House, kind: str, data
     assert len(house.custody("refused")) == (1 if data else 0)
     say(house, "supervisor", excusal(house))
     assert len(stands(house)) == 1
+
+
+def withdraw_anything(house: House, signer: str, count: int) -> int:
+    """Withdrawals of what nobody has said; how many the dock keeps."""
+    for number in range(count):
+        say(house, signer, st.Withdrawal(attestation_sha256=f"{number:064x}", reason="", at=house.dock.now()))
+    return int(house.dock.store.db.execute("SELECT count(*) FROM withdrawn").fetchone()[0])
+
+
+def test_of_whoever_can_take_no_excusal_back_no_withdrawal_is_kept(house: House) -> None:
+    """Anybody enrolled may sign withdrawals of anything: they would fill the dock's disk."""
+    assert withdraw_anything(house, "officer", 3) == 0
+    assert withdraw_anything(house, "supervisor", 3) == 3
+
+
+def test_of_each_signer_only_the_newest_are_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_OF_ONE", 3)
+    say(house, "chief", withdrawal(house, agency.signed(excusal(house), "supervisor")))
+    for minutes in range(5):
+        house.clock.turn(seconds=1)
+        say(house, "supervisor", excusal(house, minutes, incident_id=f"I{minutes}"))
+    house.clock.turn(seconds=1)
+    assert withdraw_anything(house, "supervisor", 5) == 1 + 3
+    assert {incident for incident, _ in stands(house)} == {"I2", "I3", "I4"}
 
 
 def test_they_are_forgotten_with_what_they_are_about(house: House) -> None:

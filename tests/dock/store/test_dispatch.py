@@ -189,7 +189,7 @@ def test_whatever_comes_in_whatever_order_is_worked_out_from_everything(said: li
     assert unknown(store) == sorted(dispatched(snapshots, cameras).unknown, key=repr)
     for officer in sorted({"A", "B"} - cameras):
         cameras = cameras | {officer}
-        store.recompute_for_wearer(officer, *days, cameras)
+        store.recompute_for_wearer(officer, cameras)
     assert sorted(store.between(*days), key=repr) == sorted(assignments(snapshots, cameras), key=repr)
     assert unknown(store) == sorted(dispatched(snapshots, cameras).unknown, key=repr)
 
