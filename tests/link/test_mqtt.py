@@ -219,13 +219,16 @@ def test_a_network_thread_that_an_error_has_ended_is_not_alive(
     def fail(_: LinkEvent) -> None:
         if threading.current_thread() is not threading.main_thread():
             threads.put(threading.current_thread())
+            looked.wait(SECONDS)
             raise ZeroDivisionError
 
+    looked = threading.Event()
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     client = MqttClient(reach(mosquitto), "failing", fail)
     before = client.alive
     client.start()
     during = client.alive
+    looked.set()
     threads.get(timeout=SECONDS).join(SECONDS)
     assert (before, during, client.alive) == (False, True, False)
     client.stop()
