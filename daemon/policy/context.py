@@ -67,9 +67,7 @@ class PolicyContext:
 
         `what` is the kind of message, `digest` the SHA-256 of what was refused.
         """
-        name = type(error).__name__
-        self.store.count_refusal(what, name)
-        self.metrics.count_refused(what, name)
+        name = self.count_refusal(what, error)
         key = f"{what} {name} {digest} {clip_id}"
         if key not in self.recorded_refusals:
             if len(self.recorded_refusals) >= _MOST_REMEMBERED:
@@ -77,6 +75,13 @@ class PolicyContext:
             self.recorded_refusals.add(key)
             detail = {"what": what, "error": name, "reason": str(error)[:500]}
             self.record(CustodyAction.REFUSED, clip_id, detail, (digest,) if digest else ())
+
+    def count_refusal(self, what: str, error: BwcError) -> str:
+        """Counts a refused message that is not recorded. Returns the name that it is counted under."""
+        name = type(error).__name__
+        self.store.count_refusal(what, name)
+        self.metrics.count_refused(what, name)
+        return name
 
     def publish(self, topic: str, document: Document, *, retain: bool) -> None:
         """Publishes a document after the current transaction is durable."""

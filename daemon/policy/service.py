@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 REPEAT_SECONDS = 5.0
 """How often orders are published again that no notice shows yet."""
 _SCHEDULE_SECONDS = 3600.0
-_COUNT_SECONDS = 10.0
 _AT_ONCE = 100
 """Messages in one transaction. Other services on the store wait until it ends."""
 _GATHER_SECONDS = 0.05
@@ -86,7 +85,6 @@ class PolicyService:
         )
         self._repeat_orders = _Interval(repeat_seconds, now)
         self._run_schedule = _Interval(_SCHEDULE_SECONDS)
-        self._update_counts = _Interval(_COUNT_SECONDS)
         self._say_status = _Interval(STATUS_SECONDS)
         context.metrics.set_regime(context.regime.name)
 
@@ -151,9 +149,8 @@ class PolicyService:
             self._reconsider(changed, after_commit)
             notices.acknowledge(context)
             self._answer_queries()
-            if self._leadership.connected and self._leadership.leads and self._say_status.due(now):
-                status = online(context, self._since, catching_up=self._leadership.catching_up)
-                after_commit.append(partial(self._leadership.say_status, status))
+            if self._say_status.due(now):
+                after_commit += self._tell_status()
         for act in after_commit:
             act()
         self._leadership.send()
@@ -203,6 +200,15 @@ class PolicyService:
             case _:
                 return set()
 
+    def _tell_status(self) -> list[Callable[[], None]]:
+        """Counts, for the metrics, and for the status if this service leads. Returns what is to be done after it."""
+        counts = self._context.store.counts()
+        self._context.metrics.set_counts(counts)
+        if not (self._leadership.leads and self._leadership.connected):
+            return []
+        status = online(self._context, counts, self._since, catching_up=self._leadership.catching_up)
+        return [partial(self._leadership.say_status, status)]
+
     def _answer_queries(self) -> None:
         """Answers a few of the questions that wait; if more wait, the loop goes round again at once."""
         if self._queries.waiting and not self._leadership.catching_up:
@@ -229,8 +235,6 @@ class PolicyService:
         context = self._context
         led = self._leadership.leads  # it may leave the lead now
         self._leadership.tick(now)
-        if self._update_counts.due(now):
-            context.metrics.set_counts(context.store.counts())
         if not led:
             return
         decisions.expire(context)

@@ -94,7 +94,6 @@ _viewing = hs.one_of(
 )
 _clip_at_dock = {"clip_id": clip_ids, "dock_id": ids}
 
-_supposed_kinds = hs.sampled_from([kind.kind for kind in st.FACTS if kind is not st.Excusal])
 _cursors = hs.none() | hs.from_regex(r"[!-~]{1,8}( [!-~]{1,8})?", fullmatch=True)
 _asked = hs.one_of(
     hs.builds(
@@ -117,7 +116,7 @@ _asked = hs.one_of(
             hs.builds(
                 st.Supposed,
                 by=ids,
-                kind=_supposed_kinds,
+                kind=literal(st.DecidingKind),
                 statement=hs.just({"a": 1}),
             ),
             max_size=2,

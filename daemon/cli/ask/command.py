@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -11,7 +12,7 @@ import click
 from pydantic import ValidationError
 
 from daemon.cli.ask.suppose import supposed_in
-from daemon.cli.shared.options import JSON
+from daemon.cli.shared.options import JSON, timezone_settings
 from daemon.cli.shared.output import print_json
 from daemon.cli.shared.person import Caller, as_client, as_person
 from daemon.cli.shared.typed_times import typed_span
@@ -28,9 +29,7 @@ from daemon.model.zones import zone_named
 from daemon.review.asking import asking, hear_status
 from daemon.vault import durable
 
-_ZONE = click.option(
-    "--timezone", envvar="BWC_TIMEZONE", metavar="NAME", help="The agency's.  [default: this machine's]"
-)
+_ZONE = click.option("--timezone", **timezone_settings())
 _SILENT_SECONDS = 35.0
 """A service that has said nothing for so long has missed three of its statuses."""
 
@@ -53,8 +52,8 @@ def _ask(kind: type[Any], **arguments: Any) -> Any:
         raise ConfigurationError(explain(error)) from None
 
 
-def _plain(rows: list[Any]) -> list[dict[str, Any]]:
-    return [row.plain() for row in rows if isinstance(row, Document)]
+def _plain(rows: Sequence[Document]) -> list[dict[str, Any]]:
+    return [row.plain() for row in rows]
 
 
 @ask.command()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from daemon.cli.attest.facts import facts_of, tables_of
 from daemon.model import statements as st
 from daemon.model.errors import ConfigurationError
 from daemon.model.zones import AgencyZone
 
-_KINDS = {kind.kind: kind for kind in st.FACTS if kind is not st.Excusal}  # no clip opens or stays closed by one
+_KINDS = {kind: st.KINDS[kind] for kind in get_args(st.DecidingKind)}
 
 
 def supposed_in(path: Path, zone: AgencyZone) -> tuple[st.Supposed, ...]:

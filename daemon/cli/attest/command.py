@@ -19,6 +19,7 @@ from daemon.cli.attest.two_people import (
     take_court_order,
     tell_of_second,
 )
+from daemon.cli.shared.options import timezone_settings
 from daemon.cli.shared.output import print_json
 from daemon.cli.shared.person import Caller, as_person
 from daemon.model import statements as st
@@ -161,12 +162,7 @@ def _ways() -> tuple[click.Option, ...]:
     """What every kind has."""
     return (
         click.Option(["--from", "source"], type=click.Path(path_type=Path), help="A JSON or TOML file of many."),
-        click.Option(
-            ["--timezone"],
-            envvar="BWC_TIMEZONE",
-            metavar="NAME",
-            help="The agency's, such as America/Los_Angeles. [default: this machine's]",
-        ),
+        click.Option(["--timezone"], **timezone_settings()),
         click.Option(["--anyway"], is_flag=True, help="Sign also what does not fit what is known, and say so."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."),
     )

@@ -11,6 +11,7 @@ import click
 from daemon.cli.dispatch import files
 from daemon.cli.dispatch.findings import Findings, SetAside, concerning
 from daemon.cli.dispatch.output import as_csv, as_document, print_text
+from daemon.cli.shared.options import timezone_settings
 from daemon.cli.shared.typed_times import typed_day
 from daemon.core.dispatch.activation import GRACE_SECONDS
 from daemon.core.dispatch.assignments import dispatched
@@ -38,12 +39,7 @@ def dispatch() -> None:
 )
 @click.option("--from", "start", metavar="DAY|TIME", help="Only what was dispatched, or began, from then on.")
 @click.option("--to", "until", metavar="DAY|TIME", help="Only what was dispatched, or began, before then.")
-@click.option(
-    "--timezone",
-    envvar="BWC_TIMEZONE",
-    metavar="NAME",
-    help="Whose days and clocks are meant.  [default: the dock's, or this machine's]",
-)
+@click.option("--timezone", **timezone_settings("the dock's, or this machine's"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "as_table", is_flag=True, help="Print one CSV line for each assignment.")
 def report(

@@ -34,6 +34,15 @@ POLICY_CONFIG = _config("policy", "policy service")
 BOARD_CONFIG = _config("board", "status page")
 
 
+def timezone_settings(default: str = "this machine's") -> dict[str, Any]:
+    """What the option --timezone has everywhere. `default` says in words whose days and clocks are meant without it."""
+    return {
+        "envvar": "BWC_TIMEZONE",
+        "metavar": "NAME",
+        "help": f"The agency's time zone, such as America/Los_Angeles.  [default: {default}]",
+    }
+
+
 class Service(Protocol):
     """What runs until it is told to stop."""
 

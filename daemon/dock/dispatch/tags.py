@@ -147,35 +147,35 @@ def _taggings(tx: Transaction, officer_id: str, clips: Collection[Recording]) ->
 def _tag(tx: Transaction, clip_id: str, recording: Recording | None, tagging: Tagging, revision: int) -> Tag:
     verdict, tagged = tagging
     documents = tx.dock.dispatch.digests_of(sorted({one.incident_id for one in tagged}))
+    unclear, perhaps = (None, ()) if recording is None else _unclear(tx, recording)
     return Tag(
         clip_id=clip_id,
         dock_id=tx.dock.dock_id,
         revision=revision,
         dispatch_as_of=tx.store.dispatch_as_of,
-        unclear=None if recording is None else _unclear(tx, recording),
-        perhaps=() if recording is None else _perhaps(tx, recording),
+        unclear=unclear,
+        perhaps=perhaps,
         activation=Activation(verdict=verdict, revision=revision, assignments=tagged),
         documents=documents[:_MOST_DOCUMENTS],
     )
 
 
-def _unclear(tx: Transaction, recording: Recording) -> int | None:
-    """How much of dispatch is unclear about a clip's time. None: not known, as dispatch has not spoken past its end, or
-    what it said may be forgotten, or was lost with a database.
+def _unclear(tx: Transaction, recording: Recording) -> tuple[int | None, tuple[str, ...]]:
+    """How much of dispatch is unclear about a clip's time, and the incidents of the calls of unknown crew that may have
+    been its wearer's. None: not known how much.
     """
-    clip = recording.corrected(tx.dock.config.ingest.max_skew_seconds)
+    clip, dispatch = recording.corrected(tx.dock.config.ingest.max_skew_seconds), tx.dock.dispatch
+    unknown = dispatch.unclear.unknown_between(clip.started_at, clip.stopped_at)
+    theirs = dispatch.perhaps_theirs(clip) if unknown else ()
+    perhaps = tuple(dict.fromkeys(call.incident_id for call in theirs))[:MANY]
+    if not _dispatch_is_known(tx, clip.started_at, max(clip.stopped_at, recording.stopped_at)):
+        return None, perhaps
+    return len(unknown) + dispatch.unclear.set_aside_between(clip.started_at, clip.stopped_at), perhaps
+
+
+def _dispatch_is_known(tx: Transaction, started: datetime, ended: datetime) -> bool:
+    """Whether dispatch has spoken past a clip's end, and nothing may be forgotten, or was lost with a database."""
     as_of, since = tx.store.dispatch_as_of, tx.now() - timedelta(days=tx.dock.config.activation.keep_days)
     if (rebuilt := tx.store.get(MetaKey.DISPATCH_SINCE)) is not None:
         since = max(since, parse_instant(rebuilt))
-    ended = max(clip.stopped_at, recording.stopped_at)
-    if as_of is None or as_of < ended or clip.started_at - LONGEST_CALL < since:
-        return None
-    dispatch = tx.dock.dispatch
-    unknown = dispatch.unclear.unknown_between(clip.started_at, clip.stopped_at)
-    return len(unknown) + dispatch.unclear.set_aside_between(clip.started_at, clip.stopped_at)
-
-
-def _perhaps(tx: Transaction, recording: Recording) -> tuple[str, ...]:
-    """The incidents of the calls of unknown crew that may have been the wearer's."""
-    clip = recording.corrected(tx.dock.config.ingest.max_skew_seconds)
-    return tuple(dict.fromkeys(call.incident_id for call in tx.dock.dispatch.perhaps_theirs(clip)))[:MANY]
+    return as_of is not None and as_of >= ended and started - LONGEST_CALL >= since

@@ -38,6 +38,7 @@ from daemon.model.statements.policy import Acknowledgement, Because, Disposal, R
 from daemon.model.statements.queries import AskedClips, AskedDecision, AskedReport, AskedWords, Query, Supposed
 from daemon.model.statements.words import (
     ClipIds,
+    DecidingKind,
     ExcusalReason,
     Force,
     Ids,
@@ -66,6 +67,7 @@ __all__ = [
     "ClipIds",
     "Correction",
     "CourtOrder",
+    "DecidingKind",
     "Declaration",
     "Disposal",
     "Excusal",

@@ -6,30 +6,19 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from daemon.model.statements.words import Purpose, Statement, exactly_one
+from daemon.model.statements.words import DecidingKind, Purpose, Statement, exactly_one
 from daemon.model.times import Instant
 from daemon.model.types import ClipId, Digest, DispatchId, Id, Signed
 
 Cursor = Annotated[str, StringConstraints(pattern=r"^[!-~]+( [!-~]+)*$", max_length=256)]
 """Where the answer before ended: the `next` of its last page."""
-Fact = Literal[
-    "classification",
-    "statement",
-    "report",
-    "authorization",
-    "hold",
-    "correction",
-    "declaration",
-    "label",
-    "withdrawal",
-]
 
 
 class Supposed(Signed):
     """A word that nobody has given: what would follow if `by` signed this `statement` of this `kind` now."""
 
     by: Id
-    kind: Fact
+    kind: DecidingKind
     statement: dict[str, Any]
 
 

@@ -52,6 +52,20 @@ ExcusalReason = Literal["equipment_failure", "relieved", "training", "other"]
 """Why a camera was not on as it should have been."""
 
 
+DecidingKind = Literal[
+    "classification",
+    "statement",
+    "report",
+    "authorization",
+    "hold",
+    "correction",
+    "declaration",
+    "label",
+    "withdrawal",
+]
+"""Kinds of attestation that decisions rest on."""
+
+
 Ids = Annotated[tuple[Id, ...], Field(max_length=1000)]
 
 

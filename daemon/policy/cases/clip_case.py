@@ -13,7 +13,7 @@ from daemon.model import statements as st
 from daemon.model.times import put_right
 from daemon.policy.cases.approvals import DisposalApproval, approved_orders, disposal_approvals
 from daemon.policy.cases.declarations import declaration_counts, declared
-from daemon.policy.cases.hearing import hear, rows_about
+from daemon.policy.cases.hearing import gather, hear
 from daemon.policy.context import PolicyContext
 from daemon.policy.rules.facts import (
     AuthorizationFacts,
@@ -49,9 +49,10 @@ class Case:
         """
         self._context = context
         self._now = now or context.now()
-        self._rows = rows_about(context, clip.clip_id, supposed)
+        gathered = gather(context, clip.clip_id, supposed)
+        self._rows = gathered.rows
         self.clip = clip
-        self.testimony = hear(context, clip, self._rows, self._now, supposed)
+        self.testimony = hear(context, clip, gathered, self._now)
 
     @property
     def incidents(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from daemon.model import statements as st
@@ -14,19 +15,33 @@ from daemon.policy.testimony.words import AnyWord, Word
 from daemon.seal.verify import newest_time
 
 
-def hear(
-    context: PolicyContext,
-    clip: AnnouncedClipRow,
-    rows: list[AttestationRow],
-    now: datetime,
-    supposed: Sequence[AnyWord] = (),
-) -> Testimony:
-    """What counts about a clip at `now`. `rows`: those of `rows_about`. `supposed`: words that nobody has given."""
-    tagged = context.store.incidents(clip.clip_id)
-    incidents = {*tagged, *context.store.incidents_named(clip.clip_id), *_attaching(clip.clip_id, supposed)}
-    others = {name: _clips_of(context, name, now) for name in incidents}
-    words = [*(word_of(context, row) for row in rows), *supposed]
-    return weigh(clip.clip_id, clip.officer_id, tagged, words, others, now)
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Everything attested about a clip and about every incident it belongs to, or was ever said to belong to.
+
+    `tagged`: the incidents that docks tagged it with. `incidents`: these, and those that any word attaches it to, also
+    one of the `supposed` ones, which nobody has given.
+    """
+
+    tagged: list[str]
+    incidents: list[str]
+    rows: list[AttestationRow]
+    supposed: Sequence[AnyWord]
+
+
+def gather(context: PolicyContext, clip_id: str, supposed: Sequence[AnyWord] = ()) -> Gathered:
+    """Looks up what was attested about a clip."""
+    store = context.store
+    tagged = store.incidents(clip_id)
+    incidents = sorted({*tagged, *store.incidents_named(clip_id), *_attaching(clip_id, supposed)})
+    return Gathered(tagged, incidents, store.attestations_about(clip_id, incidents), supposed)
+
+
+def hear(context: PolicyContext, clip: AnnouncedClipRow, gathered: Gathered, now: datetime) -> Testimony:
+    """What counts about a clip at `now`."""
+    others = {name: _clips_of(context, name, now) for name in gathered.incidents}
+    words = [*(word_of(context, row) for row in gathered.rows), *gathered.supposed]
+    return weigh(clip.clip_id, clip.officer_id, gathered.tagged, words, others, now)
 
 
 def hear_incident(context: PolicyContext, incident_id: str, rows: list[AttestationRow], now: datetime) -> Testimony:
@@ -39,16 +54,6 @@ def _attaching(clip_id: str, words: Iterable[AnyWord]) -> set[str]:
     """The incidents that these classifications would attach a clip to."""
     said = (word.statement for word in words if isinstance(word.statement, st.Classification))
     return {one.incident_id for one in said if one.incident_id is not None and clip_id in one.clip_ids}
-
-
-def rows_about(context: PolicyContext, clip_id: str, supposed: Sequence[AnyWord] = ()) -> list[AttestationRow]:
-    """Everything attested about a clip and about every incident it belongs to, or was ever said to belong to.
-
-    Also of the incidents that `supposed` words would attach it to.
-    """
-    store = context.store
-    incidents = {*store.incidents(clip_id), *store.incidents_named(clip_id), *_attaching(clip_id, supposed)}
-    return store.attestations_about(clip_id, sorted(incidents))
 
 
 def word_of(context: PolicyContext, row: AttestationRow) -> AnyWord:

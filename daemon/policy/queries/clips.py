@@ -8,12 +8,11 @@ from daemon.model.times import format_instant
 from daemon.policy.cases.clip_case import Case
 from daemon.policy.cases.standings import standing_of
 from daemon.policy.context import PolicyContext
+from daemon.policy.queries.roles import SEES_ALL
 from daemon.policy.queries.rows import Found, parts_of
 
 _MOST = 100
 """Clips that one answer looks at: each is weighed anew."""
-SEES_ALL = frozenset({"supervisor", "internal_affairs", "chief", "records", "counsel"})
-"""Roles that may ask about every clip. Everybody else asks about those they wore."""
 
 
 def find_clips(context: PolicyContext, asked: st.AskedClips, person_id: str) -> Found:

@@ -128,9 +128,7 @@ class QueryHandler:
         self._context.publish(topic, result, retain=False)
 
     def _count(self, error: VerificationError) -> None:
-        name = type(error).__name__
-        self._context.store.count_refusal(st.Query.kind, name)
-        self._context.metrics.count_refused(st.Query.kind, name)
+        self._context.count_refusal(st.Query.kind, error)
 
 
 def _find(

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from daemon.model import statements as st
-from daemon.model.errors import InconsistentError, SignerNotAllowedError
+from daemon.model.errors import InconsistentError
 from daemon.model.query_results import ReportPiece
 from daemon.model.times import parse_instant
 from daemon.policy.context import PolicyContext
+from daemon.policy.queries.roles import DISPOSES, require
 from daemon.policy.queries.rows import Found, parts_of
 
 _PIECE = 16_000
 _MOST = 40
 """Pieces in one answer."""
-_ROLES = frozenset({"chief", "records", "counsel"})
 
 
 def find_report(context: PolicyContext, asked: st.AskedReport, person_id: str) -> Found:
     """The pieces of a report. Raises SignerNotAllowedError, or InconsistentError when there is none."""
-    if not context.trust.roles(person_id) & _ROLES:
-        raise SignerNotAllowedError(f"disposal reports are for {', '.join(sorted(_ROLES))}")
+    require(context, person_id, DISPOSES, "disposal reports are")
     after = parts_of(asked.after, 2)
     digest, begin = (after[0], _number(after[1])) if after else (asked.sha256, 0)
     row = context.store.report(digest) if digest else context.store.newest_report()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from daemon import __version__
@@ -19,9 +20,8 @@ def offline(context: PolicyContext) -> bytes:
     return strict_json.dump(PolicyStatus(state="offline", since=now, said_at=now, version=__version__).plain())
 
 
-def online(context: PolicyContext, since: datetime, *, catching_up: bool) -> bytes:
-    """How the service is now. `since`: when it began to serve."""
-    counts = context.store.counts()
+def online(context: PolicyContext, counts: Mapping[str, int], since: datetime, *, catching_up: bool) -> bytes:
+    """How the service is now. `counts`: as the store counts. `since`: when it began to serve."""
     status = PolicyStatus(
         state="online",
         since=since,

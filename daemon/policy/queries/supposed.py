@@ -9,7 +9,7 @@ from daemon.model.query_results import SupposedDecision
 from daemon.policy.cases.rulings import supposed_ruling
 from daemon.policy.cases.subjects import subject_of
 from daemon.policy.context import PolicyContext
-from daemon.policy.queries.clips import SEES_ALL
+from daemon.policy.queries.roles import SEES_ALL
 from daemon.policy.queries.rows import Found
 from daemon.policy.store.rows import AnnouncedClipRow
 from daemon.policy.testimony.words import AnyWord, Word
@@ -57,6 +57,5 @@ def _word(context: PolicyContext, number: int, supposed: st.Supposed, clip: Anno
 
 
 def _is_about(context: PolicyContext, statement: st.Statement, clip_id: str) -> bool:
-    subject, store = subject_of(context.store, statement), context.store
-    incidents = {*store.incidents(clip_id), *store.incidents_named(clip_id)}
-    return clip_id in subject.clip_ids or subject.incident_id in incidents
+    subject = subject_of(context.store, statement)
+    return clip_id in subject.clip_ids or subject.incident_id in context.store.incidents_ever(clip_id)

@@ -6,20 +6,19 @@ from daemon.model import statements as st
 from daemon.model.errors import InconsistentError, SignerNotAllowedError
 from daemon.model.query_results import ListedWord
 from daemon.model.times import parse_instant
-from daemon.policy.cases.hearing import hear, hear_incident, rows_about, word_of
+from daemon.policy.cases.hearing import gather, hear, hear_incident, word_of
 from daemon.policy.context import PolicyContext
+from daemon.policy.queries.roles import SEES_ALL, require
 from daemon.policy.queries.rows import Found, parts_of
 from daemon.policy.store.rows import AttestationRow
 from daemon.policy.testimony.testimony import Testimony
 
 _MOST = 200
-_ROLES = frozenset({"supervisor", "internal_affairs", "chief", "records", "counsel"})
 
 
 def find_words(context: PolicyContext, asked: st.AskedWords, person_id: str) -> Found:
     """The attestations asked for, in the order in which they came. Raises SignerNotAllowedError, InconsistentError."""
-    if not context.trust.roles(person_id) & _ROLES:
-        raise SignerNotAllowedError(f"what was attested is for {', '.join(sorted(_ROLES))}")
+    require(context, person_id, SEES_ALL, "what was attested is")
     rows, testimony = _heard(context, asked)
     part = testimony.parties.part_of(person_id)
     if part is not None:
@@ -40,8 +39,8 @@ def _heard(context: PolicyContext, asked: st.AskedWords) -> tuple[list[Attestati
     clip = context.store.clip(str(asked.clip_id))
     if clip is None:
         raise InconsistentError(f"no dock has announced clip {asked.clip_id}")
-    rows = rows_about(context, clip.clip_id)
-    return rows, hear(context, clip, rows, now)
+    gathered = gather(context, clip.clip_id)
+    return gathered.rows, hear(context, clip, gathered, now)
 
 
 def _listed(context: PolicyContext, row: AttestationRow, testimony: Testimony) -> ListedWord:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from sqlalchemy import BindParameter, Select, bindparam, delete, false, func, or_, select, union
 
@@ -26,18 +26,7 @@ from daemon.seal.verify import Verified
 
 S = TypeVar("S", bound=st.Statement)
 _CACHED = 20_000
-_DECIDING = (
-    "classification",
-    "statement",
-    "report",
-    "authorization",
-    "hold",
-    "correction",
-    "declaration",
-    "label",
-    "withdrawal",
-)
-"""Kinds of attestation that decisions rest on."""
+_DECIDING = get_args(st.DecidingKind)
 _SAYS_WHO_WAS_THERE = frozenset({"classification", "correction", "withdrawal"})
 
 _T, _A, _N, _I = tables.trust.c, tables.attestation.c, tables.named_clip.c, tables.clip_incident.c

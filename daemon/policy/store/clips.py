@@ -112,14 +112,17 @@ class AnnouncedClips(Attestations):
         """The incidents that docks tagged a clip with, by id."""
         return [row[0] for row in self.run(_INCIDENTS, of=clip_id)]
 
+    def incidents_ever(self, clip_id: str) -> set[str]:
+        """The incidents that a clip was tagged with, or that a classification ever attached it to."""
+        return {*self.incidents(clip_id), *self.incidents_named(clip_id)}
+
     def clips_of_incident(self, incident_id: str) -> list[str]:
         """The clips that were tagged with an incident, or that a classification ever attached to it, by id."""
         return sorted(row[0] for row in self.run(_OF_INCIDENT, of=incident_id))
 
     def clips_beside(self, clip_ids: Iterable[str]) -> set[str]:
         """Every clip of every incident that any of these clips was tagged with, or was ever attached to."""
-        of_each = ({*self.incidents(clip_id), *self.incidents_named(clip_id)} for clip_id in clip_ids)
-        incidents = {incident_id for of_one in of_each for incident_id in of_one}
+        incidents = {incident_id for clip_id in clip_ids for incident_id in self.incidents_ever(clip_id)}
         return {clip_id for incident_id in incidents for clip_id in self.clips_of_incident(incident_id)}
 
     def captured_by(self, incident_id: str) -> frozenset[str]:

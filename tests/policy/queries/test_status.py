@@ -13,7 +13,7 @@ def test_it_says_how_it_is(desk: Desk) -> None:
     desk.office.announce(desk.office.notice())
     desk.office.ask("officer", desk.office.notice().clip_id)
     desk.office.clock.turn(seconds=5)
-    said = json.loads(online(desk.office.context, NOW, catching_up=True))
+    said = json.loads(online(desk.office.context, desk.office.context.store.counts(), NOW, catching_up=True))
     assert (said["state"], said["catching_up"], said["open_requests"]) == ("online", True, 1)
     assert said["docks"] == {"dock-1": 1} and said["said_at"] > said["since"]
     assert said["regime"] == "portland-negotiated-2023" and said["trust_version"] >= 1
