@@ -7,6 +7,7 @@ reports the error only once. So each function raises NotDurableError; the servic
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,8 +73,10 @@ def write_new(path: Path, data: bytes, mode: int = 0o644, *, sync: bool = True) 
 def write_replacing(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replaces the file `path` by `data`, durably. At every moment it holds either the old or the new content, whole.
 
-    Raises NotDurableError, and OSError when writing fails.
+    Raises NotDurableError, and OSError when writing fails. A directory cannot be replaced: nothing is written then.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     write_new(temporary, data, mode)

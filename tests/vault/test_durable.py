@@ -256,3 +256,11 @@ def test_a_database_of_another_version_or_none(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database, but long enough to be looked at " * 30)
     with pytest.raises(ConfigurationError):
         Database(tmp_path / "text", SCHEMA, 1)
+
+
+def test_a_directory_is_not_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    """An option that names a folder is a mistake in the command, not a medium of which nothing is known."""
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        durable.write_replacing(tmp_path / "folder", b"x")
+    assert os.listdir(tmp_path) == ["folder"]

@@ -183,7 +183,7 @@ def report(person: Caller, sha256: str | None, save: Path) -> None:
     \b
     Example:  bwc ask report --save report.json
     """
-    if save.is_dir():
+    if save.is_dir():  # before anything is asked
         raise ConfigurationError(f"{save}: a folder; --save takes a file")
     with asking(person) as session:
         pieces = list(session.rows(_ask(st.AskedReport, what="disposal_report", sha256=sha256), ReportPiece))
